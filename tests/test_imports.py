@@ -19,7 +19,7 @@ LEVELS = (
     {"config", "languages", "request_context", "verify"},
     {"schema", "box"},
     {"queue", "rewards", "client", "llm"},
-    {"worker", "webhooks", "trainers", "synth"},
+    {"worker", "webhooks", "trainers", "synth", "problems"},
     {"service", "gpu"},
     {"telemetry"},
     {"api"},
@@ -115,6 +115,48 @@ def test_a_room_imports_only_rooms_of_earlier_levels(room: str) -> None:
         if other != room and other in LEVEL_OF and LEVEL_OF[other] >= LEVEL_OF[room]
     ]
     assert not faults, "\n".join(faults)
+
+
+def _find_imported_modules(path: Path) -> set[Path]:
+    """Return the files of `sandbox` that a file imports, wherever the import is: under TYPE_CHECKING, in a function."""
+    found = set()
+    for name, _ in _find_imports(path):
+        place = ROOT.parent.joinpath(*name.split("."))
+        # The last part of a name is a module, a package, or an attribute of one.
+        candidates = [file for one in (place, place.parent) for file in (one.with_suffix(".py"), one / "__init__.py")]
+        found.update([file for file in candidates if file.is_file() and file.is_relative_to(ROOT)][:1])
+    return found - {path}
+
+
+def _find_cycles(imports: dict[Path, set[Path]]) -> list[list[Path]]:
+    """Return groups of modules that import each other, directly or through others."""
+    reachable: dict[Path, set[Path]] = {}
+    for module in imports:
+        seen: set[Path] = set()
+        waiting = [module]
+        while waiting:
+            new = imports.get(waiting.pop(), set()) - seen
+            seen |= new
+            waiting += new
+        reachable[module] = seen
+    groups = {
+        frozenset({module, *(other for other in seen if module in reachable[other])})
+        for module, seen in reachable.items()
+        if module in seen
+    }
+    return sorted(sorted(group) for group in groups)
+
+
+def test_no_modules_import_each_other() -> None:
+    cycles = _find_cycles({path: _find_imported_modules(path) for path in _list_modules()})
+    assert not cycles, "\n".join(", ".join(path.relative_to(ROOT).as_posix() for path in cycle) for cycle in cycles)
+
+
+def test_a_cycle_of_imports_is_found(tmp_path: Path) -> None:
+    first, second, third, apart = (tmp_path / name for name in ("first.py", "second.py", "third.py", "apart.py"))
+    imports = {first: {second}, second: {third}, third: {first}, apart: {first}}
+    assert _find_cycles(imports) == [[first, second, third]]
+    assert _find_cycles({first: {second}, second: {third}, third: set(), apart: {first}}) == []
 
 
 # Imported only by the interpreters that run pytest files.

@@ -25,6 +25,7 @@ TEST_INPUTS = (
     "tests/corpus/",
     "tests/differential/programs/",
     "tests/differential/asserts/",
+    "tests/problems/packages/",
     "tests/security/attacks/",
 )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from deploy.monitoring import panels
+from deploy.monitoring import queries
 
 # Prometheus inserts the service's address into the links, from the external label `sandbox_url` of its configuration.
 SERVICE_URL = '{{ or $externalLabels.sandbox_url "http://127.0.0.1:8080" }}'
@@ -45,7 +45,7 @@ class Alert:
 
 def _set_window(expr: str) -> str:
     """Replace Grafana's rate interval in a panel's query, and add parentheses because a comparison follows."""
-    return f"({expr.replace(panels.RATE, WINDOW)})"
+    return f"({expr.replace(queries.RATE, WINDOW)})"
 
 
 ALERTS = (
@@ -103,7 +103,7 @@ ALERTS = (
     Alert(
         "SandboxSaturated",
         "ticket",
-        _set_window(panels.SATURATION),
+        _set_window(queries.SATURATION),
         "> 0.95",
         "30m",
         "All slots have been busy for half an hour.",
@@ -132,7 +132,7 @@ ALERTS = (
     Alert(
         "SandboxInternalErrors",
         "page",
-        _set_window(panels.INTERNAL_ERRORS),
+        _set_window(queries.INTERNAL_ERRORS),
         "> 0.001",
         "10m",
         "More than one result in a thousand is internal_error.",
@@ -150,7 +150,7 @@ ALERTS = (
     Alert(
         "SandboxServerErrors",
         "page",
-        _set_window(panels.SERVER_ERRORS),
+        _set_window(queries.SERVER_ERRORS),
         "> 0.01",
         "5m",
         "More than one response in a hundred is a server error.",
@@ -177,7 +177,7 @@ ALERTS = (
     Alert(
         "SandboxGroupsTeachNothing",
         "ticket",
-        _set_window(panels.MIXED),
+        _set_window(queries.MIXED),
         "< 0.05",
         "1h",
         "Fewer than one group of completions in twenty has both passes and failures: the model learns almost nothing.",
@@ -186,7 +186,7 @@ ALERTS = (
     Alert(
         "SandboxVerdictsHoldUpGpus",
         "ticket",
-        _set_window(panels.VERDICT_WAIT),
+        _set_window(queries.VERDICT_WAIT),
         "> 0.05",
         "15m",
         "GPUs wait for verdicts during more than 5 % of a step.",

@@ -8,7 +8,11 @@ import yaml
 
 from deploy.monitoring.alerts import ALERTS, build_rules
 from deploy.monitoring.dashboards import render_dashboard
-from deploy.monitoring.panels import DASHBOARDS
+from deploy.monitoring.reliability import RELIABILITY
+from deploy.monitoring.throughput import THROUGHPUT
+from deploy.monitoring.training import RL
+
+DASHBOARDS = (THROUGHPUT, RELIABILITY, RL)
 
 ROOT = Path(__file__).resolve().parents[2]
 SEVERITIES = {"page": "page, needs attention now", "ticket": "ticket, can wait until the next working day"}

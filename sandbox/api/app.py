@@ -21,7 +21,7 @@ from sandbox.api.routes import gpu, guide, health, jobs, live, rewards, submissi
 from sandbox.config import ApiSettings
 from sandbox.request_context import Caller, Role
 from sandbox.service import Service
-from sandbox.telemetry.instrumentation import InstrumentedService, MetricsMiddleware
+from sandbox.telemetry.http_metrics import MetricsMiddleware
 from sandbox.telemetry.process_files import get_metrics_folder
 from sandbox.telemetry.registry import MetricsRegistry
 from sandbox.telemetry.server import serve_in_background
@@ -39,7 +39,7 @@ def open_metrics_port(
 
 def create_app(
     settings: ApiSettings,
-    service: dependencies.SubmissionService | None = None,
+    service: Service | None = None,
     process_number: int = 0,
     hosts: frozenset[str] | None = None,
 ) -> FastAPI:
@@ -60,10 +60,10 @@ def create_app(
             return
         own = Service(settings)
         own.start()
-        instrumented = InstrumentedService(own, metrics_registry)
+        context = dependencies.ApiContext(settings, own, metrics_registry)
         try:
-            dependencies.attach_context(app, dependencies.ApiContext(settings, instrumented, metrics_registry))
-            with open_metrics_port(settings, process_number, instrumented.check_readiness):
+            dependencies.attach_context(app, context)
+            with open_metrics_port(settings, process_number, context.check_readiness):
                 yield
         finally:
             own.close()
@@ -80,9 +80,7 @@ def create_app(
         redirect_slashes=False,
     )
     if service is not None:
-        dependencies.attach_context(
-            app, dependencies.ApiContext(settings, InstrumentedService(service, metrics_registry), metrics_registry)
-        )
+        dependencies.attach_context(app, dependencies.ApiContext(settings, service, metrics_registry))
     _add_routes(app, settings)
     app.add_middleware(FastRouteMiddleware, routes=find_fast_routes(app.router.routes))
     if settings.api_keys:

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from fastapi import FastAPI, Request
 
 from sandbox.config import ApiSettings
-from sandbox.telemetry.instrumentation import SubmissionService as SubmissionService
+from sandbox.schema.health import Readiness
+from sandbox.service import Service
 from sandbox.telemetry.registry import MetricsRegistry
+from sandbox.telemetry.service_metrics import ServiceMetrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,11 +18,19 @@ class ApiContext:
     """Objects that every route may use."""
 
     settings: ApiSettings
-    service: SubmissionService
+    service: Service
     metrics_registry: MetricsRegistry
+
+    def check_readiness(self) -> Readiness:
+        """Return whether the service can run programs now, and set the metrics that say so."""
+        readiness = self.service.check_readiness()
+        ServiceMetrics(self.metrics_registry).record_readiness(readiness)
+        return readiness
 
 
 def attach_context(app: FastAPI, context: ApiContext) -> None:
+    """Give the routes their context, and count what its service accepts."""
+    context.service.add_observer(ServiceMetrics(context.metrics_registry))
     app.state.context = context
 
 

@@ -1,11 +1,13 @@
-"""Parse a request's body and headers: the body is read once, with limits on size and time, directly into a model."""
+"""Parse a request once: its body, with limits on size and time, directly into a model, and how to answer it."""
 
 from __future__ import annotations
 
 import asyncio
 import re
 import zlib
+from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from fastapi import HTTPException, Request
@@ -31,6 +33,45 @@ Model = TypeVar("Model", bound=BaseModel)
 _JSON_ESCAPE = re.compile(
     rb"\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<alone>\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Preferences:
+    """The headers of a request that say how to answer it.
+
+    `wait_s` is the longest time to wait for the result, from `Prefer: wait=N` (RFC 7240) and the service's own limit.
+    `is_large` tells whether the body, as it was sent, is long enough to block the event loop noticeably.
+    """
+
+    wait_s: float
+    respond_async: bool = False
+    ndjson: bool = False
+    idempotency_key: str = ""
+    is_large: bool = False
+
+
+async def parse_submission(request: Request, model: type[Model], *, lenient: bool = False) -> tuple[Model, Preferences]:
+    """Parse the body as `model`, with `lenient` as `parse_body_leniently` does, and read the preferences.
+
+    Raises what those raise, and RequestValidationError for an invalid Idempotency-Key.
+    """
+    body = await (parse_body_leniently if lenient else parse_body)(request, model)
+    return body, _read_preferences(request, get_context(request).settings.request_timeout_s)
+
+
+def _read_preferences(request: Request, max_wait_s: float) -> Preferences:
+    headers = request.headers
+    respond_async, wait_s = False, max_wait_s
+    if "prefer" in headers:
+        respond_async, wanted_s = _parse_prefer(headers.getlist("prefer"))
+        wait_s = wait_s if wanted_s is None else min(wait_s, wanted_s)
+    return Preferences(
+        wait_s=wait_s,
+        respond_async=respond_async,
+        ndjson=NDJSON in headers.get("accept", "").lower(),
+        idempotency_key=read_idempotency_key(request),
+        is_large=_is_large(headers.get("content-length", "")),
+    )
 
 
 async def parse_body(request: Request, model: type[Model]) -> Model:
@@ -96,10 +137,8 @@ async def read_body(request: Request) -> bytes:
     return data if encoding == "identity" else await asyncio.to_thread(_decompress, data, limit)
 
 
-def is_large(request: Request) -> bool:
-    """Return True if the body, as it was sent, is long enough to block the event loop noticeably."""
-    declared = request.headers.get("content-length", "")
-    return declared.isdecimal() and int(declared) >= LARGE_BODY_BYTES
+def _is_large(declared_bytes: str) -> bool:
+    return declared_bytes.isdecimal() and int(declared_bytes) >= LARGE_BODY_BYTES
 
 
 def read_idempotency_key(request: Request) -> str:
@@ -111,25 +150,16 @@ def read_idempotency_key(request: Request) -> str:
     return key
 
 
-def prefers_async(request: Request) -> bool:
-    """Return True if the request has `Prefer: respond-async` (RFC 7240)."""
-    preferences = ",".join(request.headers.getlist("prefer")).lower().split(",")
-    return any(preference.split(";")[0].strip() == "respond-async" for preference in preferences)
-
-
-def read_wait_limit_s(request: Request, max_wait_s: float) -> float:
-    """Return how long to wait for the result: `Prefer: wait=N` (RFC 7240), but at most `max_wait_s`."""
-    if "prefer" not in request.headers:
-        return max_wait_s
-    for preference in ",".join(request.headers.getlist("prefer")).split(","):
-        name, _, seconds = preference.split(";")[0].strip().partition("=")
-        if name.strip().lower() == "wait" and seconds.strip().isdecimal():
-            return min(max_wait_s, float(seconds))
-    return max_wait_s
-
-
-def accepts_ndjson(request: Request) -> bool:
-    return NDJSON in request.headers.get("accept", "").lower()
+def _parse_prefer(values: Sequence[str]) -> tuple[bool, float | None]:
+    """Return whether `Prefer` has `respond-async`, and the seconds of its first valid `wait`."""
+    respond_async, wait_s = False, None
+    for preference in ",".join(values).lower().split(","):
+        name, _, seconds = (part.strip() for part in preference.split(";")[0].partition("="))
+        if name == "respond-async" and not seconds:
+            respond_async = True
+        elif name == "wait" and seconds.isdecimal() and wait_s is None:
+            wait_s = float(seconds)
+    return respond_async, wait_s
 
 
 def _check_content_type(request: Request) -> None:

@@ -9,9 +9,9 @@ from fastapi import Request, Response
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
-from sandbox.api import request_parsing
 from sandbox.api.dependencies import ApiContext, get_context
 from sandbox.api.problems import describe_error
+from sandbox.api.request_parsing import NDJSON, Preferences
 from sandbox.api.result_waiter import ResultWaiter
 from sandbox.errors import SandboxError
 from sandbox.queue.submission import Submission, Ticket
@@ -22,19 +22,20 @@ from sandbox.telemetry.rl_groups import record_batch
 MAX_ITEMS_ON_EVENT_LOOP = 32
 
 
-async def submit_and_respond(request: Request, submission: Submission) -> Response:
+async def submit_and_respond(request: Request, submission: Submission, preferences: Preferences) -> Response:
     """Submit, and answer in the way that the request's headers ask for; with a callback, answer where the job is."""
-    if submission.callback is not None or request_parsing.prefers_async(request):
-        return await submit_and_respond_later(request, submission)
+    if submission.callback is not None or preferences.respond_async:
+        return await submit_and_respond_later(request, submission, preferences)
     context = get_context(request)
-    submission = replace(submission, idempotency_key=request_parsing.read_idempotency_key(request))
-    ticket = await _submit(context, submission, request_parsing.is_large(request))
+    if preferences.idempotency_key:
+        submission = replace(submission, idempotency_key=preferences.idempotency_key)
+    ticket = await _submit(context, submission, preferences.is_large)
     if submission.batch and submission.lane is Lane.RL:
         programs = [item for item in submission.requests if isinstance(item, VerifyRequest)]
         record_batch(context.metrics_registry, programs, ticket.results)
-    limit_s = request_parsing.read_wait_limit_s(request, context.settings.request_timeout_s)
-    waiter = ResultWaiter(request, context, ticket, keep=bool(submission.idempotency_key), limit_s=limit_s)
-    if submission.batch and request_parsing.accepts_ndjson(request):
+    keep = bool(preferences.idempotency_key)
+    waiter = ResultWaiter(request, context, ticket, keep=keep, limit_s=preferences.wait_s)
+    if submission.batch and preferences.ndjson:
         return NdjsonResponse(waiter, ticket)
     with waiter:
         results = await waiter.collect_results()
@@ -42,10 +43,10 @@ async def submit_and_respond(request: Request, submission: Submission) -> Respon
     return build_json_response(b'{"results":[' + b",".join(results) + b"]}" if submission.batch else results[0])
 
 
-async def submit_and_respond_later(request: Request, submission: Submission) -> Response:
+async def submit_and_respond_later(request: Request, submission: Submission, preferences: Preferences) -> Response:
     """Submit, and answer with the job's address."""
     context = get_context(request)
-    key = request_parsing.read_idempotency_key(request)
+    key = preferences.idempotency_key
     submission = replace(submission, durable=True, idempotency_key=key)
     ticket = await _submit(context, submission)
     return await _build_accepted_response(request, context, ticket, repeatable=bool(key) or not submission.requests)
@@ -57,7 +58,7 @@ async def submit_and_wait(
     """Submit a batch, and return each item's result as JSON, or the error in its place.
 
     With a key, `submission.reward` is the request that the items were made of: the key stands for that, even if there
-    are no items. Without items and without a key, nothing is submitted. Raises what `SubmissionService.submit` and
+    are no items. Without items and without a key, nothing is submitted. Raises what `Service.submit` and
     `ResultWaiter` raise.
     """
     if not submission.requests and not submission.idempotency_key:
@@ -77,7 +78,7 @@ def build_json_response(content: str | bytes, status: int = 200) -> Response:
 class NdjsonResponse(Response):
     """A response with one JSON line per item, sent when its result is ready. A failed item has a problem instead."""
 
-    media_type = request_parsing.NDJSON
+    media_type = NDJSON
 
     def __init__(self, waiter: ResultWaiter, ticket: Ticket) -> None:
         super().__init__()

@@ -10,15 +10,20 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from sandbox.errors import BoxError
 from sandbox.runner.supervisor.usage import KernelCounter
 
 MIB = 1 << 20
+MEMORY_SLACK_BYTES = 2 * MIB  # the kernel charges memory to a cgroup in batches
 SOCKET_MEMORY_BYTES = 16 * MIB
 CGROUP_ROOT = Path("/sys/fs/cgroup")
 
 
 class MemoryCgroup:
-    """The memory cgroup of one container."""
+    """The memory cgroup of one box.
+
+    Reading it raises BoxError once it has disappeared together with its box (ENODEV).
+    """
 
     def __init__(self, folder: Path, version: int) -> None:
         self._folder = folder
@@ -58,7 +63,10 @@ class MemoryCgroup:
                 os.close(descriptor)
 
     def read_used_bytes(self) -> int:
-        return int(os.pread(self._usage, 64, 0))
+        try:
+            return int(os.pread(self._usage, 64, 0))
+        except OSError as error:
+            raise BoxError(f"lost the box: {error}") from error
 
     def limit(self, limit_bytes: int) -> None:
         """Limit memory including swap. Raises OSError."""
@@ -76,10 +84,13 @@ class MemoryCgroup:
 
     def begin_run(self) -> None:
         """Reset the peak and the count of kills."""
-        self._kills_before = self._kills.read()
-        if self._peak is not None:
-            self._used_before_bytes = self.read_used_bytes()
-            os.pwrite(self._peak, b"0", 0)
+        try:
+            self._kills_before = self._kills.read()
+            if self._peak is not None:
+                self._used_before_bytes = self.read_used_bytes()
+                os.pwrite(self._peak, b"0", 0)
+        except OSError as error:
+            raise BoxError(f"lost the box: {error}") from error
 
     def had_oom_kill(self) -> bool:
         """Return whether the kernel has killed for lack of memory since `begin_run`; False once the cgroup is gone."""
@@ -92,7 +103,10 @@ class MemoryCgroup:
         """Return by how many MiB the peak exceeds the usage at `begin_run`; None if the kernel cannot report it."""
         if self._peak is None:
             return None
-        return max(0, int(os.pread(self._peak, 64, 0)) - self._used_before_bytes) / MIB
+        try:
+            return max(0, int(os.pread(self._peak, 64, 0)) - self._used_before_bytes) / MIB
+        except OSError as error:
+            raise BoxError(f"lost the box: {error}") from error
 
 
 def _limit_socket_memory(path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from sandbox.cli import gpu, machine, monitoring, processes, programs, submissions, synth, training_loop, votes
+from sandbox.cli import gpu, machine, monitoring, problem, processes, programs, submissions, synth, training_loop, votes
 from sandbox.cli import keys as api_keys
 from sandbox.cli.console import fail
 from sandbox.errors import SandboxError
@@ -37,6 +37,7 @@ app.command()(monitoring.top)
 app.command()(monitoring.logs)
 app.add_typer(images, name="images")
 app.add_typer(keys, name="keys")
+app.add_typer(problem.app, name="problem")
 app.add_typer(synth.app, name="synth")
 keys.command("new")(api_keys.new)
 images.command("build")(machine.build_images)

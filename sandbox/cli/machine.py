@@ -16,7 +16,8 @@ def build_images(
     every: Annotated[bool, typer.Option("--all", help="Build all images: 30 languages, about 5 GB.")] = False,
 ) -> None:
     """Build missing images and print their tags."""
-    from sandbox.box.docker.images import IMAGES, ON_DEMAND_IMAGES, ensure_images, open_engine_client
+    from sandbox.box.docker.engine_client import open_engine_client
+    from sandbox.box.docker.images import IMAGES, ON_DEMAND_IMAGES, ensure_images
 
     known = (*IMAGES, *ON_DEMAND_IMAGES)
     if every and names:
@@ -37,7 +38,8 @@ def list_images() -> None:
     from rich.table import Table
 
     from sandbox import languages
-    from sandbox.box.docker.images import IMAGES, ON_DEMAND_IMAGES, open_engine_client, read_image_sizes
+    from sandbox.box.docker.engine_client import open_engine_client
+    from sandbox.box.docker.images import IMAGES, ON_DEMAND_IMAGES, read_image_sizes
 
     known = (*IMAGES, *ON_DEMAND_IMAGES)
     with open_engine_client() as client:
@@ -55,9 +57,10 @@ def list_images() -> None:
 def prune_images() -> None:
     """Remove old builds that are not in use."""
     from sandbox.box.docker import images
+    from sandbox.box.docker.engine_client import open_engine_client
 
-    with images.open_engine_client() as client:
-        images.prune_images(client, (*images.IMAGES, *images.ON_DEMAND_IMAGES))
+    with open_engine_client() as client:
+        images.prune_images(client, (*images.IMAGES, *images.ON_DEMAND_IMAGES, *images.SHARED_STAGES))
 
 
 def doctor() -> None:

@@ -143,13 +143,14 @@ def worker_slot(
     """Run the worker of one slot; started by `up` and `worker`."""
     from sandbox.config import WorkerSettings
     from sandbox.processes.tuning import reduce_garbage_collection, reuse_freed_blocks
+    from sandbox.queue.lifecycle import LifecycleLog
     from sandbox.schema import Lane
     from sandbox.telemetry.logs import start_logging
     from sandbox.telemetry.process_files import get_metrics_folder
     from sandbox.telemetry.registry import MetricsRegistry
     from sandbox.telemetry.tracing_setup import configure_tracing
     from sandbox.telemetry.worker_metrics import WorkerMetrics
-    from sandbox.worker.item_trace import ItemTracer, log_trace
+    from sandbox.worker.item_trace import ItemTracer
     from sandbox.worker.worker import main as work
 
     settings = read_settings(WorkerSettings)
@@ -159,12 +160,10 @@ def worker_slot(
         get_metrics_folder(settings.home), f"{'express' if express else 'worker'}-{slot}"
     )
     tracing = configure_tracing(settings, "worker")
-    item_trace = ItemTracer(
-        WorkerMetrics(metrics_registry, "express" if express else "slot"),
-        [log_trace, *([] if tracing is None else [tracing.span_writer])],
-    )
+    metrics = WorkerMetrics(metrics_registry, "express" if express else "slot")
+    tracer = ItemTracer([metrics, LifecycleLog(), *([] if tracing is None else [tracing.span_writer])], metrics)
     reduce_garbage_collection()
-    code = work(settings, slot, item_trace, [Lane(lane) for lane in express.split(",") if lane])
+    code = work(settings, slot, tracer, [Lane(lane) for lane in express.split(",") if lane])
     if tracing is not None:
         tracing.close()
     raise typer.Exit(code)
@@ -181,7 +180,7 @@ def deliver() -> None:
     from sandbox.queue.connection import connect
     from sandbox.queue.job_store import JobStore
     from sandbox.queue.task_sets import TaskSets
-    from sandbox.rewards.plan import score_stored_request
+    from sandbox.rewards.scoring import score_stored_request
     from sandbox.telemetry.logs import start_logging
     from sandbox.telemetry.process_files import get_metrics_folder
     from sandbox.telemetry.registry import MetricsRegistry

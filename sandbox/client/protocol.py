@@ -208,7 +208,9 @@ def build_vote_call(request: VoteRequest | Mapping[str, Any], key: str) -> ApiCa
 def build_reward_call(request: RewardRequest | Mapping[str, Any], key: str) -> ApiCall[RewardResult]:
     from sandbox.schema.reward import RewardRequest, RewardResult
 
-    return ApiCall("POST", "/reward", RewardResult, _validate_and_encode(RewardRequest, request), build_headers(key))
+    body = _validate_and_encode(RewardRequest, request)
+    completions = request["completions"] if isinstance(request, Mapping) else request.completions
+    return ApiCall("POST", "/reward", RewardResult, body, build_headers(key), item_count=len(completions))
 
 
 def build_task_set_call(tasks: TaskSet | Mapping[str, Any]) -> ApiCall[TaskSetInfo]:

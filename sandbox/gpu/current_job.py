@@ -11,7 +11,7 @@ from sandbox.config import GpuSettings
 from sandbox.errors import Cancelled
 from sandbox.gpu.job_dir import JobDir
 from sandbox.gpu.observer import NULL_GPU_OBSERVER, GpuObserver
-from sandbox.queue.gpu_jobs import GpuJobs
+from sandbox.queue.gpu_claims import GpuClaims
 from sandbox.schema.gpu import Progress
 
 
@@ -23,7 +23,7 @@ class CurrentJob:
     worker: str
     gpus: Sequence[int]
     settings: GpuSettings
-    jobs: GpuJobs
+    claims: GpuClaims
     stop_requested: threading.Event
     kind: str = ""
     observer: GpuObserver = NULL_GPU_OBSERVER
@@ -38,14 +38,14 @@ class CurrentJob:
 
     def report_progress(self, progress: Progress) -> None:
         self.observer.record_progress(self.kind, progress)
-        self.jobs.report(self.id, self.worker, progress)
+        self.claims.report(self.id, self.worker, progress)
 
     def publish_events(self, event: str, data: Sequence[bytes]) -> None:
-        self.jobs.append_events(self.id, self.worker, event, data)
+        self.claims.append_events(self.id, self.worker, event, data)
 
     def read_events(self) -> list[bytes]:
         """Return all events of this job, including those of earlier workers."""
-        return self.jobs.read_events(self.id, 0)
+        return self.claims.read_events(self.id)
 
     def raise_if_stopped(self) -> None:
         """Raise Cancelled if this worker should stop the job."""

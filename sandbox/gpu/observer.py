@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from sandbox.schema.gpu import Progress
 
 
-class GpuObserver(Protocol):
-    """Methods must be quick and must not raise."""
+class GpuObserver:
+    """Receives the events of a GPU worker. A subclass overrides the methods that it needs.
+
+    Methods must be quick and must not raise.
+    """
 
     def record_start(self, kind: str) -> None:
         """A job of this kind started."""
@@ -27,23 +30,4 @@ class GpuObserver(Protocol):
         """The /metrics response of each running generation server."""
 
 
-class NullGpuObserver:
-    """Ignores all reports."""
-
-    def record_start(self, kind: str) -> None:
-        return
-
-    def record_end(self, kind: str, status: str) -> None:
-        return
-
-    def record_progress(self, kind: str, progress: Progress) -> None:
-        return
-
-    def record_step_times(self, seconds: Mapping[str, Any]) -> None:
-        return
-
-    def record_server_metrics(self, texts: Sequence[str]) -> None:
-        return
-
-
-NULL_GPU_OBSERVER = NullGpuObserver()
+NULL_GPU_OBSERVER = GpuObserver()

@@ -92,7 +92,8 @@ def _check_local_engine() -> Iterator[Finding]:
 
 def _check_docker_engine(settings: WorkerSettings) -> Iterator[Finding]:
     from sandbox.box.docker.engine import fetch_engine_info
-    from sandbox.box.docker.images import IMAGES, compute_image_tag, find_missing_images, open_engine_client
+    from sandbox.box.docker.engine_client import open_engine_client
+    from sandbox.box.docker.images import IMAGES, compute_image_tag, find_missing_images
 
     information = fetch_engine_info()
     version, cgroups = information.get("ServerVersion"), information.get("CgroupVersion", "1")

@@ -136,7 +136,8 @@ def prepare_engine(settings: WorkerSettings, report: Report) -> None:
         for layer in list_local_isolation_gaps():
             report(f"!!! LOCAL ENGINE, MISSING ISOLATION: {layer}")
         return
-    from sandbox.box.docker.images import IMAGES, ensure_images, open_engine_client
+    from sandbox.box.docker.engine_client import open_engine_client
+    from sandbox.box.docker.images import IMAGES, ensure_images
 
     try:
         with open_engine_client() as client:

@@ -9,17 +9,14 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 from redis import Redis
 
 from sandbox.queue import redis_keys
-from sandbox.queue.job_batch import Item
-from sandbox.schema.vote import VoteRequest
+from sandbox.queue.lifecycle import DropReason, ItemTrace, LifecycleObserver, get_lane, get_language
 
 MAX_RECENT_RESULTS = 500
 MAX_RESULTS_PER_PUBLISH = 100  # under load nobody reads all of them, and each costs 16 us
@@ -28,77 +25,32 @@ VERDICT_COUNTS_TTL_S = 300
 MINUTE_S = 60
 
 
-class Finished(NamedTuple):
-    """An item's result: its JSON, and a summary for the live view, metrics, and traces.
-
-    If the program was run but not judged, `verdict` is its status. `passed` and `total` count tests; they are None if
-    there are no tests.
-    """
-
-    json: bytes
-    verdict: str
-    passed: int | None = None
-    total: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class FinishedItem:
-    """One finished item. `finished_at` is in seconds since the epoch."""
-
-    item: Item
-    verdict: str
-    passed: int | None
-    total: int | None
-    finished_at: float
-    took_s: float
-
-    def to_dict(self, worker: str) -> dict[str, Any]:
-        """Return what the live view shows: never code, input, or output."""
-        item = self.item
-        return {
-            "id": item.id,
-            "job": item.submission if item.kept else None,
-            "kind": item.kind,
-            "language": get_language(item),
-            "lane": get_lane(item),
-            "verdict": self.verdict,
-            "passed": self.passed,
-            "total": self.total,
-            "at": round(self.finished_at, 3),
-            "queued_s": round(max(0.0, self.finished_at - self.took_s - item.submitted_at), 6),
-            "took_s": round(self.took_s, 6),
-            "worker": worker,
-        }
-
-
-@dataclass
-class WorkerActivity:
+class WorkerActivity(LifecycleObserver):
     """The activity of one worker. Thread-safe. Only `publish` accesses the network."""
 
-    redis: Redis
-    worker: str
-    _finished: deque[FinishedItem] = field(default_factory=lambda: deque(maxlen=MAX_RESULTS_PER_PUBLISH))
-    _verdict_counts: Counter[tuple[int, str]] = field(default_factory=Counter)
-    _current: tuple[Item, float] | None = None
-    _finished_total: int = 0
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    def __init__(self, redis: Redis, worker: str) -> None:
+        self._redis = redis
+        self._worker = worker
+        self._finished: deque[ItemTrace] = deque(maxlen=MAX_RESULTS_PER_PUBLISH)
+        self._verdict_counts: Counter[tuple[int, str]] = Counter()
+        self._current: ItemTrace | None = None
+        self._finished_total = 0
+        self._lock = threading.Lock()
 
-    def start_item(self, item: Item) -> None:
+    def record_started(self, trace: ItemTrace) -> None:
         """Mark the slot as busy with this item."""
-        self._current = item, time.time()
+        self._current = trace
 
-    def finish_item(self, item: Item, result: Finished) -> None:
+    def record_finished(self, trace: ItemTrace) -> None:
         """Record the item's result, and mark the slot as idle."""
-        now = time.time()
-        began = self._current[1] if self._current is not None else now
         with self._lock:
             self._current = None
             self._finished_total += 1
-            self._verdict_counts[int(now), result.verdict] += 1
-            self._finished.append(FinishedItem(item, result.verdict, result.passed, result.total, now, now - began))
+            self._verdict_counts[int(trace.ended_at), trace.verdict] += 1
+            self._finished.append(trace)
 
-    def drop_item(self) -> None:
-        """Mark the slot as idle after an item that has no result or goes back to the queue."""
+    def record_dropped(self, reason: DropReason) -> None:
+        """Mark the slot as idle."""
         self._current = None
 
     def describe_state(self) -> Mapping[str, Any]:
@@ -106,9 +58,10 @@ class WorkerActivity:
         current = self._current
         if current is None:
             return {"state": "idle", "done": self._finished_total, "since": None, "running": None}
-        item, since = current
+        item = current.item
         running = {"id": item.id, "kind": item.kind, "language": get_language(item), "lane": get_lane(item)}
-        return {"state": "busy", "done": self._finished_total, "since": round(since, 3), "running": running}
+        since = round(current.started_at, 3)
+        return {"state": "busy", "done": self._finished_total, "since": since, "running": running}
 
     def publish(self) -> None:
         """Publish the items that finished since the last call, in at most one round trip. Raises RedisError."""
@@ -117,8 +70,8 @@ class WorkerActivity:
             rates, self._verdict_counts = self._verdict_counts, Counter()
         if not rates:
             return
-        pipeline = self.redis.pipeline(transaction=False)
-        pipeline.lpush(redis_keys.RECENT_RESULTS, *(json.dumps(one.to_dict(self.worker)) for one in ended))
+        pipeline = self._redis.pipeline(transaction=False)
+        pipeline.lpush(redis_keys.RECENT_RESULTS, *(json.dumps(describe_finished(one, self._worker)) for one in ended))
         pipeline.ltrim(redis_keys.RECENT_RESULTS, 0, MAX_RECENT_RESULTS - 1)
         pipeline.expire(redis_keys.RECENT_RESULTS, RECENT_RESULTS_TTL_S)
         for (second, verdict), number in rates.items():
@@ -128,15 +81,23 @@ class WorkerActivity:
         pipeline.execute()
 
 
-def get_language(item: Item) -> str:
-    """Return the language as the client named it; for a vote, the languages of its candidates."""
-    if isinstance(item.work, VoteRequest):
-        return "+".join(sorted({candidate.language for candidate in item.work.candidates})[:3])
-    return "" if item.work is None else item.work.language
-
-
-def get_lane(item: Item) -> str:
-    return "" if item.work is None else item.work.priority.value
+def describe_finished(trace: ItemTrace, worker: str) -> dict[str, Any]:
+    """Return what the live view shows of a finished item: never code, input, or output."""
+    item = trace.item
+    return {
+        "id": item.id,
+        "job": item.submission if item.kept else None,
+        "kind": item.kind,
+        "language": get_language(item),
+        "lane": get_lane(item),
+        "verdict": trace.verdict,
+        "passed": trace.passed,
+        "total": trace.total,
+        "at": round(trace.ended_at, 3),
+        "queued_s": round(trace.queued_s, 6),
+        "took_s": round(trace.took_s, 6),
+        "worker": worker,
+    }
 
 
 def read_verdicts_by_second(redis: Redis, now: float, window_s: int) -> list[dict[str, Any]]:

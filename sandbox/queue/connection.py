@@ -2,9 +2,10 @@
 
 Theory of operation. All clients of one Redis in a process share a monitor, which sees each failed attempt and each
 answer. It logs one warning when no command has been answered for a second, a reminder each minute, and one line when
-Redis is back. Code that handles the error of a command logs it at `get_failure_log_level`, so that the monitor's
-warning is the only one. Workers wait for as long as Redis is away (`forever`); processes that have clients to answer
-give up after about ten seconds.
+Redis is back. Code that handles the error of a command logs it with `log_redis_errors`, or at `get_failure_log_level`,
+so that the monitor's warning is the only one. Code that answers a client raises it with `translate_redis_errors`.
+Workers wait for as long as Redis is away (`forever`); processes that have clients to answer give up after about ten
+seconds.
 """
 
 from __future__ import annotations
@@ -13,14 +14,18 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 from weakref import WeakValueDictionary
 
 from redis import Redis
 from redis.backoff import ExponentialBackoff
-from redis.exceptions import ConnectionError, TimeoutError
+from redis.exceptions import ConnectionError, OutOfMemoryError, RedisError, TimeoutError
 from redis.retry import Retry
+
+from sandbox.errors import QueueUnavailable, SandboxError, StorageFull
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +35,9 @@ MAX_PAUSE_S = 1.0
 MAX_DOUBLINGS = 10  # with more, the number of failures would become too large for a float
 UNREACHABLE_AFTER_S = 1.0  # a restart, or an idle connection that the server dropped, is not worth a log line
 REMINDER_INTERVAL_S = 60.0
+FULL_RETRY_AFTER_S = 30.0
+Arguments = ParamSpec("Arguments")
+Answer = TypeVar("Answer")
 _monitors: WeakValueDictionary[str, _ConnectionMonitor] = WeakValueDictionary()
 
 
@@ -48,6 +56,39 @@ def is_unreachable() -> bool:
 def get_failure_log_level() -> int:
     """Return the level at which to log that a command failed."""
     return logging.DEBUG if is_unreachable() else logging.WARNING
+
+
+def translate_redis_errors(query: Callable[Arguments, Answer]) -> Callable[Arguments, Answer]:
+    """Decorate a function so that it raises StorageFull or QueueUnavailable instead of an error of Redis."""
+
+    @wraps(query)
+    def query_and_translate(*args: Arguments.args, **options: Arguments.kwargs) -> Answer:
+        try:
+            return query(*args, **options)
+        except RedisError as error:
+            raise _translate(error) from error
+
+    return query_and_translate
+
+
+@contextmanager
+def log_redis_errors(log: logging.Logger, failed: str, *args: object) -> Iterator[None]:
+    """Log an error of Redis instead of raising it. `failed` says what failed, with the format arguments `args`."""
+    try:
+        yield
+    except RedisError as error:
+        log.log(get_failure_log_level(), f"{failed}: %s", *args, error)
+
+
+def is_redis_full(error: RedisError) -> bool:
+    """Return whether Redis refused a write because it is out of memory."""
+    return isinstance(error, OutOfMemoryError) or "OOM command not allowed" in str(error)
+
+
+def _translate(error: RedisError) -> SandboxError:
+    if is_redis_full(error):
+        return StorageFull("the queue's Redis is full", FULL_RETRY_AFTER_S)
+    return QueueUnavailable(f"the queue does not respond: {error}")
 
 
 def stop_waiting() -> None:

@@ -47,16 +47,22 @@ class KeyedRequest:
     fingerprint: str
 
     @classmethod
-    def create(cls, caller_id: str, idempotency_key: str, fingerprint: str) -> KeyedRequest:
-        """Build the Redis key from the caller's id and the key, so that two callers may use the same key.
+    def create(
+        cls, caller_id: str, idempotency_key: str, route: Sequence[str], models: Iterable[BaseModel]
+    ) -> KeyedRequest | None:
+        """Return the use of a key for a request of `models` to `route`; None if the key is empty.
 
-        A space separates the two, because no key contains one.
+        Two callers may use the same key: the Redis key also depends on the caller's id. A space separates the two,
+        because no key contains one.
         """
+        if not idempotency_key:
+            return None
         text = f"{caller_id} {idempotency_key}" if caller_id else idempotency_key
-        return cls(redis_keys.idempotency(hashlib.sha256(SALT + text.encode()).hexdigest()), fingerprint)
+        digest = hashlib.sha256(SALT + text.encode()).hexdigest()
+        return cls(redis_keys.idempotency(digest), _compute_fingerprint(route, models))
 
 
-def compute_fingerprint(route: Sequence[str], models: Iterable[BaseModel]) -> str:
+def _compute_fingerprint(route: Sequence[str], models: Iterable[BaseModel]) -> str:
     """Return a hash of the parsed request, independent of the order of its JSON fields."""
     digest = hashlib.sha256("\0".join(route).encode())
     for model in models:

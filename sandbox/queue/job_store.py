@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,11 +15,10 @@ from sandbox.queue import idempotency, redis_keys
 from sandbox.queue.idempotency import KeyedRequest
 from sandbox.queue.payload_files import CANCELLED_MESSAGE
 from sandbox.queue.result_writer import encode_message, push_results
-from sandbox.schema import Job, JobStatus, VerifyResult
+from sandbox.queue.stored_rewards import REWARD_KIND, ScoreRewards, StoredRewards
+from sandbox.queue.submission import Submission
+from sandbox.schema import Job, JobStatus
 from sandbox.schema.callbacks import Callback
-from sandbox.schema.reward import RewardRequest, RewardResult
-
-REWARD_KIND = "reward"
 
 
 def allow_any_owner(owner: str) -> bool:
@@ -46,43 +45,36 @@ class JobRecord:
         return [f"{self.id}.{index}" for index in range(self.item_count)] if self.is_batch else [self.id]
 
 
-ScoreRewards = Callable[[bytes, Sequence[VerifyResult]], RewardResult]
-
-
 class JobStore:
     """Reads and writes stored submissions. Most methods take one or two round trips."""
 
     def __init__(self, redis: Redis, queue_ttl_s: int, result_ttl_s: int, score_rewards: ScoreRewards) -> None:
         self._redis = redis
-        self._score_rewards = score_rewards
+        self._rewards = StoredRewards(redis, result_ttl_s, score_rewards)
         self._ttl_s = queue_ttl_s + result_ttl_s
         self._result_ttl_s = result_ttl_s
 
     def create(
         self,
-        submission: str,
-        kind: str,
-        total: int,
-        batch: bool,
-        lane: str,
-        client: str = "",
-        callback: Callback | None = None,
-        reward: RewardRequest | None = None,
-        keyed: KeyedRequest | None = None,
-        request_bytes: int = 0,
-        max_stored_bytes: int = 0,
+        submission_id: str,
+        submission: Submission,
+        client: str,
+        keyed: KeyedRequest | None,
+        request_bytes: int,
+        max_stored_bytes: int,
     ) -> str:
         """Record a submission before any of its items is sent, and return its id.
 
-        If an earlier submission has the same idempotency key, record nothing and return the earlier id. With `reward`,
-        the results are turned into rewards. `request_bytes` is the size of the items, `max_stored_bytes` the storage
-        quota of the owner. Raises IdempotencyKeyReused.
+        If an earlier submission has the same idempotency key, record nothing and return the earlier id.
+        `request_bytes` is the size of the items, `max_stored_bytes` the storage quota of the owner. Raises
+        IdempotencyKeyReused.
         """
+        reward, callback = submission.reward, submission.callback
         fields: dict[str, str | int | float] = {
-            "kind": kind if reward is None else REWARD_KIND,
-            "total": total,
-            "batch": int(batch),
-            "lane": lane,
+            "kind": submission.kind if reward is None else REWARD_KIND,
+            "total": len(submission.requests),
+            "batch": int(submission.batch),
+            "lane": submission.lane,
             "created": time.time(),
             "request_bytes": request_bytes,
             "most_kept": max_stored_bytes,
@@ -92,19 +84,21 @@ class JobStore:
         if callback is not None:
             fields["callback"] = callback.model_dump_json()
         if reward is not None:
-            self._redis.set(redis_keys.reward(submission), reward.model_dump_json(exclude_unset=True), ex=self._ttl_s)
+            self._redis.set(
+                redis_keys.reward(submission_id), reward.model_dump_json(exclude_unset=True), ex=self._ttl_s
+            )
         if keyed is not None:
             first = idempotency.create_or_find(
-                self._redis, keyed, submission, redis_keys.job(submission), fields, self._ttl_s
+                self._redis, keyed, submission_id, redis_keys.job(submission_id), fields, self._ttl_s
             )
-            if first != submission and reward is not None:
-                self._redis.delete(redis_keys.reward(submission))
+            if first != submission_id and reward is not None:
+                self._redis.delete(redis_keys.reward(submission_id))
             return first
         pipeline = self._redis.pipeline()
-        pipeline.hset(redis_keys.job(submission), mapping=fields)
-        pipeline.expire(redis_keys.job(submission), self._ttl_s)
+        pipeline.hset(redis_keys.job(submission_id), mapping=fields)
+        pipeline.expire(redis_keys.job(submission_id), self._ttl_s)
         pipeline.execute()
-        return submission
+        return submission_id
 
     def discard(self, submission: str, keyed: KeyedRequest | None) -> None:
         """Delete a submission that was refused after it was recorded, and its idempotency key."""
@@ -185,19 +179,11 @@ class JobStore:
         return result
 
     def _build_result(self, record: JobRecord) -> dict[str, Any]:
-        stored = self._redis.hgetall(redis_keys.results(record.id))
         if record.kind == REWARD_KIND:
-            return self._compute_rewards(record, stored).model_dump(mode="json")
+            return dict(json.loads(self._rewards.get(record.id)))
+        stored = self._redis.hgetall(redis_keys.results(record.id))
         results = [json.loads(stored[str(index).encode()]) for index in range(record.item_count)]
         return {"results": results} if record.is_batch else dict(results[0])
-
-    def _compute_rewards(self, record: JobRecord, stored: Mapping[bytes, bytes]) -> RewardResult:
-        """Recompute the plan from the stored request, which is deterministic, and score the results with it."""
-        request = self._redis.get(redis_keys.reward(record.id))
-        if request is None:
-            raise _build_not_found(record.id)
-        results = [VerifyResult.model_validate_json(stored[str(index).encode()]) for index in range(record.item_count)]
-        return self._score_rewards(request, results)
 
     def _count_batches_ahead(self, record: JobRecord) -> int | None:
         """Return how many batches precede this submission's first one; None if a worker has already taken that."""

@@ -1,11 +1,8 @@
-"""Worker heartbeats, and the reaper that requeues the batches of dead workers.
+"""The leases of workers that run programs, which are their heartbeats, and the claims on batches.
 
-Theory of operation. Every worker writes the current time into one sorted set a few times per lease. It does so from a
-separate thread, so a long program does not make the worker look dead. The worker that holds the reaper key for the
-current second looks for two kinds of orphans. The first are batches claimed by a worker whose heartbeat is older than a
-lease. The second are unfinished batches that have no claim and are in no queue, because their worker died between
-taking and claiming them. Both go back to the front of their lane. A worker that was only suspended may resume and run
-a batch that has also run elsewhere. That does no harm, because each result counts once.
+Every worker writes the current time into one sorted set a few times per lease. The worker that holds the reaper key for
+the current second requeues the batches of dead workers, at the front of their lane (`claims`). A batch that also runs
+elsewhere does no harm, because each result counts once.
 """
 
 from __future__ import annotations
@@ -14,18 +11,17 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from redis import Redis
-from redis.exceptions import RedisError
 
-from sandbox.queue import fair_queue, redis_keys
-from sandbox.queue.connection import get_failure_log_level
+from sandbox.queue import claims, fair_queue, redis_keys
+from sandbox.queue.claims import Claim, LeaseKeeper
+from sandbox.queue.connection import log_redis_errors
 
 logger = logging.getLogger(__name__)
 
-HEARTBEATS_PER_LEASE = 4
 RESERVED_SUFFIX = "-express"  # ends the name of a reserved worker
 LOST_AFTER_S = 3.0
 REAP_LIMIT = 200
@@ -60,49 +56,29 @@ class Heartbeat:
         self._describe = describe
         self._on_beat = on_beat
         self._on_reaped = on_reaped
-        self._beat_at = self._may_reap_from = 0.0
         self.is_starting = False  # until the self-test has passed
         self._beat_lock = threading.Lock()
-        self._stop_requested = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
+        self._lease_keeper = LeaseKeeper(lease_s, self._renew, self._reap)
 
     def start(self) -> None:
-        self.beat()
-        self._beat_at = time.monotonic()
-        self._thread.start()
+        self._lease_keeper.start()
 
     def stop(self) -> None:
         """Stop the heartbeat, and remove this worker from Redis immediately."""
-        self._stop_requested.set()
-        self._thread.join(timeout=self._lease_s)
-        try:
+        self._lease_keeper.stop()
+        with log_redis_errors(logger, "cannot remove this worker from Redis"):
             self._redis.zrem(redis_keys.WORKERS, self._name)
             self._redis.zrem(redis_keys.STARTING, self._name)
             self._redis.delete(redis_keys.worker(self._name))
-        except RedisError as error:
-            logger.log(get_failure_log_level(), "cannot remove this worker from Redis: %s", error)
 
-    def _run(self) -> None:
-        while not self._stop_requested.wait(self._lease_s / HEARTBEATS_PER_LEASE):
-            try:
-                self.beat()
-                if self._may_reap() and self._redis.set(redis_keys.REAPER, self._name, nx=True, px=1_000):
-                    self._on_reaped(reap(self._redis, self._lease_s))
-                    fair_queue.admit_stalled(self._redis, self._lease_s)
-                self._on_beat()
-            except RedisError as error:
-                logger.log(get_failure_log_level(), "heartbeat missed: %s", error)
+    def _renew(self) -> None:
+        self.beat()
+        self._on_beat()
 
-    def _may_reap(self) -> bool:
-        """Tell whether a worker without a recent heartbeat can be taken for dead.
-
-        For one lease after a late heartbeat it cannot: if Redis was away, workers that live could not send one either.
-        """
-        now = time.monotonic()
-        if now - self._beat_at > self._lease_s:
-            self._may_reap_from = now + self._lease_s
-        self._beat_at = now
-        return now >= self._may_reap_from
+    def _reap(self) -> None:
+        if self._redis.set(redis_keys.REAPER, self._name, nx=True, px=1_000):
+            self._on_reaped(reap(self._redis, self._lease_s))
+            fair_queue.admit_stalled(self._redis, self._lease_s)
 
     def beat(self) -> None:
         """Send a heartbeat now. Raises RedisError."""
@@ -138,28 +114,53 @@ def list_starting(redis: Redis, lease_s: float) -> list[str]:
 
 def reap(redis: Redis, lease_s: float) -> int:
     """Return orphaned batches to their lanes, and return how many there were."""
-    living = set(list_alive(redis, lease_s))
-    claims = {name.decode(): worker.decode() for name, worker in redis.hgetall(redis_keys.CLAIMS).items()}
-    reaped = 0
-    for lane in redis_keys.LANES:
-        old = redis.zrangebyscore(
-            redis_keys.outstanding(lane), "-inf", time.time() - LOST_AFTER_S, start=0, num=REAP_LIMIT
-        )
-        for batch_id in map(bytes.decode, old):
-            worker = claims.get(batch_id)
-            if worker is not None and worker not in living:
-                reaped += _requeue(redis, lane, batch_id, worker)
-            elif worker is None and _is_lost(redis, lane, batch_id):
-                redis.lpush(redis_keys.rq_queue(lane), batch_id)
-                logger.warning(
-                    "requeued a batch that was lost before a worker claimed it", extra={"envelope": batch_id}
-                )
-                reaped += 1
-        if not old:
-            redis.set(redis_keys.depth(lane), count_waiting(redis, lane))
+    reaped = claims.reap(BatchClaims(redis, lease_s))
     for known in (redis_keys.WORKERS, redis_keys.STARTING):
         redis.zremrangebyscore(known, "-inf", time.time() - 10 * lease_s)
-    return reaped
+    return len(reaped)
+
+
+class BatchClaims:
+    """The claims on the batches of all lanes; implements `claims.ClaimedWork`."""
+
+    def __init__(self, redis: Redis, lease_s: float) -> None:
+        self._redis = redis
+        self._lease_s = lease_s
+
+    def list_living(self) -> set[str]:
+        return set(list_alive(self._redis, self._lease_s))
+
+    def list_unfinished(self) -> Iterator[Claim]:
+        """Yield the unfinished batches that are older than `LOST_AFTER_S`, and correct the depth of empty lanes."""
+        workers = {name.decode(): worker.decode() for name, worker in self._redis.hgetall(redis_keys.CLAIMS).items()}
+        before = time.time() - LOST_AFTER_S
+        for lane in redis_keys.LANES:
+            old = self._redis.zrangebyscore(redis_keys.outstanding(lane), "-inf", before, start=0, num=REAP_LIMIT)
+            for batch_id in map(bytes.decode, old):
+                yield Claim(batch_id, lane, workers.get(batch_id))
+            if not old:
+                self._redis.set(redis_keys.depth(lane), count_waiting(self._redis, lane))
+
+    def requeue_from(self, claim: Claim) -> bool:
+        keys = redis_keys.CLAIMS, redis_keys.rq_queue(claim.queue)
+        requeued = bool(self._redis.eval(_REQUEUE, len(keys), *keys, claim.id, claim.worker))
+        if requeued:
+            logger.warning("requeued a batch of a dead worker", extra={"worker": claim.worker, "envelope": claim.id})
+        return requeued
+
+    def is_lost(self, claim: Claim) -> bool:
+        if self._redis.lpos(redis_keys.rq_queue(claim.queue), claim.id) is not None:
+            return False
+        time.sleep(0.01)  # a healthy worker claims a batch within a millisecond of taking it
+        pipeline = self._redis.pipeline()
+        pipeline.hexists(redis_keys.CLAIMS, claim.id)
+        pipeline.zscore(redis_keys.outstanding(claim.queue), claim.id)
+        claimed, sent = pipeline.execute()
+        return not claimed and sent is not None
+
+    def enqueue_lost(self, claim: Claim) -> None:
+        self._redis.lpush(redis_keys.rq_queue(claim.queue), claim.id)
+        logger.warning("requeued a batch that was lost before a worker claimed it", extra={"envelope": claim.id})
 
 
 def count_waiting(redis: Redis, lane: str) -> int:
@@ -169,22 +170,3 @@ def count_waiting(redis: Redis, lane: str) -> int:
     pipeline.get(redis_keys.depth(lane))
     outstanding, depth = pipeline.execute()
     return int(depth or 0) if outstanding else 0
-
-
-def _requeue(redis: Redis, lane: str, batch_id: str, worker: str) -> int:
-    requeued = int(redis.eval(_REQUEUE, 2, redis_keys.CLAIMS, redis_keys.rq_queue(lane), batch_id, worker))
-    if requeued:
-        logger.warning("requeued a batch of a dead worker", extra={"worker": worker, "envelope": batch_id})
-    return requeued
-
-
-def _is_lost(redis: Redis, lane: str, batch_id: str) -> bool:
-    """Return whether an unfinished batch is in no queue and has no claim."""
-    if redis.lpos(redis_keys.rq_queue(lane), batch_id) is not None:
-        return False
-    time.sleep(0.01)  # a healthy worker claims a batch within a millisecond of taking it
-    pipeline = redis.pipeline()
-    pipeline.hexists(redis_keys.CLAIMS, batch_id)
-    pipeline.zscore(redis_keys.outstanding(lane), batch_id)
-    claimed, sent = pipeline.execute()
-    return not claimed and sent is not None

@@ -12,11 +12,10 @@ from collections.abc import Sequence
 
 from redis import Redis
 from redis.client import Pipeline
-from redis.exceptions import RedisError
 
 from sandbox.errors import QuotaExceeded, RateLimited
 from sandbox.queue import redis_keys
-from sandbox.queue.storage_limits import translate_redis_error
+from sandbox.queue.connection import translate_redis_errors
 from sandbox.request_context import Caller
 
 # Uses the clock of Redis, so that several API processes agree.
@@ -55,18 +54,16 @@ class Quotas:
         self._queue_ttl_s = queue_ttl_s
         self._admit_script = redis.register_script(_ADMIT)
 
+    @translate_redis_errors
     def admit(self, caller: Caller, item_ids: Sequence[str]) -> None:
         """Count items against the caller's limits. Raises RateLimited, QuotaExceeded, or QueueUnavailable."""
         if not caller.rate and not caller.max_queued:
             return
         burst = max(1, caller.burst or round(caller.rate))
-        try:
-            refusal, value = self._admit_script(
-                keys=[redis_keys.token_bucket(caller.id), redis_keys.queued_items(caller.id)],
-                args=[caller.rate, burst, caller.max_queued, self._queue_ttl_s, *item_ids],
-            )
-        except RedisError as error:
-            raise translate_redis_error(error) from error
+        refusal, value = self._admit_script(
+            keys=[redis_keys.token_bucket(caller.id), redis_keys.queued_items(caller.id)],
+            args=[caller.rate, burst, caller.max_queued, self._queue_ttl_s, *item_ids],
+        )
         if refusal == b"rate":
             raise RateLimited(f"this API key may submit {caller.rate:g} programs per second", float(value))
         if refusal == b"queued":
@@ -74,14 +71,11 @@ class Quotas:
                 f"this API key has {int(value)} of {caller.max_queued} programs queued, too many to add {len(item_ids)}"
             )
 
+    @translate_redis_errors
     def release(self, caller_id: str, item_ids: Sequence[str]) -> None:
         """Stop counting items that were refused, or withdrawn before they were sent. Raises QueueUnavailable."""
-        if not item_ids:
-            return
-        try:
+        if item_ids:
             release(self._redis, caller_id, item_ids)
-        except RedisError as error:
-            raise translate_redis_error(error) from error
 
 
 def release(redis: Redis | Pipeline, caller_id: str, item_ids: Sequence[str]) -> None:

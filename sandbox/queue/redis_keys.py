@@ -31,6 +31,7 @@
 | sandbox:verdicts:<minute>    | hash   | second and verdict -> count                | five minutes               |
 | sandbox:reaper               | string | the worker that reaps now                  | a second                   |
 | sandbox:reward:<id>          | string | a stored reward request as JSON            | as its job                 |
+| sandbox:rewards:<id>         | string | the rewards of a stored request as JSON    | as its job                 |
 | sandbox:webhooks:due         | zset   | webhooks to deliver by time of the next try | while there are any       |
 | sandbox:webhook:<id>         | hash   | a webhook that failed: tries, last error   | webhook_dead_ttl_s         |
 | sandbox:webhooks:dead        | zset   | dead webhooks by time of their last try    | webhook_dead_ttl_s each    |
@@ -138,6 +139,10 @@ def worker(name: str) -> str:
 
 def reward(submission: str) -> str:
     return f"{PREFIX}reward:{submission}"
+
+
+def rewards(submission: str) -> str:
+    return f"{PREFIX}rewards:{submission}"
 
 
 def webhook(webhook_id: str) -> str:

@@ -17,9 +17,10 @@ from redis import Redis
 from redis.client import Pipeline
 from redis.exceptions import RedisError
 
-from sandbox.queue import quotas, redis_keys, storage_limits
-from sandbox.queue.connection import get_failure_log_level
+from sandbox.queue import quotas, redis_keys, storage_account, storage_limits
+from sandbox.queue.connection import get_failure_log_level, is_redis_full
 from sandbox.queue.job_batch import Item
+from sandbox.queue.stored_rewards import REWARD_KIND, RewardWriter
 
 logger = logging.getLogger(__name__)
 
@@ -47,8 +48,11 @@ return is_new
 class ResultWriter:
     """Collects results and sends them in one round trip, about `FLUSH_DELAY_S` after the first one."""
 
-    def __init__(self, redis: Redis, result_ttl_s: int, max_kept_mb: int = 0) -> None:
+    def __init__(
+        self, redis: Redis, result_ttl_s: int, max_kept_mb: int = 0, reward_writer: RewardWriter | None = None
+    ) -> None:
         self._redis = redis
+        self._reward_writer = reward_writer
         self._result_ttl_s = result_ttl_s
         self._max_kept_mb = max_kept_mb
         self._messages: dict[str, list[bytes]] = defaultdict(list)
@@ -100,7 +104,7 @@ class ResultWriter:
                 self._flush(add_commands)
                 self._full_since = 0.0
             except RedisError as error:
-                if storage_limits.is_redis_full(error):
+                if is_redis_full(error):
                     self._shorten_pending()
                 raise
 
@@ -128,7 +132,7 @@ class ResultWriter:
                 self.flush()
             except RedisError as error:
                 logger.log(get_failure_log_level(), "cannot send results to Redis, retrying: %s", error)
-                if storage_limits.is_redis_full(error):
+                if is_redis_full(error):
                     time.sleep(REDIS_FULL_PAUSE_S)
 
     def _store_results(self) -> None:
@@ -139,29 +143,32 @@ class ResultWriter:
         for item, result in self._to_store:
             _store_result(pipeline, item, result)
             pipeline.hlen(redis_keys.results(item.submission))
-            pipeline.hmget(redis_keys.job(item.submission), "total", "request_bytes")
+            pipeline.hmget(redis_keys.job(item.submission), "total", "request_bytes", "kind")
             pipeline.smembers(redis_keys.readers(item.submission))
         answers = pipeline.execute()
         pipeline = self._redis.pipeline(transaction=False)
         growth: dict[str, int] = defaultdict(int)
         ended: set[str] = set()
+        rewarded: list[str] = []
         for position, (item, result) in enumerate(self._to_store):
-            is_new, done, (total, request_bytes), readers = answers[4 * position : 4 * position + 4]
+            is_new, done, (total, request_bytes, kind), readers = answers[4 * position : 4 * position + 4]
             growth[item.submission] += len(result) * is_new
             if total is not None and done >= int(total):
                 if item.submission not in ended:
                     ended.add(item.submission)
                     growth[item.submission] -= int(request_bytes or 0)
+                    if kind == REWARD_KIND.encode():
+                        rewarded.append(item.submission)
                 for key in (redis_keys.job, redis_keys.results, redis_keys.readers, redis_keys.reward):
                     pipeline.expire(key(item.submission), self._result_ttl_s)
             # Also if the result was stored before: the first attempt may have died before it sent the messages.
             for reader in readers:
                 push_results(pipeline, reader.decode(), [encode_message(item.id, result)])
-        storage_limits.adjust_charges(
+        storage_account.adjust_charges(
             pipeline,
             [
                 (
-                    storage_limits.submission_member(submission),
+                    storage_account.submission_member(submission),
                     size,
                     self._result_ttl_s if submission in ended else None,
                 )
@@ -170,6 +177,8 @@ class ResultWriter:
         )
         pipeline.execute()
         self._to_store.clear()
+        if self._reward_writer is not None:
+            self._reward_writer.write_soon(rewarded)
 
     def _shorten_pending(self) -> None:
         """Remove the outputs of large results if Redis stays full: they might never fit otherwise."""

@@ -23,8 +23,7 @@ from rq.serializers import JSONSerializer
 from rq.timeouts import BaseDeathPenalty
 from rq.worker import WorkerStatus
 
-from sandbox.queue.connection import get_failure_log_level, is_unreachable, stop_waiting
-from sandbox.queue.storage_limits import is_redis_full
+from sandbox.queue.connection import is_redis_full, is_unreachable, log_redis_errors, stop_waiting
 
 logger = logging.getLogger(__name__)
 
@@ -88,10 +87,8 @@ class PatientRqWorker(SimpleWorker):  # type: ignore[misc]
 
     def teardown(self) -> None:
         stop_waiting()
-        try:
+        with log_redis_errors(logger, "RQ's tools may list this worker for a while longer"):
             super().teardown()
-        except RedisError as error:
-            logger.log(get_failure_log_level(), "RQ's tools may list this worker for a while longer: %s", error)
 
 
 def _is_news(record: logging.LogRecord) -> bool:

@@ -28,8 +28,7 @@ from redis.exceptions import RedisError
 
 from sandbox.errors import QueueFull
 from sandbox.queue import job_batch, leases, redis_keys
-from sandbox.queue.connection import get_failure_log_level
-from sandbox.queue.storage_limits import translate_redis_error
+from sandbox.queue.connection import get_failure_log_level, translate_redis_errors
 from sandbox.request_context import generate_id
 from sandbox.schema import Lane
 
@@ -105,16 +104,14 @@ class BatchSender:
             by_client[client].waiting.extend(items)
             self._changed.notify()
 
+    @translate_redis_errors
     def send_now(self, lane: Lane, items: Sequence[tuple[str, bytes]], client: str = "") -> str:
         """Write items to Redis and return the id of their first batch. Raises QueueFull or QueueUnavailable."""
         with self._changed:
             self._refuse_overflow(lane, len(items))
             size = max(1, min(MAX_BATCH_ITEMS, math.ceil(len(items) / (4 * self._workers))))
         content = [item for _, item in items]
-        try:
-            return self._send(lane, [content[at : at + size] for at in range(0, len(content), size)], client)[0]
-        except RedisError as error:
-            raise translate_redis_error(error) from error
+        return self._send(lane, [content[at : at + size] for at in range(0, len(content), size)], client)[0]
 
     def withdraw(self, item_ids: set[str]) -> set[str]:
         """Remove items that are not sent yet. Returns the ids of those that were sent, and frees their room."""

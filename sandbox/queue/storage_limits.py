@@ -15,21 +15,16 @@ The size of a result is not known in advance. If its owner has no room left, a l
 from __future__ import annotations
 
 import json
-import logging
-import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from redis import Redis
-from redis.client import Pipeline
-from redis.exceptions import OutOfMemoryError, RedisError
 
-from sandbox.errors import QueueUnavailable, SandboxError, StorageFull, StorageQuotaExceeded
+from sandbox.errors import StorageFull, StorageQuotaExceeded
 from sandbox.queue import redis_keys
-from sandbox.queue.connection import get_failure_log_level
-
-logger = logging.getLogger(__name__)
+from sandbox.queue.repeating_thread import RepeatingThread
+from sandbox.queue.storage_account import ALL_OWNERS, StorageAccount, adjust_charges
 
 STORE_BELOW_FRACTION, ACCEPT_BELOW_FRACTION = 0.75, 0.9  # of maxmemory
 DEFAULT_STORED_FRACTION = 0.5  # of maxmemory, if max_kept_mb is not set
@@ -40,68 +35,6 @@ RETRY_SOON_S = 5.0  # data in transit counts as used, and may be gone in a momen
 OVERHEAD_BYTES = 512  # of Redis for each stored job or task set
 LARGE_RESULT_BYTES = 16 << 10
 NOT_STORED_MESSAGE = "the output is not stored: there is no room left for it"
-ALL_OWNERS = "all"
-
-_KEYS = (redis_keys.STORED_UNTIL, redis_keys.STORED_SIZES, redis_keys.STORED_TOTALS)
-_FUNCTIONS = """
-local time = redis.call('TIME')
-local now = tonumber(time[1])
-local function add(owner, size)
-  for _, field in ipairs({'all', 'of ' .. owner}) do
-    if redis.call('HINCRBY', KEYS[3], field, size) <= 0 then redis.call('HDEL', KEYS[3], field) end
-  end
-end
-local function entry(member)
-  local text = redis.call('HGET', KEYS[2], member)
-  if not text then return nil end
-  local size, owner = string.match(text, '^(%d+) (.*)$')
-  return tonumber(size), owner
-end
-local function forget(member)
-  local size, owner = entry(member)
-  redis.call('ZREM', KEYS[1], member)
-  redis.call('HDEL', KEYS[2], member)
-  if size then add(owner, -size) end
-end
-"""
-# If the member exists already (a task set that is put again), only extend its lifetime.
-_CHARGE = (
-    _FUNCTIONS
-    + """
-local member, owner, size, life = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
-local most_of_owner, most = tonumber(ARGV[5]), tonumber(ARGV[6])
-for _, expired in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, 1000)) do forget(expired) end
-if not entry(member) then
-  local of_owner = tonumber(redis.call('HGET', KEYS[3], 'of ' .. owner) or 0)
-  local all = tonumber(redis.call('HGET', KEYS[3], 'all') or 0)
-  if most_of_owner > 0 and of_owner + size > most_of_owner then return {'owner', of_owner} end
-  if most > 0 and all + size > most then return {'all', all} end
-  redis.call('HSET', KEYS[2], member, string.format('%d', size) .. ' ' .. owner)
-  add(owner, size)
-end
-redis.call('ZADD', KEYS[1], now + life, member)
-for _, key in ipairs(KEYS) do
-  if redis.call('TTL', key) < life then redis.call('EXPIRE', key, life) end
-end
-return {'', 0}
-"""
-)
-# ARGV repeats: member, growth in bytes, new lifetime in seconds or an empty string.
-_CHANGE = (
-    _FUNCTIONS
-    + """
-for at = 1, #ARGV, 3 do
-  local size, owner = entry(ARGV[at])
-  if size then
-    local changed = math.max(0, size + tonumber(ARGV[at + 1]))
-    redis.call('HSET', KEYS[2], ARGV[at], string.format('%d', changed) .. ' ' .. owner)
-    add(owner, changed - size)
-    if ARGV[at + 2] ~= '' then redis.call('ZADD', KEYS[1], now + tonumber(ARGV[at + 2]), ARGV[at]) end
-  end
-end
-"""
-)
-_RELEASE = _FUNCTIONS + "for _, member in ipairs(ARGV) do forget(member) end"
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,17 +69,16 @@ class StorageLimiter:
         self._max_kept_mb = max_kept_mb
         self._usage = RedisUsage()
         self._accepted_bytes = 0  # bytes since the last check
-        self._closed = threading.Event()
-        self._charge_script = redis.register_script(_CHARGE)
-        self._thread = threading.Thread(target=self._refresh_periodically, name="storage", daemon=True)
+        self._account = StorageAccount(redis)
+        self._thread = RepeatingThread(
+            "storage", CHECK_INTERVAL_S, self.refresh, "cannot read the memory usage of Redis"
+        )
 
     def start(self) -> None:
         self._thread.start()
 
     def close(self) -> None:
-        self._closed.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout=2 * CHECK_INTERVAL_S)
+        self._thread.stop(timeout_s=2 * CHECK_INTERVAL_S)
 
     def refresh(self) -> RedisUsage:
         """Read and return the memory usage of Redis now. Raises RedisError."""
@@ -181,13 +113,13 @@ class StorageLimiter:
         """
         size_bytes += OVERHEAD_BYTES
         most = self.check_room(size_bytes).compute_max_stored_bytes(self._max_kept_mb)
-        over, held = self._charge_script(keys=_KEYS, args=[member, owner, size_bytes, ttl_s, owner_max_bytes, most])
-        if over == b"owner":
+        over, held = self._account.charge(member, owner, size_bytes, ttl_s, owner_max_bytes, most)
+        if over == "owner":
             reason = (
                 f"{size_bytes} more bytes are over this API key's quota, with {held} of {owner_max_bytes} bytes in use"
             )
             raise StorageQuotaExceeded(f"{reason}: wait until results expire, or send less", RETRY_AFTER_S)
-        if over == b"all":
+        if over == ALL_OWNERS:
             raise StorageFull(
                 f"{size_bytes} more bytes are over the limit for all clients, with {held} of {most} bytes in use",
                 RETRY_AFTER_S,
@@ -199,7 +131,7 @@ class StorageLimiter:
 
     def release(self, member: str) -> None:
         """Remove the charge of a member. Raises RedisError."""
-        self._redis.eval(_RELEASE, len(_KEYS), *_KEYS, member)
+        self._account.release(member)
 
     @property
     def has_room(self) -> bool:
@@ -219,13 +151,6 @@ class StorageLimiter:
             return [f"{usage}: only requests whose client waits are accepted, no jobs or task sets"]
         return []
 
-    def _refresh_periodically(self) -> None:
-        while not self._closed.wait(CHECK_INTERVAL_S):
-            try:
-                self.refresh()
-            except RedisError as error:
-                logger.log(get_failure_log_level(), "cannot read the memory usage of Redis: %s", error)
-
 
 def read_usage(redis: Redis) -> RedisUsage:
     """Read the memory usage of Redis. Raises RedisError."""
@@ -233,24 +158,6 @@ def read_usage(redis: Redis) -> RedisUsage:
     pipeline.info("memory")
     pipeline.hget(redis_keys.STORED_TOTALS, ALL_OWNERS)
     return RedisUsage.from_redis(*pipeline.execute())
-
-
-def submission_member(submission: str) -> str:
-    return f"job {submission}"
-
-
-def task_set_member(set_id: str) -> str:
-    return f"tasks {set_id}"
-
-
-def adjust_charges(redis: Redis | Pipeline, changes: Sequence[tuple[str, int, int | None]]) -> None:
-    """Adjust the charges of members. Each change is (member, growth in bytes, new lifetime in seconds or None).
-
-    Raises RedisError unless `redis` is a pipeline.
-    """
-    words = [word for member, growth, life_s in changes for word in (member, growth, "" if life_s is None else life_s)]
-    if words:
-        redis.eval(_CHANGE, len(_KEYS), *_KEYS, *words)
 
 
 def find_fitting(redis: Redis, candidates: Sequence[tuple[str, str, int]], max_kept_mb: int) -> list[bool]:
@@ -293,15 +200,3 @@ def remove_outputs(result: bytes) -> bytes:
     if "message" in fields:
         fields["message"] = f"{fields['message']}; {NOT_STORED_MESSAGE}" if fields["message"] else NOT_STORED_MESSAGE
     return json.dumps(fields, separators=(",", ":"), ensure_ascii=False).encode()
-
-
-def is_redis_full(error: RedisError) -> bool:
-    """Return whether Redis refused a write because it is out of memory."""
-    return isinstance(error, OutOfMemoryError) or "OOM command not allowed" in str(error)
-
-
-def translate_redis_error(error: RedisError) -> SandboxError:
-    """Convert an error of Redis into an error for the client."""
-    if is_redis_full(error):
-        return StorageFull("the queue's Redis is full", RETRY_AFTER_S)
-    return QueueUnavailable(f"the queue does not respond: {error}")

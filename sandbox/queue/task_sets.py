@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from redis import Redis
 
 from sandbox.errors import BadRequest, NotFound
-from sandbox.queue import redis_keys, storage_limits
+from sandbox.queue import redis_keys, storage_account, storage_limits
 from sandbox.schema.reward import Task, TaskSet, TaskSetInfo
 
 DEFAULT_CACHE_MB = 256
@@ -63,7 +63,7 @@ class TaskSets:
         if self._storage_limiter is not None:
             size = sum(len(name) + len(task) for name, task in fields.items())
             self._storage_limiter.charge(
-                storage_limits.task_set_member(set_id), owner, size, self._ttl_s, max_stored_bytes
+                storage_account.task_set_member(set_id), owner, size, self._ttl_s, max_stored_bytes
             )
         self._write(redis_keys.task_set(set_id), fields)
         return TaskSetInfo(id=set_id, tasks=len(tasks))
@@ -109,9 +109,9 @@ class TaskSets:
             pipeline.hmget(redis_keys.task_set(set_id), names)
         for set_id in wanted:
             pipeline.expire(redis_keys.task_set(set_id), self._ttl_s)
-        storage_limits.adjust_charges(
+        storage_account.adjust_charges(
             pipeline,
-            [(storage_limits.task_set_member(set_id), 0, self._ttl_s) for set_id in self._select_due_renewals(wanted)],
+            [(storage_account.task_set_member(set_id), 0, self._ttl_s) for set_id in self._select_due_renewals(wanted)],
         )
         answers = pipeline.execute()
         return [

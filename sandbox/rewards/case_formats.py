@@ -19,21 +19,15 @@ names too.
 
 from __future__ import annotations
 
-import ast
-import binascii
 import json
-import pickletools
-import zlib
-from base64 import b64decode
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from sandbox.errors import BadRequest
+from sandbox.rewards.column_text import to_plain
 from sandbox.schema import MAX_NAME_CHARS, MAX_TESTS, AssertTest, CommandTest, FunctionTest, PytestTest, TestCase
 from sandbox.schema.tests import AnyTest
 
@@ -59,12 +53,6 @@ _LIST_KEYS = ("test_cases", "testcases", "tests", "test_list")
 _NATIVE_KEYS = frozenset(
     {"stdin", "stdin_base64", "expected", "expected_base64", "args", "kwargs", "assert", "pytest", "command"}
 )
-_MAX_LITERAL_CHARS = 1 << 20
-_MAX_PACK_BYTES = 256 << 20
-_UNPACK_BUDGET: ContextVar[list[int] | None] = ContextVar("bytes left to unpack", default=None)
-_TEXT_OPCODES = frozenset({"BINUNICODE", "BINUNICODE8", "SHORT_BINUNICODE"})
-_OTHER_OPCODES = frozenset({"PROTO", "FRAME", "MEMOIZE", "BINPUT", "LONG_BINPUT", "STOP"})
-_MAX_NESTING = 4
 
 _TEST_ADAPTER: TypeAdapter[Any] = TypeAdapter(AnyTest)
 
@@ -84,7 +72,7 @@ class TaskTests:
 def read_tests(value: Any) -> TaskTests:
     """Return the tests in `value`. Raises BadRequest if there are no tests or the format is unknown."""
     try:
-        found = _read(_to_plain(value))
+        found = _read(to_plain(value))
     except RecursionError:
         raise BadRequest("tests are nested too deeply", "tests") from None
     if len(found.tests) > MAX_TESTS:
@@ -111,76 +99,6 @@ def read_stdin_tests(value: Any) -> list[TestCase]:
     return cases
 
 
-def _to_plain(value: Any) -> Any:
-    """Return `value` with text parsed and NumPy, Arrow and Torch arrays turned into lists."""
-    for _ in range(_MAX_NESTING):
-        if not isinstance(value, str | bytes):
-            break
-        value = _parse_text(value)
-    return value.tolist() if hasattr(value, "tolist") else value
-
-
-def _parse_text(text: str | bytes) -> Any:
-    """Parse JSON, packed tests or a Python literal. Raises BadRequest."""
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        problem = f"tests are text that is not JSON: {error}"
-    if isinstance(text, bytes):
-        text = text.decode(errors="replace")
-    text = text.strip()
-    if text.startswith("eJ") or text.startswith("eN"):  # base64 of zlib data starts like this
-        return _unpack(text)
-    if text[:1] in {"[", "{", "("} and len(text) <= _MAX_LITERAL_CHARS:
-        try:
-            return _to_json_value(ast.literal_eval(text))
-        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-            pass
-    raise BadRequest(problem, "tests") from None
-
-
-@contextmanager
-def limit_unpacking(max_bytes: int) -> Iterator[None]:
-    """Limit the total size to which packed tests may unpack in this context. Use it for untrusted input."""
-    token = _UNPACK_BUDGET.set([max_bytes])
-    try:
-        yield
-    finally:
-        _UNPACK_BUDGET.reset(token)
-
-
-def _unpack(text: str) -> Any:
-    """Unpack base64 of zlib of JSON, or of a pickled string. Raises BadRequest."""
-    left = _UNPACK_BUDGET.get()
-    limit = min(_MAX_PACK_BYTES, left[0] if left is not None else _MAX_PACK_BYTES)
-    try:
-        unpacker = zlib.decompressobj()
-        data = unpacker.decompress(b64decode(text, validate=True), max(1, limit))
-        if not unpacker.eof:
-            raise BadRequest(f"packed tests are truncated, or larger than {limit >> 20} MiB", "tests")
-        if left is not None:
-            left[0] -= len(data)
-        return _read_pickled_text(data) if data[:1] == b"\x80" else json.loads(data)
-    except (binascii.Error, zlib.error, ValueError, RecursionError) as error:
-        raise BadRequest(f"cannot unpack the tests: {error}", "tests") from None
-
-
-def _read_pickled_text(data: bytes) -> str:
-    """Return the string that a pickle holds. Raises ValueError for any other pickle; nothing is ever unpickled."""
-    text = None
-    for opcode, argument, _ in pickletools.genops(data):
-        if opcode.name in _TEXT_OPCODES and text is None:
-            text = argument
-        elif opcode.name not in _OTHER_OPCODES:
-            raise ValueError(f"the pickle must hold a single string, but it contains {opcode.name}")
-    return str(text or "")
-
-
-def _to_json_value(value: Any) -> Any:
-    """Convert a Python value to its JSON form: tuples to lists, keys to text. Raises TypeError and ValueError."""
-    return value if isinstance(value, str | bytes) else json.loads(json.dumps(value))
-
-
 def _read_mapping(value: Mapping[str, Any]) -> TaskTests:
     name = _find_entry_point(value)
     if "inputs" in value and "outputs" in value:
@@ -189,7 +107,7 @@ def _read_mapping(value: Mapping[str, Any]) -> TaskTests:
         return _read_list(_read_column(value, "assert_case"), name)
     for key in _LIST_KEYS:
         if key in value:
-            tests = _to_plain(value[key])
+            tests = to_plain(value[key])
             if isinstance(tests, Mapping):
                 return _read_mapping({**tests, "fn_name": name} if name else tests)
             return _read_list(_read_column(value, key), name)
@@ -317,7 +235,7 @@ def _find_entry_point(value: Mapping[str, Any]) -> str:
 
 
 def _read_column(value: Mapping[str, Any], key: str) -> Sequence[Any]:
-    column = _to_plain(value[key])
+    column = to_plain(value[key])
     if not isinstance(column, Sequence) or isinstance(column, str | bytes):
         raise BadRequest(f"{key} is of type {type(column).__name__}; it must be a list", "tests")
     return column

@@ -21,31 +21,24 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from sandbox import languages
-from sandbox.errors import UnknownLanguage
-
-_WRAPPERS = frozenset({"markdown", "md"})
-# Fence names that are not a language of this service. Any other word after the marks in an open block closes the block.
-_OTHER_NAMES = re.compile(
-    r"asm|bat|clojure|cmd|conf|console|css|csv|cuda|dart|diff|dockerfile|elixir|erlang|gherkin|glsl|graphql|html|http"
-    r"|ini|input|jsonl?|jsx|julia|kotlin|kt|latex|lisp|log|makefile|matlab|mermaid|nasm|nim|objc|objectivec|output"
-    r"|plain|plaintext|powershell|proto|ps1|pseudo|pseudocode|pycon|regex|result|scala|scheme|scss|solidity|stderr"
-    r"|stdin|stdout|svelte|swift|terminal|tex|text|toml|tsx|txt|vb|vue|xml|ya?ml|zig|zsh",
-    re.IGNORECASE,
+from sandbox.rewards.fences import (
+    BLANK,
+    FENCE_MARKS,
+    WORD,
+    is_language,
+    is_name,
+    is_wrapper,
+    measure_depth,
+    measure_prefix,
+    opens_block,
+    split_fence,
+    strip_quotes,
 )
+
 # A closing fence may be indented this much more than its opening fence (CommonMark). With more it is content, such as a
 # fence in a docstring.
 _MAX_EXTRA_INDENT = 3
-_MAX_QUOTES = 16
-_FENCE_MARKS = ("```", "~~~")
-_BLANK = " \t\r\f\v\u00a0\u200b\u200c\u200d\u2060\ufeff"
-_PREFIX = re.compile(
-    rf"(?:[{_BLANK}]|>|[-*+](?=[ \t])|[0-9]{{1,9}}[.)](?=[ \t])|\*\*|</?\w{{1,32}}>"
-    r"|<[|\uff5c][^<>\s]{1,60}[|\uff5c]>)*+"
-)
-_TAGS = re.compile(r"<[^<>]*>")
 _MARK_RUN = re.compile(r"`{3,}|~{3,}")
-_WORD = re.compile(r"[\w+#.\-]+")
 _INLINE_CODE = re.compile(r"```([\w+#.\-]+)[ \t]+([^`]+)```")
 _COMMENTS = ("#", "//", "/*", "* ", "-- ", ";", "%")
 
@@ -73,7 +66,7 @@ class CodeBlock:
     def code(self) -> str:
         lines: Sequence[str] = self.lines
         if self.quote_depth:
-            lines = [_strip_quotes(line, self.quote_depth) for line in lines]
+            lines = [strip_quotes(line, self.quote_depth) for line in lines]
         first = next((line for line in lines if line.strip()), "")
         indent = min(self.indent, _count_indent(first))
         if indent:
@@ -86,7 +79,7 @@ class CodeBlock:
 
     def leaves_quote(self, line: str) -> bool:
         """Return whether a line leaves the quote that the block is in: earlier lines were quoted, this one is not."""
-        quoted = line.lstrip(_BLANK).startswith(">")
+        quoted = line.lstrip(BLANK).startswith(">")
         leaves = self._quoted and not quoted
         self._quoted = self._quoted or quoted
         return leaves
@@ -136,29 +129,6 @@ def scan_blocks(text: str, thinking_tag: str = "", *, opened: str = "", lenient:
     return BlockScan(blocks, before, open_block)
 
 
-def starts_with_fence(text: str) -> bool:
-    """Return whether the first non-blank line begins with a fence."""
-    line = text.lstrip().split("\n", 1)[0]
-    return line[_measure_prefix(line) :].startswith(_FENCE_MARKS)
-
-
-def tag_language(tag: str) -> str:
-    """Return the language that a fence's tag names, such as `Python3`, `c++17` or `{.py}`.
-
-    A language of this service is returned by its own name, any other in lower case.
-    """
-    words: list[str] = _WORD.findall(tag[:256])
-    if not words:
-        return ""
-    word = words[0].lstrip(".").rstrip(".").lower().removeprefix("language-")
-    for name in (word, word.rstrip("0123456789.-")):
-        try:
-            return languages.get_language(name).name
-        except UnknownLanguage:
-            continue
-    return word
-
-
 class _BlockScanner:
     """Collects the blocks found so far and the stack of open blocks, innermost last."""
 
@@ -191,11 +161,11 @@ class _BlockScanner:
     def close_mismatched(self) -> bool:
         """Close the last block at a bare fence with other marks than its own, and return whether there was one."""
         block = self.open_blocks[-1]
-        if _is_wrapper(block.tag):
+        if is_wrapper(block.tag):
             return False
         for number, line in enumerate(block.lines):
-            bare = _strip_quotes(line, block.quote_depth).strip(_BLANK)
-            if bare.startswith(_FENCE_MARKS) and not bare.strip(bare[0]):
+            bare = strip_quotes(line, block.quote_depth).strip(BLANK)
+            if bare.startswith(FENCE_MARKS) and not bare.strip(bare[0]):
                 del block.lines[number:]
                 block.closed = True
                 return True
@@ -216,12 +186,12 @@ class _BlockScanner:
 
     def _read_outside(self, line: str) -> None:
         """Read a line with fence marks outside any block."""
-        end = _measure_prefix(line)
+        end = measure_prefix(line)
         bare = line[end:]
-        if bare.startswith(_FENCE_MARKS):
-            mark, info = _split_fence(bare)
+        if bare.startswith(FENCE_MARKS):
+            mark, info = split_fence(bare)
             if mark[0] == "~" or "`" not in info:  # otherwise it is inline code, not a fence
-                quotes, indent = _measure_depth(line[:end])
+                quotes, indent = measure_depth(line[:end])
                 self.begin_block(CodeBlock(info, mark, indent, quotes))
                 return
         self._read_behind_text(line, end)
@@ -232,23 +202,23 @@ class _BlockScanner:
             if self._lenient:
                 self._read_span(line)
             return
-        info = line[runs[-1].end() :].strip(_BLANK)
-        if _is_name(info) or (self._lenient and (not info or _WORD.fullmatch(info))):
-            quotes, indent = _measure_depth(line[:prefix])
+        info = line[runs[-1].end() :].strip(BLANK)
+        if is_name(info) or (self._lenient and (not info or WORD.fullmatch(info))):
+            quotes, indent = measure_depth(line[:prefix])
             self.begin_block(CodeBlock(info, runs[-1].group(), indent, quotes))
 
     def _read_span(self, line: str) -> None:
         """Treat inline code as a block if it begins with the name of a language."""
         for name, code in _INLINE_CODE.findall(line):
-            if _is_language(name):
+            if is_language(name):
                 self.blocks.append(CodeBlock(name, "```", lines=[code.strip()], closed=True))
 
     def _read_inside(self, block: CodeBlock, line: str) -> None:
         """Read a line with fence marks inside a block."""
-        text = _strip_quotes(line, block.quote_depth)
-        bare = text.lstrip(_BLANK)
+        text = strip_quotes(line, block.quote_depth)
+        bare = text.lstrip(BLANK)
         if bare.startswith(block.mark) and len(text) - len(bare) <= block.indent + _MAX_EXTRA_INDENT:
-            mark, info = _split_fence(bare)
+            mark, info = split_fence(bare)
             if mark[0] == "~" or "`" not in info:
                 self._read_fence(
                     block, CodeBlock(info, mark, len(text) - len(bare), block.quote_depth), bare[len(mark) :]
@@ -256,18 +226,18 @@ class _BlockScanner:
                 return
         start = text.find(block.mark)
         if start > 0 and block.ends_before(text[:start]):
-            mark, info = _split_fence(text[start:])
+            mark, info = split_fence(text[start:])
             if mark[0] == "`" or not info:
                 block.lines.append(text[:start])
                 self._close(block)
-                if _is_name(info):
+                if is_name(info):
                     self.begin_block(CodeBlock(info, mark))
                 return
         block.lines.append(line)
 
     def _read_fence(self, block: CodeBlock, fence: CodeBlock, behind: str) -> None:
         """Read a fence at the start of a line: it opens another block or closes the open one."""
-        if _opens_block(fence.tag, adjacent=not behind[:1].isspace()):
+        if opens_block(fence.tag, adjacent=not behind[:1].isspace()):
             block.interrupted = True
             self.begin_block(fence)
         else:
@@ -276,55 +246,6 @@ class _BlockScanner:
     def _close(self, block: CodeBlock) -> None:
         block.closed = True
         self.open_blocks.pop()
-
-
-def _measure_prefix(line: str) -> int:
-    """Return the length of the part that may precede a fence: blanks, quote and list markers, tags."""
-    found = _PREFIX.match(line)
-    return found.end() if found is not None else 0
-
-
-def _measure_depth(prefix: str) -> tuple[int, int]:
-    """Return the quote depth of a prefix, and the indent of the text after the quote markers."""
-    inner = prefix[prefix.rfind(">") + 1 :] if ">" in _TAGS.sub("", prefix) else prefix
-    quotes = min(_TAGS.sub("", prefix).count(">"), _MAX_QUOTES)
-    if "<" in prefix:
-        return quotes, 0
-    return quotes, len(inner.removeprefix(" ") if quotes else inner.lstrip("\ufeff\u200b\u200c\u200d\u2060"))
-
-
-def _split_fence(bare: str) -> tuple[str, str]:
-    """Split text into the fence marks at its start and the rest."""
-    mark = bare[: len(bare) - len(bare.lstrip(bare[0]))]
-    return mark, bare[len(mark) :].strip(_BLANK)
-
-
-def _opens_block(info: str, adjacent: bool) -> bool:
-    """Return whether a fence inside an open block opens another one, judged by `info`, the text after its marks."""
-    words = info.split(maxsplit=1)
-    if not words:
-        return False
-    if len(words) == 1 or adjacent:
-        return _is_name(info) or _OTHER_NAMES.fullmatch(words[0]) is not None
-    return _is_name(words[0]) and words[1].startswith("{")
-
-
-def _is_name(info: str) -> bool:
-    return _is_language(info) or _is_wrapper(info)
-
-
-def _is_language(info: str) -> bool:
-    """Return whether `info` names a served language, optionally with options such as `title=...`, and is not prose."""
-    words = info.split()
-    if not words or not re.match(r"\{?\.?\w", info):
-        return False
-    return tag_language(words[0]) in languages.load_languages() and all(
-        "=" in word or "}" in word for word in words[1:]
-    )
-
-
-def _is_wrapper(tag: str) -> bool:
-    return tag_language(tag) in _WRAPPERS
 
 
 def _toggles_string(line: str) -> bool:
@@ -336,21 +257,11 @@ def _count_indent(line: str) -> int:
     return len(line) - len(line.lstrip(" \t"))
 
 
-def _strip_quotes(line: str, depth: int) -> str:
-    stripped = 0
-    for _ in range(depth):
-        rest = line.lstrip(_BLANK)
-        if not rest.startswith(">"):
-            break
-        line, stripped = rest[1:], stripped + 1
-    return line.removeprefix(" ") if stripped else line
-
-
 def _unwrap(block: CodeBlock) -> list[CodeBlock]:
     """Return the blocks that hold code: those inside a Markdown block, or the block itself."""
     if block.interrupted or not block.has_code:
         return []
-    if not _is_wrapper(block.tag):
+    if not is_wrapper(block.tag):
         return [_tag_by_first_line(block)]
     reader = _BlockScanner(lenient=False)
     reader.scan(block.code.split("\n"), "")
@@ -360,6 +271,6 @@ def _unwrap(block: CodeBlock) -> list[CodeBlock]:
 def _tag_by_first_line(block: CodeBlock) -> CodeBlock:
     """Return the block; if its fence names no language, but its first line does, tag it with that."""
     name = block.lines[0].strip()
-    if block.tag or not 1 < len(name) < 12 or not _is_language(name) or not any(map(str.strip, block.lines[1:])):
+    if block.tag or not 1 < len(name) < 12 or not is_language(name) or not any(map(str.strip, block.lines[1:])):
         return block
     return CodeBlock(name, block.mark, block.indent, block.quote_depth, block.lines[1:], block.closed)

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from sandbox import languages
-from sandbox.rewards.code_blocks import BlockScan, CodeBlock, StillThinking, scan_blocks, starts_with_fence
-from sandbox.rewards.code_blocks import tag_language as tag_language
+from sandbox.rewards.code_blocks import BlockScan, CodeBlock, StillThinking, scan_blocks
+from sandbox.rewards.fences import starts_with_fence
+from sandbox.rewards.fences import tag_language as tag_language
 from sandbox.schema.reward_policy import Extraction as Extraction
 
 DEFAULT_EXTRACTION = Extraction()

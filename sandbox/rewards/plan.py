@@ -1,4 +1,4 @@
-"""Turn a reward request into programs to verify, and their verdicts into rewards. Pure: the caller runs the programs.
+"""Turn a reward request into programs to verify. Pure: the caller runs them, and `scoring` turns verdicts into rewards.
 
 The plan records the program of every completion by index, or that it has none. Rewards are therefore in the order of
 the completions, whatever the order in which verdicts arrive. Completions with the same program and tests share one
@@ -8,15 +8,14 @@ defines for this case, and a row with unusable tests gets None and a message tha
 
 from __future__ import annotations
 
-import ast
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from sandbox.errors import BadRequest, NotFound, UnknownLanguage
 from sandbox.languages import get_language, load_languages
-from sandbox.rewards.extraction import Answer, extract, get_completion_text, parses, tag_language
-from sandbox.rewards.policy import CompletionResult, score
+from sandbox.rewards.extraction import Answer, extract, get_completion_text, tag_language
+from sandbox.rewards.preamble import insert_preamble
 from sandbox.rewards.prompts import (
     NO_PROMPT,
     UNKNOWN_RESPONSE,
@@ -25,31 +24,24 @@ from sandbox.rewards.prompts import (
     find_response_in_turns,
     find_response_without_prompt,
 )
-from sandbox.runner.contract import Verdict
+from sandbox.rewards.task_lookup import TaskLookup, refuse_task_lookup, resolve_tasks
 from sandbox.schema import (
     MAX_CODE_CHARS,
     AssertTest,
     FunctionTest,
     PytestTest,
     VerifyRequest,
-    VerifyResult,
 )
 from sandbox.schema.reward import (
     MAX_COMPLETION_CHARS,
     NO_ENTRY_POINT_MESSAGE,
-    RewardDetail,
     RewardRequest,
-    RewardResult,
     Task,
 )
 from sandbox.schema.tests import resolve_test
 
-# A request with more unknown tasks than this fails as a whole: most likely its task set does not exist.
-_MAX_UNKNOWN_TASKS = 32
 # The fields that are set in each submission.
 _SUBMISSION_FIELDS = frozenset({"language", "code", "tests", "checker", "limits", "stop_on_failure", "priority"})
-
-TaskLookup = Callable[[Sequence[str]], Mapping[str, Task]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,17 +70,12 @@ class RewardPlan:
     programs: list[VerifyRequest]
 
 
-def refuse_task_lookup(references: Sequence[str]) -> Mapping[str, Task]:
-    """Reject task references: the lookup for callers without task sets."""
-    raise BadRequest("only the service can look up tasks: send `tests` instead, or use POST /reward", field="tasks")
-
-
 def build_plan(request: RewardRequest, lookup: TaskLookup = refuse_task_lookup) -> RewardPlan:
     """Plan the programs of all completions. Raises BadRequest, and whatever `lookup` raises.
 
     Unusable rows make the whole request a bad request only if all rows are unusable.
     """
-    tasks = _resolve_tasks(request, lookup)
+    tasks = resolve_tasks(request, lookup)
     prompts = _read_prompts(request)
     candidates: list[PlannedCompletion] = []
     programs = _UniquePrograms()
@@ -120,71 +107,6 @@ class _UniquePrograms:
         same_code.append(len(self.programs))
         self.programs.append(program)
         return same_code[-1]
-
-
-def score_results(plan: RewardPlan, results: Sequence[VerifyResult | None]) -> RewardResult:
-    """Return the rewards in the order of the completions. `results` are in program order; None marks a lost result."""
-    if len(results) != len(plan.programs):
-        raise ValueError(f"{len(results)} results for {len(plan.programs)} programs")
-    rewards: list[float | None] = []
-    details: list[RewardDetail] = []
-    for candidate in plan.completions:
-        result = None if candidate.program_index is None else results[candidate.program_index]
-        if not candidate.usable or (candidate.program_index is not None and result is None):
-            rewards.append(None)
-        else:
-            rewards.append(score(plan.request.policy, _build_completion_result(plan, candidate, result)))
-        details.append(_build_detail(candidate, result))
-    return RewardResult(rewards=rewards, details=details)
-
-
-def score_stored_request(
-    request_json: bytes, results: Sequence[VerifyResult], *, look_up_tasks: TaskLookup
-) -> RewardResult:
-    """Return the rewards of a stored request. Planning is deterministic, so the results match its completions."""
-    return score_results(build_plan(RewardRequest.model_validate_json(request_json), look_up_tasks), results)
-
-
-def _look_up_tasks(references: Sequence[str], lookup: TaskLookup) -> Mapping[str, Task | NotFound]:
-    """Return each task, or the error if it is unknown. Raises NotFound if more than `_MAX_UNKNOWN_TASKS` are unknown.
-
-    Looks up all references at once. If the lookup fails, looks up each half separately, and so on.
-    """
-    found: dict[str, Task | NotFound] = {}
-    unknown = 0
-    parts = [references]
-    while parts:
-        part = parts.pop()
-        try:
-            found |= lookup(part)
-        except NotFound as error:
-            if len(part) == 1:
-                found[part[0]] = error
-                unknown += 1
-                if unknown > _MAX_UNKNOWN_TASKS:
-                    raise
-            else:
-                half = len(part) // 2
-                parts += [part[half:], part[:half]]
-    return found
-
-
-def _resolve_tasks(request: RewardRequest, lookup: TaskLookup) -> list[Task | NotFound]:
-    """Return the task of each completion, or the error that explains why it has none."""
-    tasks: list[Task | NotFound]
-    if request.tasks is not None:
-        known = _look_up_tasks(list(dict.fromkeys(request.tasks)), lookup) if request.tasks else {}
-        tasks = [known[reference] for reference in request.tasks]
-    else:
-        every = request.tests or []
-        weights: Sequence[list[float] | None] = request.weights or [None] * len(every)
-        # The tests were validated already. Building the models again for every completion costs as much as parsing
-        # them.
-        tasks = [
-            Task.model_construct(tests=tests, entry_point="", weights=some, language=None, checker=None, limits=None)
-            for tests, some in zip(every, weights, strict=True)
-        ]
-    return tasks * len(request.completions) if len(tasks) == 1 else tasks[: len(request.completions)]
 
 
 def _read_prompts(request: RewardRequest) -> list[Prompt | None]:
@@ -224,8 +146,9 @@ def _plan_completion(
     problem = UNKNOWN_RESPONSE if response is None else _explain_unrunnable(answer, task, prompt or NO_PROMPT)
     if answer is None or problem:
         return PlannedCompletion(language, len(counted_tests), weights, length, message=problem), None
+    is_shared = request.isolation == "shared"
     verify = VerifyRequest.model_construct(
-        _fields_set={*_SUBMISSION_FIELDS, "entry_point"} if entry_point else {*_SUBMISSION_FIELDS},
+        _fields_set={*_SUBMISSION_FIELDS, *(["entry_point"] * bool(entry_point)), *(["isolation"] * is_shared)},
         language=answer.language,
         code=answer.code,
         tests=[resolve_test(task.tests[test], entry_point) for test in counted_tests],
@@ -234,6 +157,7 @@ def _plan_completion(
         limits=task.limits or request.limits,
         # The first failure settles a binary reward.
         stop_on_failure=request.policy.name == "binary",
+        isolation=request.isolation,
         priority=request.priority,
     )
     return PlannedCompletion(answer.language, len(counted_tests), weights, length, answer.closed), verify
@@ -263,17 +187,6 @@ def _resolve_entry_point(name: str, code: str) -> str:
     if "." in name or "class Solution" not in code or re.search(rf"^(?:async )?def {name}\b", code, re.MULTILINE):
         return name
     return f"Solution.{name}"
-
-
-def insert_preamble(preamble: str, code: str) -> str:
-    """Insert a preamble before Python source, but after its `from __future__` imports, which must come first."""
-    if "__future__" not in code or not parses(code):
-        return f"{preamble.rstrip()}\n{code}"
-    body = ast.parse(code).body
-    ends = [node.end_lineno or 0 for node in body if isinstance(node, ast.ImportFrom) and node.module == "__future__"]
-    lines = code.split("\n")
-    end = max(ends, default=0)
-    return "\n".join([*lines[:end], preamble.rstrip(), *lines[end:]])
 
 
 def _find_response(request: RewardRequest, text: str, prompt: Prompt | None) -> str | None:
@@ -318,53 +231,3 @@ def _explain_unrunnable(answer: Answer | None, task: Task, prompt: Prompt) -> st
     if not _is_python(answer.language) and _has_call_tests(task):
         return "the tests call Python functions, but the code is in another language"
     return ""
-
-
-def _build_completion_result(
-    plan: RewardPlan, candidate: PlannedCompletion, result: VerifyResult | None
-) -> CompletionResult:
-    return CompletionResult(
-        answered=candidate.program_index is not None,
-        verdicts=[] if result is None else _list_verdicts(result),
-        parses=result is None or _is_program(plan, candidate, result),
-        weights=candidate.weights,
-        well_formed=candidate.fence_closed,
-        length=candidate.length,
-    )
-
-
-def _list_verdicts(result: VerifyResult) -> list[Verdict]:
-    """Return the verdict of each test. After an infrastructure failure, or if tests are missing, all are internal
-    errors.
-    """
-    if result.verdict is Verdict.INTERNAL_ERROR or len(result.tests) != result.total:
-        return [Verdict.INTERNAL_ERROR] * max(1, result.total)
-    return [test.verdict for test in result.tests]
-
-
-def _is_program(plan: RewardPlan, candidate: PlannedCompletion, result: VerifyResult) -> bool:
-    """Return whether the code parses. Code that does not parse fails every test, so only then is it checked here."""
-    if plan.request.policy.name != "x-coder" or candidate.language != "python" or candidate.program_index is None:
-        return True
-    failed = all(test.verdict is Verdict.RUNTIME_ERROR for test in result.tests)
-    return not failed or parses(plan.programs[candidate.program_index].code)
-
-
-def _build_detail(candidate: PlannedCompletion, result: VerifyResult | None) -> RewardDetail:
-    if result is None:
-        lost = candidate.program_index is not None
-        return RewardDetail(
-            answered=lost,
-            language=candidate.language,
-            verdict=Verdict.INTERNAL_ERROR if lost else None,
-            total=candidate.test_count,
-            message="the service did not answer" if lost else candidate.message,
-        )
-    return RewardDetail(
-        answered=True,
-        language=candidate.language,
-        verdict=result.verdict,
-        passed=result.passed,
-        total=result.total,
-        message=next((test.message for test in result.tests if test.message), ""),
-    )

@@ -12,11 +12,14 @@ Python only allows at the top.
 
 from __future__ import annotations
 
+import ast
 import re
 import tokenize
 from collections.abc import Iterator
 from io import StringIO
 from itertools import islice
+
+from sandbox.rewards.extraction import parses
 
 # `typing` precedes `collections`, so that `Counter` is the class. `builtins` is last, so that `pow` is the built-in.
 STAR_IMPORTED_MODULES = (
@@ -49,6 +52,17 @@ def build_humaneval_preamble(*sources: str) -> str:
     """Return the preamble of HumanEval programs; `sources` are the program and its test."""
     alone = "".join(line for pattern, line in _IMPORTS_ON_DEMAND if any(map(pattern.search, sources)))
     return f"import {', '.join(NAMED_MODULES)}; from typing import *; from collections import *\n{alone}"
+
+
+def insert_preamble(preamble: str, code: str) -> str:
+    """Insert a preamble before Python source, but after its `from __future__` imports, which must come first."""
+    if "__future__" not in code or not parses(code):
+        return f"{preamble.rstrip()}\n{code}"
+    body = ast.parse(code).body
+    ends = [node.end_lineno or 0 for node in body if isinstance(node, ast.ImportFrom) and node.module == "__future__"]
+    lines = code.split("\n")
+    end = max(ends, default=0)
+    return "\n".join([*lines[:end], preamble.rstrip(), *lines[end:]])
 
 
 def join_parts(*parts: str) -> str:

@@ -19,8 +19,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.rewards.code_blocks import scan_blocks, starts_with_fence
+from sandbox.rewards.code_blocks import scan_blocks
 from sandbox.rewards.extraction import fingerprint, get_content_text
+from sandbox.rewards.fences import starts_with_fence
 
 # What a tokenizer adds or loses between a prompt and its sequence: white space, special tokens, and the rest of a
 # character that was cut in two.

@@ -24,6 +24,8 @@ MAX_DESCRIPTORS = 128  # a run's three streams and lent files, or the files fetc
 _DESCRIPTOR_BYTES = array.array("i").itemsize
 _RIGHTS_SPACE = socket.CMSG_SPACE(MAX_DESCRIPTORS * _DESCRIPTOR_BYTES)
 _LENGTH = struct.Struct("=I")
+_encode_json = json.JSONEncoder(separators=(",", ":")).encode  # `json.dumps` would build an encoder for each frame
+_decode_json = json.JSONDecoder().decode  # without guessing the encoding, as `json.loads` does
 _HEADER_IN_MEMORY_FILE = 1 << 31  # flag in the length field: the header is in a memfd, not in the datagram
 
 
@@ -46,7 +48,7 @@ def send(
     connection: socket.socket, header: Mapping[str, Any], descriptors: Sequence[int] = (), payload: bytes = b""
 ) -> None:
     """Send one frame. The descriptors stay open in this process; the receiver gets copies."""
-    text = json.dumps(header, separators=(",", ":")).encode()
+    text = _encode_json(header).encode()
     if len(text) > MAX_HEADER_BYTES:
         raise FrameTooLarge(f"the frame header has {len(text)} bytes, the maximum is {MAX_HEADER_BYTES}")
     if len(payload) > MAX_FRAME_BYTES:
@@ -94,7 +96,7 @@ def receive(connection: socket.socket, allow_large_header: bool = False) -> tupl
             text = read_memory_file(descriptors.pop(0), min(length ^ _HEADER_IN_MEMORY_FILE, MAX_HEADER_BYTES))
         else:
             text, end = datagram[end : end + length], end + length
-        header = json.loads(text)
+        header = _decode_json(text.decode())
         if not isinstance(header, dict):
             raise FrameError("frame header is not an object")
     except (OSError, ValueError, RecursionError, struct.error, FrameError) as error:

@@ -11,9 +11,12 @@ import os
 import struct
 from collections.abc import Mapping, Sequence
 from enum import IntEnum
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from sandbox.runner.enums import Mode
+
+if TYPE_CHECKING:  # the zygote reads launch specs but no messages
+    from sandbox.runner.messages import RunLimits
 
 MIB = 1 << 20
 CPU_LIMIT_MARGIN_S = 2  # the kernel's limit counts whole seconds and is only a backup for the supervisor's clock
@@ -75,16 +78,25 @@ class ExitReport(NamedTuple):
 
 
 def pack(
-    directory: str, command: Sequence[str], environment: str, mode: Mode, uid: int | None, limits: Mapping[str, Any]
+    directory: str,
+    command: Sequence[str],
+    environment: str,
+    mode: Mode,
+    uid: int | None,
+    limits: RunLimits,
+    cpu_limit_s: float,
 ) -> bytes:
-    """Pack a launch spec. `environment` holds joined, NUL-terminated NAME=value strings from `pack_environment`."""
+    """Pack a launch spec. `environment` holds joined, NUL-terminated NAME=value strings from `pack_environment`.
+
+    `cpu_limit_s` is the limit that the kernel enforces, not the one in `limits`.
+    """
     numbers = _NUMBERS.pack(
         KEEP_UID if uid is None else uid,
         mode,
-        int(limits["cpu_time_s"]) + CPU_LIMIT_MARGIN_S,
-        limits["memory_mb"] * MIB,
-        limits["processes"],
-        limits["file_mb"] * MIB,
+        int(cpu_limit_s) + CPU_LIMIT_MARGIN_S,
+        limits.memory_mb * MIB,
+        limits.processes,
+        limits.file_mb * MIB,
         len(command),
     )
     strings = f"{directory}\0{''.join(f'{argument}{chr(0)}' for argument in command)}{environment}\0"

@@ -1,15 +1,20 @@
-"""GPU jobs over REST: generate, train and evaluate. These are plain models: they need no GPU and no GPU packages."""
+"""Requests for GPU jobs: generate, train and evaluate. These are plain models: they need no GPU and no GPU packages."""
 
 from __future__ import annotations
 
 from datetime import date
-from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from sandbox.schema.checkers import Checker, TokensChecker
-from sandbox.schema.programs import MAX_NAME_CHARS, Job, JobStatus
+from sandbox.schema.gpu_jobs import ENDED_STATUSES as ENDED_STATUSES
+from sandbox.schema.gpu_jobs import GpuJob as GpuJob
+from sandbox.schema.gpu_jobs import GpuKind as GpuKind
+from sandbox.schema.gpu_jobs import GpuLease as GpuLease
+from sandbox.schema.gpu_jobs import GpuPool as GpuPool
+from sandbox.schema.gpu_jobs import Progress as Progress
+from sandbox.schema.programs import MAX_NAME_CHARS
 from sandbox.schema.reward import PolicyChoice, Tests
 from sandbox.schema.reward_policy import Extraction, Policy
 from sandbox.schema.tests import AnyTest
@@ -27,13 +32,6 @@ Prompt = Annotated[str, Field(min_length=1, max_length=MAX_PROMPT_CHARS)]
 ModelName = Annotated[str, Field(min_length=1, max_length=512, pattern=r"^[A-Za-z0-9_./@][A-Za-z0-9_./:@-]*$")]
 DatasetPath = Annotated[str, Field(min_length=1, max_length=512)]
 Settings = dict[str, Any]
-
-
-class GpuKind(StrEnum):
-    GENERATE = "generate"
-    SFT = "train_sft"
-    GRPO = "train_grpo"
-    EVALUATE = "evaluate"
 
 
 class Message(WireModel):
@@ -254,50 +252,9 @@ class EvaluateRequest(GpuRequest):
         return self
 
 
-class Progress(WireModel):
-    """The progress of a GPU job; fields that do not apply are null."""
-
-    step: int = 0
-    total: int | None = None
-    loss: float | None = None
-    reward: float | None = None
-    pass_rate: float | None = None
-    tokens_per_s: float | None = None
-    eta_s: float | None = None
-    message: str = ""
-
-
-class GpuJob(Job):
-    """A GPU job: a job with its kind, its progress, and the error if it failed."""
-
-    kind: GpuKind
-    progress: Progress = Progress()
-    error: str = ""
-    attempts: int = Field(0, description="workers that have started it; more than 1 if workers were lost")
-    worker: str = ""
-    note: str = Field("", description="why a queued job does not start, if known")
-
-
-class GpuLease(WireModel):
-    """A GPU that a worker holds until the lease ends, unless it renews the lease."""
-
-    gpu: str = Field(description="host/index")
-    worker: str
-    job: str = Field("", description="empty: the worker holds the GPU for its next job")
-    until: float = Field(description="seconds since 1970")
-
-
-class GpuPool(WireModel):
-    """The answer of `GET /gpus`: the current leases, and the latest jobs, newest first."""
-
-    leases: list[GpuLease]
-    jobs: list[GpuJob]
-
-
 REQUEST_MODELS: dict[GpuKind, type[GpuRequest]] = {
     GpuKind.GENERATE: GenerateRequest,
     GpuKind.SFT: SftRequest,
     GpuKind.GRPO: GrpoRequest,
     GpuKind.EVALUATE: EvaluateRequest,
 }
-ENDED_STATUSES = frozenset({JobStatus.FINISHED, JobStatus.CANCELLED, JobStatus.FAILED})

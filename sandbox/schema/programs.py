@@ -21,6 +21,8 @@ from sandbox.schema.wire import DEBUG_CHECKS
 from sandbox.schema.wire import MAX_CODE_CHARS as MAX_CODE_CHARS
 from sandbox.schema.wire import LimitsRequest as LimitsRequest
 from sandbox.schema.wire import WireModel as WireModel
+from sandbox.verify.result import TestPart as TestPart
+from sandbox.verify.result import TestResult as TestResult
 
 MAX_STDIN_CHARS = 64 << 20
 MAX_ARGUMENT_CHARS = 16_384
@@ -238,28 +240,6 @@ class ExecuteResult(StageResult):
     compile: StageResult | None = None
     files: dict[str, Base64Data] = Field(default_factory=dict)
     queue_time_s: float = 0.0
-
-
-class TestPart(WireModel):
-    """One test function of a pytest file."""
-
-    __test__ = False
-
-    name: str
-    verdict: Verdict
-    message: str = ""
-
-
-class TestResult(WireModel):
-    __test__ = False  # not a test class of pytest, despite its name
-
-    verdict: Verdict
-    score: float = Field(0.0, description="1 if accepted, 0 if not, or in between for partial scores")
-    message: str = ""
-    exit_code: int | None = None
-    signal: int | None = None
-    usage: Usage = Usage()
-    parts: list[TestPart] | None = Field(None, description="the test functions of a pytest file")
 
 
 class VerifyResult(WireModel):

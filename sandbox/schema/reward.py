@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -22,11 +22,14 @@ from sandbox.schema.programs import (
     WireModel,
 )
 from sandbox.schema.reward_policy import Extraction, Policy, PolicyName
+from sandbox.schema.submissions import Isolation
 from sandbox.schema.tests import FunctionTest, RewardedTest
 
 MAX_COMPLETION_CHARS = 8 << 20
 MAX_TASKS = 100_000
 NO_ENTRY_POINT_MESSAGE = "a test with args and no stdin calls a function: set entry_point to its name"
+
+Entry = TypeVar("Entry")
 
 Messages = list[Mapping[str, Any]]
 Tests = Annotated[list[TestCase], Field(min_length=1, max_length=MAX_TESTS)]
@@ -88,7 +91,8 @@ class TaskSetInfo(WireModel):
 class RewardRequest(WireModel):
     """Completions to reward.
 
-    `tests`, `weights` and `tasks` have one entry per completion, or one for all. Give either `tests` or `tasks`.
+    `tests`, `weights` and `tasks` have one entry per completion, or one for all. With `tests_index`, `tests` and
+    `weights` have one entry per distinct list of tests. Give either `tests` or `tasks`.
     """
 
     completions: list[str | Messages | None] = Field(
@@ -101,6 +105,11 @@ class RewardRequest(WireModel):
     )
     tests: list[RewardedTestsOrEmpty] | None = Field(
         None, description="one list per completion, or one for all; a completion without tests gets the reward null"
+    )
+    tests_index: list[Annotated[int, Field(ge=0)]] | None = Field(
+        None,
+        description="one per completion: the index of its list in `tests`, so that completions of one prompt can share"
+        " a list",
     )
     problems: list[str] | None = Field(
         None, description="one per completion: why its tests are unusable, which makes its reward null; empty if usable"
@@ -124,6 +133,11 @@ class RewardRequest(WireModel):
     )
     checker: Checker = TokensChecker(type="tokens")
     limits: LimitsRequest = LimitsRequest()
+    isolation: Isolation = Field(
+        "separate",
+        description="where assert tests and pytest files run: in a separate box, or in the program's process, "
+        "which lets the program tamper with them",
+    )
     priority: Lane = Lane.RL
     callback_url: CallbackUrl | None = None
 
@@ -131,11 +145,14 @@ class RewardRequest(WireModel):
     def _check_combination(self) -> RewardRequest:
         if (self.tests is None) == (self.tasks is None):
             raise ValueError("give either tests or tasks, not both")
-        for name in ("tests", "tasks", "weights", "prompts"):
+        shared = () if self.tests_index is not None else ("tests", "weights")
+        for name in ("tasks", "prompts", *shared):
             self._check_count(name, (1, len(self.completions)))
-        for name in ("lengths", "language", "entry_point", "preamble", "problems"):
+        for name in ("lengths", "language", "entry_point", "preamble", "problems", "tests_index"):
             if not isinstance(getattr(self, name), str):
                 self._check_count(name, (len(self.completions),))
+        if self.tests_index and max(self.tests_index) >= len(self.tests or ()):
+            raise ValueError(f"tests_index has {max(self.tests_index)}, but tests has {len(self.tests or ())} entries")
         if self.weights is not None:
             self._check_weights(self.weights)
         return self
@@ -150,6 +167,38 @@ class RewardRequest(WireModel):
             raise ValueError("weights need tests, and as many lists as tests has")
         if any(len(some) != len(tests) for some, tests in zip(weights, self.tests, strict=True)):
             raise ValueError("weights must have one entry per test")
+
+    def spread(self, values: Sequence[Entry]) -> list[Entry]:
+        """Return one entry per completion of values that stand in the order of `tests` or `tasks`."""
+        if self.tests_index is not None:
+            return [values[index] for index in self.tests_index[: len(self.completions)]]
+        return list(values) * len(self.completions) if len(values) == 1 else list(values[: len(self.completions)])
+
+    def select(self, indices: Sequence[int]) -> RewardRequest:
+        """Return a request for some of the completions."""
+        changed: dict[str, Any] = {}
+        for name in _COMPLETION_FIELDS:
+            values = getattr(self, name)
+            shares_tests = self.tests_index is not None and name in {"tests", "weights"}
+            if isinstance(values, list) and len(values) == len(self.completions) and not shares_tests:
+                changed[name] = [values[index] for index in indices]
+        return self.model_copy(update=changed)
+
+
+# The fields of a reward request that may have one entry per completion.
+_COMPLETION_FIELDS = (
+    "completions",
+    "prompts",
+    "tests",
+    "tests_index",
+    "problems",
+    "entry_point",
+    "preamble",
+    "weights",
+    "tasks",
+    "lengths",
+    "language",
+)
 
 
 class RewardDetail(WireModel):

@@ -4,19 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from sandbox.runner.contract import Limits
+from sandbox.verify.wire_model import WireModel as WireModel
 
 MAX_CODE_CHARS = 1 << 20
-
-
-class WireModel(BaseModel):
-    """A frozen model that rejects unknown fields, so that a misspelled field is an error."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", ser_json_bytes="base64", ser_json_inf_nan="constants", hide_input_in_errors=True
-    )
 
 
 MAX_COMPILE_CPU_TIME_S, MAX_COMPILE_WALL_TIME_S = 300, 900

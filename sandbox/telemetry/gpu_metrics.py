@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from sandbox.gpu.observer import GpuObserver
 from sandbox.schema.gpu import Progress
 from sandbox.telemetry import definitions
 from sandbox.telemetry.definitions import Metric
@@ -20,8 +21,8 @@ TOKEN_METRICS = {"vllm:prompt_tokens_total": "prompt", "vllm:generation_tokens_t
 TIME_METRICS = {"generate_s": definitions.GPU_GENERATION_SECONDS, "verdict_s": definitions.GPU_VERDICT_WAIT_SECONDS}
 
 
-class GpuMetrics:
-    """One GPU worker's metrics; implements `gpu.observer.GpuObserver`."""
+class GpuMetrics(GpuObserver):
+    """One GPU worker's metrics."""
 
     def __init__(self, registry: MetricsRegistry) -> None:
         self._registry = registry

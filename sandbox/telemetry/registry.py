@@ -1,7 +1,8 @@
 """The live metrics of one process, which can be scraped together with those of all processes on the host.
 
 prometheus_client's own metric classes are not used: they decide at import, from an environment variable, whether there
-are several processes, and one count takes 4 us instead of 1 us here. Files, merging and the text format come from it.
+are several processes, their files are kept for every process id that ever was, and an observation takes 1.7 us instead
+of 0.7 us here (loadtest/NOTES.md). The format of the files, their merging and the text format come from it.
 """
 
 from __future__ import annotations

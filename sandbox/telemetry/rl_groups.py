@@ -79,8 +79,9 @@ def _record(registry: MetricsRegistry, tasks: Sequence[Any], outcomes: Sequence[
 
 
 def _list_task_keys(request: RewardRequest) -> Iterable[Any]:
-    every = request.tasks if request.tasks is not None else [_build_task_key(tests) for tests in request.tests or []]
-    return list(every) * len(request.completions) if len(every) == 1 else every
+    return request.spread(
+        request.tasks if request.tasks is not None else [_build_task_key(tests) for tests in request.tests or []]
+    )
 
 
 def _build_task_key(tests: Sequence[Any]) -> tuple[int, Any]:

@@ -25,8 +25,8 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sandbox import __version__
+from sandbox.queue.lifecycle import ItemTrace, LifecycleObserver
 from sandbox.request_context import CURRENT_REQUEST_IDS
-from sandbox.worker.item_trace import ItemTrace
 
 UNTRACED_PATHS = ("/health", "/metrics", "/live", "/web", "/guide", "/docs")
 _PROPAGATOR = TraceContextTextMapPropagator()
@@ -97,25 +97,21 @@ class TracingMiddleware:
                 )
 
 
-class ItemSpanWriter:
+class ItemSpanWriter(LifecycleObserver):
     """Creates the spans of an item: queue, item and, inside the item, box, runs and judging."""
 
     def __init__(self, tracer: Tracer) -> None:
         self._tracer = tracer
 
-    def __call__(self, item_trace: ItemTrace) -> None:
-        trace = item_trace.item.trace
-        if not trace or trace.endswith(_UNSAMPLED_SUFFIX):
+    def record_finished(self, trace: ItemTrace) -> None:
+        traceparent = trace.item.trace
+        if not traceparent or traceparent.endswith(_UNSAMPLED_SUFFIX):
             return
-        parent = _PROPAGATOR.extract({"traceparent": trace})
-        queued = {"sandbox.lane": item_trace.lane}
-        self._write_span(
-            "queue", parent, item_trace.item.submitted_at, item_trace.started_at, queued, SpanKind.CONSUMER
-        )
-        item = self._write_span(
-            item_trace.kind, parent, item_trace.started_at, item_trace.ended_at, _build_attributes(item_trace)
-        )
-        self._write_phases(item_trace, set_span_in_context(item, parent))
+        parent = _PROPAGATOR.extract({"traceparent": traceparent})
+        queued = {"sandbox.lane": trace.lane}
+        self._write_span("queue", parent, trace.item.submitted_at, trace.started_at, queued, SpanKind.CONSUMER)
+        item = self._write_span(trace.kind, parent, trace.started_at, trace.ended_at, _build_attributes(trace))
+        self._write_phases(trace, set_span_in_context(item, parent))
 
     def _write_phases(self, item_trace: ItemTrace, context: Context) -> None:
         """Write the phases. The time between a run and the next phase, or the end, is judging."""

@@ -9,9 +9,10 @@ from typing import Literal
 
 from sandbox.box.observer import Cache
 from sandbox.errors import BoxError, BoxOutOfMemory, EngineUnavailable
+from sandbox.queue.lifecycle import ItemTrace, LifecycleObserver
 from sandbox.telemetry import definitions
 from sandbox.telemetry.registry import MetricsRegistry
-from sandbox.worker.item_trace import ItemTrace, SlotState
+from sandbox.worker.item_trace import SlotObserver, SlotState
 
 WorkerRole = Literal["slot", "express"]
 STATES: tuple[SlotState, ...] = ("warming", "idle", "busy")
@@ -21,8 +22,8 @@ FAILURE_REASONS = (BoxError.__name__, BoxOutOfMemory.__name__, EngineUnavailable
 _VERDICT = re.compile(rb'"verdict":"(\w+)"')
 
 
-class WorkerMetrics:
-    """One worker's metrics; implements `worker.item_trace.WorkerObserver`. Reserved workers have their own role."""
+class WorkerMetrics(LifecycleObserver, SlotObserver):
+    """One worker's metrics. Reserved workers have their own role."""
 
     def __init__(self, registry: MetricsRegistry, role: WorkerRole = "slot") -> None:
         self._registry = registry
@@ -63,7 +64,7 @@ class WorkerMetrics:
         self._states[state].set(1)
         self._state = state
 
-    def record_trace(self, trace: ItemTrace) -> None:
+    def record_finished(self, trace: ItemTrace) -> None:
         labels = trace.kind, trace.lane, trace.language
         try:
             series = self._series[labels]
@@ -109,8 +110,8 @@ class _LabeledSeries:
             self._count_tests(trace)
 
     def _count_tests(self, trace: ItemTrace) -> None:
-        if trace.verdict == "accepted" and trace.test_count:  # all tests are accepted, so there is nothing to parse
-            self._test("accepted").inc(trace.test_count)
+        if trace.verdict == "accepted" and trace.total:  # all tests are accepted, so there is nothing to parse
+            self._test("accepted").inc(trace.total)
             return
         for verdict, number in Counter(_VERDICT.findall(trace.result)[1:]).items():
             self._test(verdict.decode()).inc(number)

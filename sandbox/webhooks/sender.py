@@ -21,12 +21,11 @@ from datetime import UTC, datetime
 from typing import Literal, Protocol
 
 import httpcore
-from redis.exceptions import RedisError
 from standardwebhooks import Webhook
 
 from sandbox.config import WebhookSettings
 from sandbox.errors import NotFound
-from sandbox.queue.connection import get_failure_log_level
+from sandbox.queue.connection import log_redis_errors
 from sandbox.webhooks.public_network import AddressForbidden, PublicNetworkBackend, parse_networks
 from sandbox.webhooks.queue import WebhookQueue, WebhookRequest
 
@@ -93,14 +92,12 @@ class WebhookSender:
         if not room:
             await asyncio.wait(self._in_flight, timeout=POLL_INTERVAL_S, return_when=asyncio.FIRST_COMPLETED)
             return True
-        try:
+        due: list[str] = []
+        with log_redis_errors(logger, "cannot read due webhooks from Redis, retrying"):
             due = await asyncio.to_thread(
                 self._webhook_queue.lease_due, room, self._settings.webhook_timeout_s + LEASE_GRACE_S
             )
             self._observer.record_backlog(await asyncio.to_thread(self._webhook_queue.count_due))
-        except RedisError as error:
-            logger.log(get_failure_log_level(), "cannot read due webhooks from Redis, retrying: %s", error)
-            return False
         for webhook_id in due:
             task = asyncio.create_task(self._deliver(webhook_id))
             self._in_flight.add(task)
@@ -117,17 +114,12 @@ class WebhookSender:
         """Try to deliver a webhook once. If Redis cannot record the outcome, it is due again when its lease ends."""
         began = time.monotonic()
         try:
-            failure = await self._attempt(webhook_id)
-            outcome = await asyncio.to_thread(self._record_outcome, webhook_id, failure)
-        except RedisError as error:
-            logger.log(
-                get_failure_log_level(), "cannot update webhook %s in Redis, retrying later: %s", webhook_id, error
-            )
-            return
+            with log_redis_errors(logger, "cannot update webhook %s in Redis, retrying later", webhook_id):
+                failure = await self._attempt(webhook_id)
+                outcome = await asyncio.to_thread(self._record_outcome, webhook_id, failure)
+                self._observer.record_attempt(outcome, time.monotonic() - began)
         except Exception:  # the boundary of one delivery: the others must continue
             logger.exception("webhook failed with an internal error", extra={"webhook": webhook_id})
-            return
-        self._observer.record_attempt(outcome, time.monotonic() - began)
 
     async def _attempt(self, webhook_id: str) -> DeliveryFailure | None:
         try:

@@ -7,17 +7,16 @@ internal_error, never a wrong answer.
 from __future__ import annotations
 
 import time
-from dataclasses import asdict
 from typing import Any
 
 from sandbox import languages
 from sandbox.box.box import Box
 from sandbox.box.slot import Slot
 from sandbox.errors import BoxOutOfMemory, InfrastructureError
-from sandbox.queue.activity import Finished
 from sandbox.queue.job_batch import Item
+from sandbox.queue.lifecycle import Finished
 from sandbox.runner.contract import Limits, Outcome, Run, Status, Verdict
-from sandbox.schema import ExecuteRequest, ExecuteResult, StageResult, TestPart, TestResult, VerifyRequest, VerifyResult
+from sandbox.schema import ExecuteRequest, ExecuteResult, StageResult, TestResult, VerifyRequest, VerifyResult
 from sandbox.schema.vote import VoteRequest
 from sandbox.verify.judge import Judgement, judge, judge_not_compiled
 from sandbox.worker.retry import run_with_retries
@@ -136,20 +135,8 @@ def verify(item_id: str, request: VerifyRequest, slot: Slot, queue_time_s: float
         verdict=judgement.verdict,
         passed=judgement.passed,
         total=len(request.tests),
-        score=round(sum(case.score for case in judgement.cases) / len(request.tests), 9),
-        tests=[
-            TestResult.model_construct(
-                verdict=case.verdict,
-                score=case.score,
-                message=case.message,
-                exit_code=case.exit_code,
-                signal=case.signal,
-                usage=case.usage,
-                parts=None if case.parts is None else [TestPart(**asdict(part)) for part in case.parts],
-            )
-            for case in judgement.cases
-        ]
-        or [TestResult(verdict=judgement.verdict, message=message) for _ in request.tests],
+        score=judgement.score,
+        tests=judgement.tests or [TestResult(verdict=judgement.verdict, message=message)] * len(request.tests),
         compile=None if compiled is None else StageResult.from_outcome(compiled),
         queue_time_s=round(queue_time_s, 6),
         run_time_s=round(time.monotonic() - began, 6),

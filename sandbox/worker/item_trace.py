@@ -8,144 +8,98 @@ not spent waiting for a box, compiling, or running.
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from collections.abc import Sequence
+from typing import Literal
 
 from sandbox import languages
-from sandbox.box.observer import NULL_BOX_OBSERVER, Cache, Phase
+from sandbox.box.observer import Cache, Phase
 from sandbox.errors import BadRequest
-from sandbox.queue import activity
-from sandbox.queue.activity import Finished
 from sandbox.queue.job_batch import Item
+from sandbox.queue.lifecycle import DropReason, Finished, ItemTrace, LifecycleObserver, get_language
 from sandbox.request_context import LOG_FIELDS
-
-logger = logging.getLogger(__name__)
 
 SlotState = Literal["warming", "idle", "busy"]
 MAX_PHASES = 256  # recorded one by one; further phases only add to the sums
 
 
-@dataclass(slots=True)
-class ItemTrace:
-    """The path of one item.
+class SlotObserver:
+    """Receives the events of a worker's slot and its boxes. A subclass overrides the methods that it needs."""
 
-    `started_at` and `ended_at` are in seconds since the epoch, `phases` in seconds after the start. `test_count` is 0
-    if there are no tests.
-    """
+    def record_box_started(self, image: str) -> None:
+        """Record that a box has started."""
 
-    item: Item
-    lane: str
-    kind: str
-    language: str
-    started_at: float
-    ended_at: float = 0.0
-    result: bytes = b""
-    verdict: str = ""
-    test_count: int = 0
-    phases: list[tuple[Phase, float, float]] = field(default_factory=list)
-    seconds_by_phase: dict[Phase, float] = field(default_factory=dict)
-    covered_s: float = 0.0
-    covered_until_s: float = 0.0
-    sent_bytes: int = 0
-    received_bytes: int = 0
-    cache_uses: dict[tuple[Cache, bool], int] = field(default_factory=dict)
+    def record_box_ended(self, image: str, reason: str) -> None:
+        """Record that a box has ended. The reason is a key of `slot.DISCARD_REASONS`."""
 
-    @property
-    def queued_s(self) -> float:
-        return max(0.0, self.started_at - self.item.submitted_at)
-
-    @property
-    def took_s(self) -> float:
-        return max(0.0, self.ended_at - self.started_at)
-
-    @property
-    def judge_s(self) -> float:
-        return max(0.0, self.took_s - self.covered_s)
-
-
-class WorkerObserver(Protocol):
-    """Receives the events of a worker's boxes and items."""
-
-    def record_box_started(self, image: str) -> None: ...
-
-    def record_box_ended(self, image: str, reason: str) -> None: ...
-
-    def record_failure(self, reason: str, will_retry: bool) -> None: ...
-
-    def set_slot_state(self, state: SlotState) -> None: ...
-
-    def record_trace(self, trace: ItemTrace) -> None: ...
-
-
-class NullObserver:
-    """Ignores all events."""
-
-    record_box_started = NULL_BOX_OBSERVER.record_box_started
-    record_box_ended = NULL_BOX_OBSERVER.record_box_ended
-    record_failure = NULL_BOX_OBSERVER.record_failure
+    def record_failure(self, reason: str, will_retry: bool) -> None:
+        """Record that the service failed a run, and whether it will retry."""
 
     def set_slot_state(self, state: SlotState) -> None:
-        return
-
-    def record_trace(self, trace: ItemTrace) -> None:
-        return
+        """Record the state of the slot, which may be the same as before."""
 
 
 class ItemTracer:
-    """Builds the item traces of one worker.
+    """Builds the item traces of one worker, and reports the stages of its items to the observers.
 
-    The slot uses it as its box observer. The worker calls `start_item`, `finish_item`, `set_idle`, and `set_warming`.
+    The slot uses it as its box observer. The worker calls `start_item`, then `finish_item` or `drop_item`, and
+    `set_idle` or `set_warming` while it has no item.
     """
 
-    def __init__(
-        self, observer: WorkerObserver | None = None, trace_handlers: Sequence[Callable[[ItemTrace], None]] = ()
-    ) -> None:
-        self._observer: WorkerObserver = NullObserver() if observer is None else observer
-        self._trace_handlers = trace_handlers
+    def __init__(self, observers: Sequence[LifecycleObserver] = (), slot_observer: SlotObserver | None = None) -> None:
+        self._observers = list(observers)
+        self._slot_observer = SlotObserver() if slot_observer is None else slot_observer
         self._trace: ItemTrace | None = None
         self._started = 0.0
         self._lock = threading.Lock()  # a program and its interactor run side by side
-        self.record_box_started = self._observer.record_box_started
-        self.record_box_ended = self._observer.record_box_ended
-        self.record_failure = self._observer.record_failure
-        self._observer.set_slot_state("warming")
+        self.record_box_started = self._slot_observer.record_box_started
+        self.record_box_ended = self._slot_observer.record_box_ended
+        self.record_failure = self._slot_observer.record_failure
+        self._slot_observer.set_slot_state("warming")
+
+    def add_observer(self, observer: LifecycleObserver) -> None:
+        self._observers.append(observer)
 
     def start_item(self, item: Item, lane: str) -> None:
         """Attribute the slot's events to this item from now on."""
         LOG_FIELDS.set(build_log_fields(item, lane))
-        self._trace = ItemTrace(item, lane, item.kind, get_canonical_language(item), time.time())
+        self._trace = trace = ItemTrace(item, lane, item.kind, get_canonical_language(item), time.time())
         self._started = time.monotonic()
-        self._observer.set_slot_state("busy")
+        self._slot_observer.set_slot_state("busy")
+        for observer in self._observers:
+            observer.record_started(trace)
 
     def finish_item(self, result: Finished) -> None:
-        """Record the item's result, and pass its trace to the observer and the handlers."""
+        """Record the item's result, and pass its trace to the observers."""
         trace = self._trace
         if trace is None:
             return
         self._trace = None
         trace.ended_at = trace.started_at + time.monotonic() - self._started
         trace.result = result.json
-        trace.verdict = result.verdict
-        trace.test_count = result.total or 0
-        self._observer.record_trace(trace)
-        for handle_trace in self._trace_handlers:
-            handle_trace(trace)
+        trace.verdict, trace.passed, trace.total = result.verdict, result.passed, result.total
+        for observer in self._observers:
+            observer.record_finished(trace)
+        trace.result = b""  # an observer may keep the trace, and results can be large
+
+    def drop_item(self, reason: DropReason) -> None:
+        """Forget the current item: it has no result, or runs again elsewhere."""
+        self._trace = None
+        for observer in self._observers:
+            observer.record_dropped(reason)
 
     def set_idle(self) -> None:
         """Record that the slot has no work."""
         self._trace = None
         LOG_FIELDS.set({})
-        self._observer.set_slot_state("idle")
+        self._slot_observer.set_slot_state("idle")
 
     def set_warming(self) -> None:
         """Record that the slot has no box and cannot start one."""
         self._trace = None
         LOG_FIELDS.set({})
-        self._observer.set_slot_state("warming")
+        self._slot_observer.set_slot_state("warming")
 
     def record_reaped(self, batches: int) -> None:
         """Record that batches of dead workers were requeued."""
@@ -155,7 +109,7 @@ class ItemTracer:
     def record_phase(self, phase: Phase, began: float, ended: float, sent: int = 0, received: int = 0) -> None:
         trace = self._trace
         if phase == "box" and ended - began > 0.001:
-            self._observer.set_slot_state("busy" if trace is not None else "idle")
+            self._slot_observer.set_slot_state("busy" if trace is not None else "idle")
         if trace is None:
             return
         with self._lock:
@@ -170,24 +124,10 @@ class ItemTracer:
 
     def record_cache_use(self, cache: Cache, hit: bool) -> None:
         if cache == "box" and not hit:
-            self._observer.set_slot_state("warming")
+            self._slot_observer.set_slot_state("warming")
         if self._trace is not None:
             uses = self._trace.cache_uses
             uses[cache, hit] = uses.get((cache, hit), 0) + 1
-
-
-def log_trace(trace: ItemTrace) -> None:
-    """Log one line for a finished item. The log context adds its ids."""
-    logger.info(
-        "judged" if trace.kind == "verify" else "ran",
-        extra={
-            "kind": trace.kind,
-            "language": trace.language,
-            "verdict": trace.verdict,
-            "queued_s": round(trace.queued_s, 6),
-            "took_s": round(trace.took_s, 6),
-        },
-    )
 
 
 def build_log_fields(item: Item, lane: str) -> dict[str, str]:
@@ -204,7 +144,7 @@ def build_log_fields(item: Item, lane: str) -> dict[str, str]:
 
 def get_canonical_language(item: Item) -> str:
     """Return the registered name of an item's language, so that a client's aliases do not create metric series."""
-    name = activity.get_language(item)
+    name = get_language(item)
     try:
         return languages.get_language(name).name
     except BadRequest:

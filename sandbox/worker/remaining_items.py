@@ -7,6 +7,9 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 
+from redis import Redis
+
+from sandbox.queue import redis_keys
 from sandbox.queue.job_batch import Item
 
 
@@ -70,3 +73,21 @@ class RemainingItems:
             if submission == self._current_submission:
                 self._cancelled.add(submission)
                 stop()
+
+
+def select_wanted(redis: Redis, items: Sequence[Item]) -> Sequence[Item]:
+    """Return the items that are not cancelled and have no stored result. Raises RedisError."""
+    if not items:
+        return items
+    pipeline = redis.pipeline(transaction=False)
+    pipeline.mget([redis_keys.cancelled(item.submission) for item in items])
+    for item in items:
+        if item.kept:
+            pipeline.hexists(redis_keys.results(item.submission), str(item.index or 0))
+    cancelled, *there = pipeline.execute()
+    have = iter(there)
+    return [
+        item
+        for item, is_cancelled in zip(items, cancelled, strict=True)
+        if not (item.kept and next(have)) and is_cancelled is None
+    ]

@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import secrets
-import select
-import struct
-import termios
-import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from sandbox import languages
 from sandbox.box.box import NO_FILES, Box
 from sandbox.box.slot import Slot
-from sandbox.box.streams import RelayStats
 from sandbox.languages import Language
-from sandbox.runner.contract import Limits, Mode, Outcome, Program, Run, Status, Usage, Verdict
+from sandbox.runner.contract import Limits, Mode, Outcome, Run, Status, Verdict
 from sandbox.runner.harness import shared_process
 from sandbox.runner.rpc import codec
 from sandbox.schema import (
     AssertTest,
-    Checker,
     CommandTest,
     FunctionTest,
     InteractiveChecker,
@@ -39,28 +32,29 @@ from sandbox.schema.tests import AnyTest
 from sandbox.verify.checkers.program_checker import (
     ARGUMENTS,
     LIMIT_STATUSES,
-    OUTPUT_FILE,
     FirstToEnd,
     build_checker_files,
-    wrap_with_guard,
 )
 from sandbox.verify.judge import (
-    CANNOT_RUN_PREFIX,
-    CaseVerdict,
-    CheckerChoice,
     TestRun,
-    judge_assertion,
     judge_call,
     judge_checker_overload,
     judge_checker_result,
     judge_exit,
-    judge_file,
     judge_files,
     judge_interaction,
     judge_outcome,
+)
+from sandbox.verify.reported_tests import (
+    CANNOT_RUN_PREFIX,
+    judge_assertion,
+    judge_file,
     judge_shared,
     judge_shared_file,
 )
+from sandbox.verify.result import TestResult
+from sandbox.worker.checker_program import build_checker_choice, build_checker_program
+from sandbox.worker.interaction import connect_and_run, is_busy
 
 EMPTY_PROGRAM = ""
 NONCE_BYTES = 16
@@ -70,13 +64,9 @@ TEST_LIMITS = Limits()
 TEST_EXTRA_WALL_TIME_S = 2.0
 INTERACTOR_EXTRA_WALL_TIME_S = 2.0
 SILENT_FRACTION = 0.5  # of the time that program and interactor may both be idle
-GUARDED_LANGUAGES = frozenset({"python", "pypy"})  # checkers in these languages run under `python_guard`
 FREE_ARGUMENT_BYTES = 100_000  # decoding smaller arguments costs next to nothing
 DECODE_NS_PER_BYTE = 100  # the cost of decoding larger ones
-PIPE_CHUNK_BYTES = 65_536
-PIPE_POLL_TIMEOUT_S = 0.1
 WALL_TIME_MESSAGE = "wall time"  # the supervisor's message when it stops a program at this limit
-BUSY_CPU_FRACTION = 0.9  # of its wall time: above this CPU usage, an interactor is busy
 
 
 class TestRuns:
@@ -115,7 +105,7 @@ class TestRuns:
             return lambda: self._run_pytest_file_shared(test) if self._is_shared else self._run_pytest_file(test)
         return lambda: self._run_assertion_shared(test) if self._is_shared else self._run_assertion(test)
 
-    def _run_case(self, test: TestCase) -> CaseVerdict:
+    def _run_case(self, test: TestCase) -> TestResult:
         checker = self._request.checker
         if isinstance(checker, InteractiveChecker):
             return self._run_interactive_case(test, checker)
@@ -149,7 +139,7 @@ class TestRuns:
         files = build_checker_files(test.stdin_bytes, stdout, test.expected_bytes)
         return box.run(Run(args=ARGUMENTS, files=files, limits=checker.limits.resolve(Limits())))
 
-    def _run_interactive_case(self, test: TestCase, checker: InteractiveChecker) -> CaseVerdict:
+    def _run_interactive_case(self, test: TestCase, checker: InteractiveChecker) -> TestResult:
         """Run the program and the interactor in separate boxes, with the stdout of each as the stdin of the other."""
         box, broken = self._get_checker_box(checker)
         if broken is not None:
@@ -164,9 +154,9 @@ class TestRuns:
         files = build_checker_files(test.stdin_bytes, b"", test.expected_bytes)
         interactor_run = Run(args=ARGUMENTS, files=files, limits=interactor_limits)
         program_run = Run(args=tuple(test.args), files=test.files, limits=limits)
-        outcome, interactor, record = self._connect_and_run(box, program_run, interactor_run)
+        outcome, interactor, record = connect_and_run(self._box, program_run, box, interactor_run)
         first = record.end_order[0]
-        if first is FirstToEnd.PROGRAM and outcome.message == WALL_TIME_MESSAGE and not _is_busy(interactor.usage):
+        if first is FirstToEnd.PROGRAM and outcome.message == WALL_TIME_MESSAGE and not is_busy(interactor.usage):
             patience_s = min(checker.idle_time_s, wall_time_s) * SILENT_FRACTION
             first = FirstToEnd.WITHHELD if record.is_program_owed_answer(patience_s) else FirstToEnd.NEITHER
         case = judge_interaction(outcome, interactor, first, checker.full_score)
@@ -179,83 +169,24 @@ class TestRuns:
             else case
         )
 
-    def _connect_and_run(
-        self, box: Box, program_run: Run, interactor_run: Run
-    ) -> tuple[Outcome, Outcome, InteractionRecord]:
-        """Run the program and the interactor connected by pipes; return both outcomes and a record of the interaction.
-
-        This process also holds the pipe ends of each side until it knows that the side has ended. Otherwise one side
-        could see the other end and end itself before the order is known. Data written to a side that has ended is
-        discarded, so that the write does not kill an interactor, or a program whose interactor ended well.
-        """
-        to_program, from_interactor = os.pipe()
-        to_interactor, from_program = os.pipe()
-        program_pipe, interactor_pipe = os.dup(to_program), os.dup(to_interactor)
-        end_of = {FirstToEnd.PROGRAM: os.dup(from_program), FirstToEnd.INTERACTOR: os.dup(from_interactor)}
-        record = InteractionRecord()
-
-        def run_side(who: FirstToEnd, where: Box, run: Run, streams: list[int]) -> Outcome:
-            try:
-                return where.run_interactive(run, streams, record.relay_stats if who is FirstToEnd.PROGRAM else None)
-            finally:
-                if who is FirstToEnd.PROGRAM and not record.end_order:
-                    record.record_program_end(program_pipe, interactor_pipe)
-                record.end_order.append(who)
-                os.close(end_of[who])
-
-        def discard(stream: int) -> int:
-            """Read and discard until all writers are closed, or both sides have ended and no data comes.
-
-            Returns the number of discarded bytes.
-            """
-            read = 0
-            with open(stream, "rb", buffering=0) as pipe:
-                while True:
-                    if _is_readable(pipe.fileno()):
-                        chunk = pipe.read(PIPE_CHUNK_BYTES)
-                        if not chunk:
-                            return read
-                        read += len(chunk)
-                    elif len(record.end_order) == 2:
-                        return read
-
-        def run_program() -> Outcome:
-            try:
-                return run_side(FirstToEnd.PROGRAM, self._box, program_run, [to_program, from_program])
-            finally:
-                record.withheld_bytes = discard(program_pipe)
-
-        with ThreadPoolExecutor(2) as side:
-            running = side.submit(run_program)
-            try:
-                interactor = run_side(FirstToEnd.INTERACTOR, box, interactor_run, [to_interactor, from_interactor])
-            except BaseException:
-                os.close(interactor_pipe)
-                raise
-            if interactor.ended_well:
-                side.submit(discard, interactor_pipe)
-            else:
-                os.close(interactor_pipe)
-        return running.result(), interactor, record
-
     def _get_checker_box(self, checker: ProgramChecker | InteractiveChecker) -> tuple[Box, Outcome | None]:
         """Return the box in which the user's checker is loaded, and its outcome if it does not compile."""
         if self._checker_box is None:
             language = languages.get_language(checker.language)
             self._slot.require_language(language)
             self._checker_box = self._cleanup.enter_context(self._slot.lend_secondary(language.image, "checker"))
-            loaded = self._checker_box.load(_build_checker_program(language, checker))
+            loaded = self._checker_box.load(build_checker_program(language, checker))
             if loaded is None and language.syntax_check:
                 loaded = self._checker_box.run(Run(command=language.syntax_check, limits=language.compile_limits))
             broken = loaded is not None and not loaded.ended_well
             self._checker_failure = replace(loaded, status=Status.COMPILE_ERROR) if loaded and broken else None
         return self._checker_box, self._checker_failure
 
-    def _run_command(self, test: CommandTest) -> CaseVerdict:
+    def _run_command(self, test: CommandTest) -> TestResult:
         run = Run(stdin=test.stdin.encode(), files=test.files, limits=self._limits, command=tuple(test.command))
         return judge_exit(self._box.run(run))
 
-    def _call_function(self, test: FunctionTest) -> CaseVerdict:
+    def _call_function(self, test: FunctionTest) -> TestResult:
         call = {
             "name": self._request.entry_point,
             "args": [codec.encode(item) for item in _build_arguments(test)],
@@ -273,24 +204,24 @@ class TestRuns:
         wall_time_s = self._limits.wall_time_s + decode_s
         return replace(self._limits, cpu_time_s=self._limits.cpu_time_s + decode_s, wall_time_s=wall_time_s)
 
-    def _run_assertion(self, test: AssertTest) -> CaseVerdict:
+    def _run_assertion(self, test: AssertTest) -> TestResult:
         nonce = secrets.token_hex(NONCE_BYTES)
         source = {"source": test.assertion, "entry_point": self._request.entry_point, "nonce": nonce}
         return judge_assertion(*self._run_test_harness(self._get_secondary_box("test", ()), source), nonce)
 
-    def _run_pytest_file(self, test: PytestTest) -> CaseVerdict:
+    def _run_pytest_file(self, test: PytestTest) -> TestResult:
         nonce = secrets.token_hex(NONCE_BYTES)
         source = {"file": test.source, "modules": test.modules, "nonce": nonce}
         return judge_file(
             *self._run_test_harness(self._get_secondary_box("pytest", PYTEST_MODULES), source, test.files), nonce
         )
 
-    def _run_assertion_shared(self, test: AssertTest) -> CaseVerdict:
+    def _run_assertion_shared(self, test: AssertTest) -> TestResult:
         entry_point = self._request.entry_point
         nonce, outcome = self._run_shared(shared_process.SOURCE_TEST, entry_point, (), test.assertion)
         return self._confirm_separately(judge_shared(outcome, nonce), lambda: self._run_assertion(test))
 
-    def _run_pytest_file_shared(self, test: PytestTest) -> CaseVerdict:
+    def _run_pytest_file_shared(self, test: PytestTest) -> TestResult:
         nonce, outcome = self._run_shared(shared_process.FILE_TEST, "", test.modules, test.source, test.files)
         return self._confirm_separately(judge_shared_file(outcome, nonce), lambda: self._run_pytest_file(test))
 
@@ -303,15 +234,16 @@ class TestRuns:
         preload_modules = PYTEST_MODULES if kind == shared_process.FILE_TEST else ()
         return nonce, self._box.run_in_shared_process(key.encode(), test, self._limits, files, preload_modules)
 
-    def _confirm_separately(self, verdict: CaseVerdict, run_separately: TestRun) -> CaseVerdict:
+    def _confirm_separately(self, result: TestResult, run_separately: TestRun) -> TestResult:
         """Check whether a test that failed to run in the program's process is broken itself.
 
         The program can break a test in its own process. So a test that cannot run is repeated in a separate process:
         if it runs there, the program broke it, and the verdict is a runtime error.
         """
-        if verdict.verdict is not Verdict.INTERNAL_ERROR or run_separately().verdict is Verdict.INTERNAL_ERROR:
-            return verdict
-        return replace(verdict, verdict=Verdict.RUNTIME_ERROR, message=verdict.message.removeprefix(CANNOT_RUN_PREFIX))
+        if result.verdict is not Verdict.INTERNAL_ERROR or run_separately().verdict is Verdict.INTERNAL_ERROR:
+            return result
+        message = result.message.removeprefix(CANNOT_RUN_PREFIX)
+        return result.model_copy(update={"verdict": Verdict.RUNTIME_ERROR, "message": message})
 
     def _run_test_harness(
         self, test_box: Box, source: dict[str, Any], files: Mapping[str, bytes] = NO_FILES
@@ -345,52 +277,6 @@ class TestRuns:
         return self._secondary_boxes[role]
 
 
-def _build_checker_program(language: Language, checker: ProgramChecker | InteractiveChecker) -> Program:
-    """Build the user's checker as a program. A guard runs Python checkers, whose exit code alone says too little."""
-    program = language.build_program(checker.code, checker.limits.resolve_compile(language.compile_limits))
-    if language.name not in GUARDED_LANGUAGES:
-        return program
-    output = OUTPUT_FILE if isinstance(checker, ProgramChecker) else ""
-    return replace(program, source=wrap_with_guard(checker.code, output))
-
-
-@dataclass
-class InteractionRecord:
-    """A record of the data between a program and its interactor, and of the order in which they ended."""
-
-    relay_stats: RelayStats = field(default_factory=RelayStats)
-    end_order: list[FirstToEnd] = field(default_factory=list)
-    withheld_bytes: int = 0  # bytes for the program that it had not read when it ended
-    _silent_s: float = 0.0
-    _program_read_all: bool = False
-    _unread_by_interactor: int = 0
-
-    def record_program_end(self, program_pipe: int, interactor_pipe: int) -> None:
-        """Record the state when the program ends. The arguments are the pipes to the program and to the interactor."""
-        self._silent_s = time.monotonic() - self.relay_stats.last_write_at
-        self._program_read_all, self._unread_by_interactor = (
-            not _count_buffered_bytes(program_pipe),
-            _count_buffered_bytes(interactor_pipe),
-        )
-
-    def is_program_owed_answer(self, patience_s: float) -> bool:
-        """Return whether the program wrote a whole line, read all its input, and waited for an answer in vain.
-
-        Either the interactor buffered its answer and flushed it only after the program ended, or it did not read the
-        question. A question asked at the last moment proves nothing, so the program must have waited for `patience_s`.
-        """
-        asked = (
-            self.relay_stats.size_bytes > 0 and self.relay_stats.last_byte.isspace() and self._silent_s >= patience_s
-        )
-        return asked and self._program_read_all and (self._unread_by_interactor > 0 or self.withheld_bytes > 0)
-
-
-def _count_buffered_bytes(pipe: int) -> int:
-    """Return the number of bytes in a pipe."""
-    count: int = struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, b"\0" * 4))[0]
-    return count
-
-
 def _build_arguments(test: FunctionTest) -> list[Any]:
     """Return the arguments, with integer keys in dictionaries if the test asks for them: JSON has only string keys."""
     if not test.integer_keys:
@@ -403,18 +289,3 @@ def _convert_keys(item: dict[str, Any]) -> dict[Any, Any]:
         return {int(key): value for key, value in item.items()}
     except ValueError:  # not every key is a whole number
         return item
-
-
-def _is_readable(pipe: int) -> bool:
-    """Return whether the pipe has data or is closed, now or within `PIPE_POLL_TIMEOUT_S`."""
-    poll = select.poll()
-    poll.register(pipe, select.POLLIN)
-    return bool(poll.poll(PIPE_POLL_TIMEOUT_S * 1000))
-
-
-def _is_busy(usage: Usage) -> bool:
-    return usage.cpu_time_s > BUSY_CPU_FRACTION * usage.wall_time_s
-
-
-def build_checker_choice(checker: Checker) -> CheckerChoice:
-    return CheckerChoice(checker.type, checker.model_dump(exclude={"type", "language", "code", "limits"}))

@@ -14,8 +14,8 @@ from sandbox.schema.vote import Candidate, VoteRequest, VoteResult
 from sandbox.schema.wire import LimitsRequest
 from sandbox.verify import golden, normal_form
 from sandbox.verify.voting import OutputInterner
+from sandbox.worker.checker_program import build_checker_choice
 from sandbox.worker.retry import run_with_retries
-from sandbox.worker.test_runs import build_checker_choice
 
 MAX_COMPILE_MESSAGE_CHARS = 4_000
 

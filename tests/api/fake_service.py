@@ -12,6 +12,7 @@ from typing import Any
 from sandbox import languages
 from sandbox.api.openapi.examples import EXAMPLES
 from sandbox.errors import BadRequest, NotFound, SandboxError
+from sandbox.queue.lifecycle import LifecycleObserver
 from sandbox.queue.submission import Submission, SubmissionRequest, Ticket
 from sandbox.schema import Job, JobStatus
 from sandbox.schema.callbacks import Callback, DeadWebhook
@@ -21,6 +22,7 @@ from sandbox.schema.live import LiveView
 from sandbox.schema.reward import RewardRequest, Task, TaskSet, TaskSetInfo
 from sandbox.schema.submissions import SubmissionKind
 from sandbox.schema.vote import VoteRequest
+from sandbox.service import Service
 
 
 @dataclass
@@ -38,8 +40,11 @@ class SubmitCall:
 
 
 @dataclass
-class FakeService:
-    """Returns results at once, unless `held`: then the test sets them from a thread, as the real service does."""
+class FakeService(Service):
+    """A service without Redis.
+
+    It returns results at once, unless `held`: then the test sets them from a thread, as the real service does.
+    """
 
     held: bool = False
     refusal: SandboxError | Exception | None = None
@@ -60,11 +65,18 @@ class FakeService:
     # Used instead of `result_bytes`.
     results: Callable[[SubmissionRequest], dict[str, Any]] | None = None
     changed: threading.Condition = field(default_factory=threading.Condition)
+    observers: list[LifecycleObserver] = field(default_factory=list)
+
+    def add_observer(self, observer: LifecycleObserver) -> None:
+        self.observers.append(observer)
 
     def submit(self, submission: Submission) -> Ticket:
         for position, request in enumerate(submission.requests):
             _check_language(request, position if submission.batch else None)
         if self.refusal is not None:
+            for observer in self.observers:
+                if isinstance(self.refusal, SandboxError):
+                    observer.record_refused(self.refusal)
             raise self.refusal
         results: list[Future[bytes]] = [] if submission.durable else [Future() for _ in submission.requests]
         ticket = Ticket(f"job{len(self.submissions)}", results)
@@ -84,6 +96,8 @@ class FakeService:
                 )
             )
             self.changed.notify_all()
+        for observer in self.observers:
+            observer.record_accepted(submission, ticket.id)
         if not self.held:
             threading.Thread(target=self._set_all_results, args=(self.submissions[-1],)).start()
         return ticket
@@ -111,6 +125,9 @@ class FakeService:
 
     def start_gpu_job(self, kind: GpuKind, request: GpuRequest, idempotency_key: str = "") -> GpuJob:
         if self.refusal is not None:
+            for observer in self.observers:
+                if isinstance(self.refusal, SandboxError):
+                    observer.record_refused(self.refusal)
             raise self.refusal
         job = GpuJob(id=f"gpu-{idempotency_key or len(self.jobs)}", kind=kind, status=JobStatus.QUEUED, position=0)
         self.gpu_requests.append(request)
@@ -122,11 +139,17 @@ class FakeService:
 
     def get_gpu_pool(self) -> GpuPool:
         if self.refusal is not None:
+            for observer in self.observers:
+                if isinstance(self.refusal, SandboxError):
+                    observer.record_refused(self.refusal)
             raise self.refusal
         return GpuPool(leases=self.gpu_leases, jobs=[job for job in self.jobs.values() if isinstance(job, GpuJob)])
 
     def get_live_view(self) -> LiveView:
         if self.refusal is not None:
+            for observer in self.observers:
+                if isinstance(self.refusal, SandboxError):
+                    observer.record_refused(self.refusal)
             raise self.refusal
         return self.live_view
 
@@ -141,6 +164,9 @@ class FakeService:
 
     def put_tasks(self, set_id: str, body: bytes) -> TaskSetInfo:
         if self.refusal is not None:
+            for observer in self.observers:
+                if isinstance(self.refusal, SandboxError):
+                    observer.record_refused(self.refusal)
             raise self.refusal
         if TaskSet.compute_id(body) != set_id:
             raise BadRequest("another hash", field="set")

@@ -79,6 +79,34 @@ async def test_a_lost_result_is_null_too(http: httpx.AsyncClient, service: FakeS
     assert response.json()["details"][0]["verdict"] == "internal_error"
 
 
+async def test_completions_of_one_prompt_share_a_list_of_tests(http: httpx.AsyncClient) -> None:
+    completions = [wrap_in_fence(f"# {number}") for number in (1, 2, 1, 2)]
+    lists = [TESTS, TESTS[:1]]
+    separate = await _request_rewards(http, completions, tests=[lists[0], lists[0], lists[1], lists[1]])
+    assert await _request_rewards(http, completions, tests=lists, tests_index=[0, 0, 1, 1]) == separate
+    body = {"completions": completions, "tests": lists, "tests_index": [0, 0, 1, 2]}
+    problem = parse_problem(await http.post("/reward", json=body))
+    assert "tests_index has 2, but tests has 2 entries" in problem.errors[0].message
+
+
+async def test_the_isolation_of_a_reward_request_reaches_its_programs(
+    http: httpx.AsyncClient, service: FakeService
+) -> None:
+    await _request_rewards(http, [wrap_in_fence("# 1")], isolation="shared")
+    (submitted,) = service.submissions
+    assert [getattr(program, "isolation", "") for program in submitted.requests] == ["shared"]
+
+
+async def test_a_client_may_wait_for_its_rewards_for_a_shorter_time(
+    http: httpx.AsyncClient, service: FakeService
+) -> None:
+    service.held = True
+    body = {"completions": [wrap_in_fence("# 1")], "tests": [TESTS]}
+    response = await http.post("/reward", json=body, headers={"Prefer": "wait=1"})
+    assert response.status_code == 504
+    assert "within 1 s" in parse_problem(response).detail
+
+
 async def test_nothing_to_run_is_answered_without_a_submission(http: httpx.AsyncClient, service: FakeService) -> None:
     assert await _request_rewards(http, ["none"]) == [0.0]
     assert await _request_rewards(http, []) == []

@@ -18,9 +18,10 @@ from sandbox.box.box import Box
 from sandbox.box.docker.engine import HOME_LABEL, DockerEngine
 from sandbox.box.slot import Slot
 from sandbox.errors import BoxError
-from sandbox.runner.contract import Mode, Outcome, Run, Status
+from sandbox.runner.contract import Outcome, Run, Status
 from sandbox.runner.cpu_allowance import CpuAllowance
-from sandbox.runner.supervisor.supervisor import ExitInfo, Supervisor
+from sandbox.runner.messages import RunLimits
+from sandbox.runner.supervisor.outcome import ExitInfo, build_outcome
 from tests.box.running import run_in, run_once
 
 MB = 1 << 20
@@ -138,11 +139,9 @@ def test_a_program_that_ends_at_its_wall_limit_has_exceeded_it(box: Box, mode: s
     ],
 )
 def test_measured_times_decide_at_the_limit(exit_info: ExitInfo, status: Status, message: str) -> None:
-    limits = {"cpu_time_s": 0.5, "wall_time_s": 1.0, "memory_mb": 64}
-    supervisor: Any = Supervisor.__new__(Supervisor)
-    supervisor._allowance, supervisor._gvisor = CpuAllowance(), None
-    outcome = Supervisor._build_outcome(supervisor, exit_info, limits, Mode.FORK)
-    assert (outcome["status"], outcome["message"]) == (status, message)
+    limits = RunLimits(0.5, 1.0, memory_mb=64, processes=1, output_kb=1, file_mb=1)
+    outcome = build_outcome(exit_info, limits, CpuAllowance())
+    assert (outcome.status, outcome.message) == (status, message)
 
 
 def test_a_program_that_ends_before_its_wall_limit_passes(box: Box) -> None:

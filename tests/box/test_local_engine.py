@@ -22,8 +22,10 @@ from sandbox.box import cgroup
 from sandbox.box.box import Box
 from sandbox.box.local import cgroup as local_cgroup
 from sandbox.box.local import engine as local_engine
+from sandbox.box.local import host_isolation
 from sandbox.box.local.cgroup import BoxCgroup
-from sandbox.box.local.engine import HostIsolation, LocalEngine
+from sandbox.box.local.engine import LocalEngine
+from sandbox.box.local.host_isolation import HostIsolation
 from sandbox.box.slot import Slot
 from sandbox.box.uids import UidBlock
 from sandbox.config import WorkerSettings
@@ -395,15 +397,16 @@ def test_a_language_that_is_not_installed_is_named(engine: LocalEngine, monkeypa
 
 
 def test_boxes_get_uids_of_their_own_as_far_as_the_host_lends_them() -> None:
-    everything, container = [[0, 4_294_967_295]], [[0, 65_536]]
+    everything, container = [(0, 4_294_967_295)], [(0, 65_536)]
     with closing(UidBlock()) as first, closing(UidBlock()) as second:
         host = HostIsolation((), "host", everything)
         assert host.find_uid_base(first, 0, 20_000) != host.find_uid_base(second, 0, 20_000)
         assert (
-            HostIsolation((), "host", container).find_uid_base(first, 0, 20_000) == local_engine.FIRST_SUBORDINATE_UID
+            HostIsolation((), "host", container).find_uid_base(first, 0, 20_000) == host_isolation.FIRST_SUBORDINATE_UID
         )
         assert (
-            HostIsolation((), "range", everything).find_uid_base(first, 0, 20_000) == local_engine.FIRST_SUBORDINATE_UID
+            HostIsolation((), "range", everything).find_uid_base(first, 0, 20_000)
+            == host_isolation.FIRST_SUBORDINATE_UID
         )
         assert HostIsolation((), "host", container).find_uid_base(first, 0, 80_000) is None
         assert HostIsolation((), "one", everything).find_uid_base(first, 0, 20_000) is None

@@ -85,13 +85,13 @@ def test_an_answer_with_another_tag_is_rejected(observed_slot: Slot, monkeypatch
     """Simulates that requests and answers have gone out of step."""
     with observed_slot.lend("python") as box:
         box.load(ECHO)
-        receive = box._receive
+        receive = box._connection.receive
 
         def receive_with_other_tag() -> object:
             answer, descriptors = receive()
             return {**answer, "tag": "another"}, descriptors
 
         with monkeypatch.context() as patched:
-            patched.setattr(box, "_receive", receive_with_other_tag)
+            patched.setattr(box._connection, "receive", receive_with_other_tag)
             with pytest.raises(BoxError, match="belongs to another request"):
                 box.run(Run(stdin=b"1"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import resource
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +20,7 @@ from sandbox.errors import BoxError
 from sandbox.rewards.policy import CompletionResult, Policy, score
 from sandbox.runner.contract import Limits, Run, Status, Verdict
 from sandbox.runner.launch_spec import SetupStep
+from sandbox.runner.supervisor.options import Options
 from sandbox.schema import CommandTest, ExecuteRequest, TestCase, VerifyRequest
 from sandbox.worker.execute import execute, verify
 
@@ -33,19 +33,19 @@ class FailingDocker(DockerEngine):
 
     fail_at, failing_boxes = 0, 0
 
-    def _build_arguments(self, uid_base: int) -> list[str]:
+    def _build_supervisor_options(self, uid_base: int) -> Options:
         self.failing_boxes -= 1
-        options = json.loads(super()._build_arguments(uid_base)[0])
-        return [json.dumps(options | ({"fail_at": self.fail_at} if self.failing_boxes >= 0 else {}))]
+        options = super()._build_supervisor_options(uid_base)
+        return options._replace(fail_at=self.fail_at if self.failing_boxes >= 0 else 0)
 
 
 class FailingLocal(LocalEngine):
     fail_at, failing_boxes = 0, 0
 
-    def _build_supervisor_options(self, *arguments: Any, **named: Any) -> dict[str, Any]:
+    def _build_supervisor_options(self, *arguments: Any, **named: Any) -> Options:
         self.failing_boxes -= 1
         options = super()._build_supervisor_options(*arguments, **named)
-        return options | ({"fail_at": self.fail_at} if self.failing_boxes >= 0 else {})
+        return options._replace(fail_at=self.fail_at if self.failing_boxes >= 0 else 0)
 
 
 class FailureRecorder(NullBoxObserver):

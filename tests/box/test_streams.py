@@ -13,7 +13,7 @@ from threading import Thread
 
 import pytest
 
-from sandbox.box.streams import Streams
+from sandbox.box.streams import StreamPlan, Streams
 from sandbox.errors import BoxError
 from sandbox.runner.contract import FileSpan
 
@@ -32,7 +32,7 @@ def read_through_stdin(span: FileSpan) -> bytes:
     """Return what a reader of stdin receives, in small pieces, while the streams are served."""
     worker_end, supervisor_end = socket.socketpair()
     read = bytearray()
-    with worker_end, supervisor_end, Streams(span, 1 << 10) as streams:
+    with worker_end, supervisor_end, Streams(StreamPlan(span), 1 << 10) as streams:
         stdin = os.dup(streams.program_ends[0])
         streams.close_program_ends()
 
@@ -78,6 +78,6 @@ def test_a_truncated_file_is_an_error_and_not_a_shorter_input(span: FileSpan, tm
 
 
 def test_a_box_that_fails_marks_the_file_as_tainted(span: FileSpan) -> None:
-    with pytest.raises(BoxError, match="gone"), Streams(span, 1 << 10):
+    with pytest.raises(BoxError, match="gone"), Streams(StreamPlan(span), 1 << 10):
         raise BoxError("gone")
     assert span.tainted

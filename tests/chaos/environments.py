@@ -13,7 +13,8 @@ from pathlib import Path
 import docker
 from docker.errors import DockerException
 
-from sandbox.box.docker.images import ensure_images, open_engine_client
+from sandbox.box.docker.engine_client import open_engine_client
+from sandbox.box.docker.images import ensure_images
 from tests.chaos.deployment import Deployment, run_deployment
 from tests.chaos.faults import Fault
 from tests.queue.submit_and_wait import wait_until

@@ -68,7 +68,7 @@ def find_differences(client: Client, case: Case, program: str) -> list[str]:
     return found
 
 
-def test_there_are_many_tests_and_each_program_has_a_wrong_version() -> None:
+def test_the_corpus_has_many_tests_and_a_wrong_version_of_each_program() -> None:
     assert sum(len(case.tests) for case in load_cases()) >= MIN_TESTS
     assert all(case.wrong for case in load_cases())
 
@@ -84,7 +84,7 @@ def test_python_passes_every_test_with_the_right_program_and_fails_some_with_eac
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("case", load_cases(), ids=lambda case: case.name)
-def test_no_right_program_is_refused_and_no_wrong_one_is_accepted(client: Client, case: Case) -> None:
+def test_the_sandbox_accepts_every_right_program_and_no_wrong_one(client: Client, case: Case) -> None:
     with ThreadPoolExecutor(CONCURRENCY) as threads:
         found = list(threads.map(lambda program: find_differences(client, case, program), (case.program, *case.wrong)))
     assert not any(found), "\n".join(difference for one in found for difference in one)

@@ -119,20 +119,20 @@ def test_most_programs_are_started_as_forks() -> None:
     assert sum(map(len, _group_programs().values())) > len(_list_programs()) / 2
 
 
-def test_every_program_says_on_its_first_line_what_it_probes() -> None:
+def test_the_first_line_of_every_program_says_what_it_probes() -> None:
     silent = {_get_name(path) for path in _list_programs() if not PURPOSE.match(path.read_bytes())}
     assert silent == set(FIRST_LINE_MATTERS)
 
 
 @pytest.mark.parametrize("area", sorted(_group_programs()))
-def test_a_fork_behaves_like_python3_in(area: str, box: Box) -> None:
+def test_the_programs_of_an_area_behave_in_a_fork_like_in_python3(area: str, box: Box) -> None:
     differences = [
         difference for path in _group_programs()[area] if (difference := _find_lasting_difference(box, path))
     ]
     assert not differences, "\n".join(differences)
 
 
-def test_a_syntax_error_reads_as_python3_writes_it(box: Box) -> None:
+def test_a_syntax_error_is_reported_as_python3_reports_it(box: Box) -> None:
     sources = [path.read_bytes() for path in _list_programs()]
     compared, differences = 0, []
     for source in generate_broken_programs(sources, BROKEN_PROGRAMS, seed=1):
@@ -145,7 +145,7 @@ def test_a_syntax_error_reads_as_python3_writes_it(box: Box) -> None:
     assert compared > BROKEN_PROGRAMS / 2
 
 
-def test_a_syntax_error_costs_no_new_interpreter(box: Box) -> None:
+def test_a_syntax_error_starts_no_new_interpreter(box: Box) -> None:
     program = languages.get_language("python").build_program("if x = 2:\n    pass\n")
     box.load(program)
     fork = min(box.run(Run()).usage.cpu_time_s for _ in range(5))

@@ -13,7 +13,8 @@ from pathlib import Path
 from sandbox import languages
 from sandbox.box.box import Box
 from sandbox.box.docker.engine import DockerEngine
-from sandbox.box.docker.images import ensure_images, open_engine_client
+from sandbox.box.docker.engine_client import open_engine_client
+from sandbox.box.docker.images import ensure_images
 from sandbox.config import WorkerSettings
 from sandbox.languages import Language
 from sandbox.runner.contract import Run, Verdict

@@ -19,8 +19,9 @@ import pytest
 import yaml
 
 from deploy.monitoring.alerts import ALERTS, SERVICE_URL, Alert
-from deploy.monitoring.generated_files import ROOT, generate_files
-from deploy.monitoring.panels import DASHBOARDS, RATE, Panel
+from deploy.monitoring.generated_files import DASHBOARDS, ROOT, generate_files
+from deploy.monitoring.panels import Panel
+from deploy.monitoring.queries import RATE
 from sandbox.telemetry.definitions import METRICS
 from tests.conftest import skip_or_fail
 from tests.monitoring.conftest import ObservedService

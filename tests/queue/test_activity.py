@@ -7,14 +7,16 @@ import time
 from redis import Redis
 
 from sandbox.config import QueueSettings
-from sandbox.queue import activity, leases, live_view, redis_keys
-from sandbox.queue.activity import MAX_RECENT_RESULTS, MAX_RESULTS_PER_PUBLISH, Finished, WorkerActivity
+from sandbox.queue import activity, leases, lifecycle, live_view, redis_keys
+from sandbox.queue.activity import MAX_RECENT_RESULTS, MAX_RESULTS_PER_PUBLISH, WorkerActivity
 from sandbox.queue.job_batch import Item
+from sandbox.queue.lifecycle import Finished
 from sandbox.runner.contract import Verdict
 from sandbox.schema import ExecuteRequest, ExecuteResult, TestCase, VerifyRequest, VerifyResult
 from sandbox.schema.live import LiveView
 from sandbox.schema.vote import Candidate, VoteRequest
 from sandbox.service import Service
+from sandbox.worker.item_trace import ItemTracer
 from tests.queue.submit_and_wait import (
     await_outputs,
     build_printing_programs,
@@ -33,6 +35,12 @@ def _build_item(name: str, stored: bool = False) -> Item:
     return Item(submission=name, submitted_at=time.time(), kept=stored, execute=request)
 
 
+def _run(slot: WorkerActivity, item: Item, result: Finished) -> None:
+    tracer = ItemTracer([slot])
+    tracer.start_item(item, "default")
+    tracer.finish_item(result)
+
+
 def _read_live_view(redis: Redis) -> LiveView:
     return live_view.read_live_view(redis, LEASE_S, {"default": 7})
 
@@ -43,8 +51,7 @@ def test_a_recent_result_has_a_summary_without_code(redis: Redis) -> None:
     item = Item(submission="s", index=3, submitted_at=time.time(), kept=True, verify=request)
     result = VerifyResult(id="s.3", verdict=Verdict.ACCEPTED, passed=1, total=1, score=1.0, tests=[])
     slot = WorkerActivity(redis, "host-1-0")
-    slot.start_item(item)
-    slot.finish_item(item, Finished(result.model_dump_json().encode(), result.verdict, result.passed, result.total))
+    _run(slot, item, Finished(result.model_dump_json().encode(), result.verdict, result.passed, result.total))
     slot.publish()
     (live_result,) = _read_live_view(redis).recent
     assert (live_result.id, live_result.job, live_result.kind, live_result.language) == ("s.3", "s", "verify", "cpp")
@@ -60,15 +67,13 @@ def test_a_recent_result_has_a_summary_without_code(redis: Redis) -> None:
 def test_a_vote_names_the_languages_of_its_candidates() -> None:
     candidates = [Candidate(language=name, code="") for name in ("python", "cpp", "python")]
     item = Item(submission="v", submitted_at=0.0, vote=VoteRequest(candidates=candidates, inputs=["1"]))
-    assert (item.kind, activity.get_language(item)) == ("vote", "cpp+python")
+    assert (item.kind, lifecycle.get_language(item)) == ("vote", "cpp+python")
 
 
 def test_only_the_latest_results_are_stored_but_all_are_counted(redis: Redis) -> None:
     slot = WorkerActivity(redis, "w")
     for number in range(MAX_RECENT_RESULTS + 50):
-        item = _build_item(f"s{number}")
-        slot.start_item(item)
-        slot.finish_item(item, EXECUTED)
+        _run(slot, _build_item(f"s{number}"), EXECUTED)
         if number % MAX_RESULTS_PER_PUBLISH == MAX_RESULTS_PER_PUBLISH - 1:
             slot.publish()
     slot.publish()
@@ -123,9 +128,9 @@ def test_real_workers_report_their_current_and_finished_items(
 
 
 def test_recording_an_item_takes_less_than_fifty_microseconds(redis: Redis) -> None:
-    slot, item, number = WorkerActivity(redis, "w"), _build_item("s"), 5_000
+    tracer, item, number = ItemTracer([WorkerActivity(redis, "w")]), _build_item("s"), 5_000
     began = time.thread_time()
     for _ in range(number):
-        slot.start_item(item)
-        slot.finish_item(item, EXECUTED)
+        tracer.start_item(item, "default")
+        tracer.finish_item(EXECUTED)
     assert (time.thread_time() - began) / number < 50e-6

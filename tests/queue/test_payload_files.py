@@ -11,7 +11,8 @@ from redis import Redis
 from sandbox.config import QueueSettings
 from sandbox.queue import redis_keys
 from sandbox.queue.job_batch import Item, JobBatch
-from sandbox.queue.payload_files import MAX_REUSABLE_FILES, MIN_PAYLOAD_CHARS, PAGE_BYTES, PayloadFiles, PayloadMissing
+from sandbox.queue.large_texts import MIN_PAYLOAD_CHARS
+from sandbox.queue.payload_files import MAX_REUSABLE_FILES, PAGE_BYTES, PayloadFiles, PayloadMissing
 from sandbox.queue.submission import Submission
 from sandbox.runner.contract import FileSpan
 from sandbox.schema import ExecuteRequest, TestCase, VerifyRequest, VerifyResult

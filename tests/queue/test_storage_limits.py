@@ -15,7 +15,7 @@ from sandbox.api.app import create_app
 from sandbox.api.keyring import generate_key, parse_keyring
 from sandbox.config import ApiSettings, QueueSettings
 from sandbox.errors import StorageFull, StorageQuotaExceeded
-from sandbox.queue import redis_keys, storage_limits
+from sandbox.queue import redis_keys, storage_account, storage_limits
 from sandbox.request_context import Caller, Role
 from sandbox.schema import ExecuteRequest, JobStatus
 from sandbox.schema.gpu import GenerateRequest, GpuKind
@@ -45,7 +45,7 @@ def build_input_program(size: int) -> ExecuteRequest:
 
 
 def read_total(redis: Redis, owner: str = "") -> int:
-    return int(redis.hget(redis_keys.STORED_TOTALS, f"of {owner}" if owner else storage_limits.ALL_OWNERS) or 0)
+    return int(redis.hget(redis_keys.STORED_TOTALS, f"of {owner}" if owner else storage_account.ALL_OWNERS) or 0)
 
 
 def build_task_set(size: int, name: str = "a") -> tuple[str, bytes]:
@@ -70,7 +70,7 @@ def test_a_job_is_charged_for_its_requests_and_then_for_its_results(
         second = submit(service, [PRINTS_A_MEGABYTE], durable=True)
         await_job(service, second.id)
         wait_until(lambda: MB < read_total(redis, "a") < 1.1 * MB, "the result counts")
-    assert 0 < redis.zscore(redis_keys.STORED_UNTIL, storage_limits.submission_member(job.id)) - time.time() <= 3_600
+    assert 0 < redis.zscore(redis_keys.STORED_UNTIL, storage_account.submission_member(job.id)) - time.time() <= 3_600
     assert all(
         redis.ttl(key) > 0 for key in (redis_keys.STORED_UNTIL, redis_keys.STORED_SIZES, redis_keys.STORED_TOTALS)
     )
@@ -107,7 +107,7 @@ def test_a_cancelled_job_is_charged_only_for_its_results(service: Service, redis
 def test_expired_jobs_are_not_charged(service: Service, redis: Redis) -> None:
     with act_as(Caller("a", max_kept_mb=1)):
         job = submit(service, [build_input_program(900_000)], durable=True)
-        redis.zadd(redis_keys.STORED_UNTIL, {storage_limits.submission_member(job.id): time.time() - 1})
+        redis.zadd(redis_keys.STORED_UNTIL, {storage_account.submission_member(job.id): time.time() - 1})
         submit(service, [build_input_program(900_000)], durable=True)
     assert redis.zcard(redis_keys.STORED_UNTIL) == 1
 
@@ -118,9 +118,9 @@ def test_a_task_set_is_charged_only_to_its_first_owner(service: Service, redis: 
         with act_as(Caller(name, max_kept_mb=1)):
             service.put_tasks(set_id, body)
     assert (read_total(redis, "a") > 300_000, read_total(redis, "b")) == (True, 0)
-    redis.zadd(redis_keys.STORED_UNTIL, {storage_limits.task_set_member(set_id): time.time() + 5})
+    redis.zadd(redis_keys.STORED_UNTIL, {storage_account.task_set_member(set_id): time.time() + 5})
     service.get_tasks([f"{set_id}/a"])
-    assert redis.zscore(redis_keys.STORED_UNTIL, storage_limits.task_set_member(set_id)) > time.time() + 600_000
+    assert redis.zscore(redis_keys.STORED_UNTIL, storage_account.task_set_member(set_id)) > time.time() + 600_000
 
 
 def test_all_clients_together_have_a_limit(redis: Redis, settings: QueueSettings) -> None:

@@ -7,7 +7,7 @@ import json
 import pytest
 from redis import Redis
 
-from sandbox.queue import intake, job_batch, redis_keys
+from sandbox.queue import intake, job_batch, redis_keys, transit
 from sandbox.queue.submission import Submission
 from sandbox.schema import VerifyRequest
 from sandbox.service import Service
@@ -78,15 +78,15 @@ def test_an_older_worker_passes_on_a_batch_it_cannot_read_and_a_newer_one_runs_i
 def test_a_batch_that_no_worker_can_read_ends_with_internal_errors(
     durable: bool, service: Service, worker_processes: WorkerProcesses, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    packed = intake._encode_item
+    packed = transit.encode_item
 
     def with_a_field_of_the_future(item: job_batch.Item) -> bytes:
         return packed(item).replace(b'"code":"print(1)"', b'"code":"print(1)","future":1')
 
-    monkeypatch.setattr(intake, "_encode_item", with_a_field_of_the_future)
-    patient = f"from sandbox.worker import worker; worker.MAX_UNREADABLE_RETURNS = 3; {processes_module.COMMAND}"
+    monkeypatch.setattr(intake, "encode_item", with_a_field_of_the_future)
+    impatient = "from sandbox.worker import unreadable_batches as batches; batches.MAX_UNREADABLE_RETURNS = 3"
     with monkeypatch.context() as patch:
-        patch.setattr(processes_module, "COMMAND", patient)
+        patch.setattr(processes_module, "COMMAND", f"{impatient}; {processes_module.COMMAND}")
         worker_processes.start()
     tests = [{"expected": "1"}, {"expected": "2"}]
     verify = VerifyRequest.model_validate({"language": "python", "code": "print(1)", "tests": tests})

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from sandbox.errors import BadRequest
-from sandbox.rewards.case_formats import limit_unpacking, read_stdin_tests, read_tests
+from sandbox.rewards.case_formats import read_stdin_tests, read_tests
+from sandbox.rewards.column_text import limit_unpacking
 from sandbox.schema import AssertTest, CommandTest, FunctionTest, TestCase
 
 EXPECTED = [("1\n", "2"), ("3\n", "4")]

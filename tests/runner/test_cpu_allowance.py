@@ -24,7 +24,7 @@ def pair() -> Iterator[tuple[AllowanceRecorder, CpuAllowance]]:
     os.close(writing)
 
 
-def test_each_call_of_the_test_is_allowed_for(pair: tuple[AllowanceRecorder, CpuAllowance]) -> None:
+def test_each_call_of_the_test_adds_to_the_allowance(pair: tuple[AllowanceRecorder, CpuAllowance]) -> None:
     account, allowance = pair
     for _ in range(1_000):
         account.count_sent(b"{}", caused_by_program=False)
@@ -50,5 +50,5 @@ def test_a_full_pipe_does_not_block_and_the_allowance_is_capped(pair: tuple[Allo
     assert allowance.read_s() == allowance.max_s == MAX_ALLOWANCE_S
 
 
-def test_without_a_pipe_nothing_is_allowed() -> None:
+def test_there_is_no_allowance_without_a_pipe() -> None:
     assert CpuAllowance().read_s() == CpuAllowance().max_s == 0.0

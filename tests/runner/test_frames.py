@@ -55,7 +55,7 @@ def test_a_frame_that_is_too_large_is_not_sent(pair: Pair) -> None:
         frames.send(pair[0], {}, payload=b"x" * (frames.MAX_FRAME_BYTES + 1))
 
 
-def test_a_header_larger_than_a_datagram_comes_through(pair: Pair) -> None:
+def test_a_header_larger_than_a_datagram_arrives(pair: Pair) -> None:
     header = {"args": ["\N{GRINNING FACE}" * 16_384, "x" * (4 << 20)]}
     reader, writer = os.pipe()
     frames.send(pair[0], header, [reader, writer], payload=b"y" * frames.MAX_INLINE_BYTES)
@@ -66,7 +66,7 @@ def test_a_header_larger_than_a_datagram_comes_through(pair: Pair) -> None:
     frames.close_descriptors([reader, writer, *descriptors])
 
 
-def test_a_worker_takes_no_large_header_from_a_box(pair: Pair) -> None:
+def test_a_worker_refuses_a_large_header_from_a_box(pair: Pair) -> None:
     before = _count_open_descriptors()
     frames.send(pair[0], {"x": "x" * frames.MAX_FRAME_BYTES})
     with pytest.raises(frames.FrameError):

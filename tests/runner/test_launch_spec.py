@@ -3,37 +3,42 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import asdict
 
 import pytest
 
 from sandbox.runner import launch_spec
 from sandbox.runner.contract import Limits, Mode
+from sandbox.runner.messages import RunLimits
 
-LIMITS = {name: getattr(Limits(), name) for name in Limits.__slots__}
+LIMITS = RunLimits(**asdict(Limits()))
+CPU_LIMIT_S = 20.0
 ENVIRONMENT = {"PATH": "/bin", "EMPTY": "", "EQUALS": "a=b", "NAME": "ü"}
 
 
 def test_a_launch_spec_is_read_as_it_was_written() -> None:
     command = ("python3", "main.py", "", "two words", "ünïcödé")
     packed = launch_spec.pack(
-        "/box/work", command, launch_spec.pack_environment(ENVIRONMENT), Mode.FORK, 1_000_007, LIMITS
+        "/box/work", command, launch_spec.pack_environment(ENVIRONMENT), Mode.FORK, 1_000_007, LIMITS, CPU_LIMIT_S
     )
     read = launch_spec.unpack(packed)
     assert (read.directory, read.command, read.environment) == ("/box/work", command, ENVIRONMENT)
     assert (read.mode, read.uid) == (Mode.FORK, 1_000_007)
     assert read.memory_bytes == Limits().memory_mb << 20
-    assert read.cpu_limit_s > Limits().cpu_time_s
+    assert read.cpu_limit_s > CPU_LIMIT_S
 
 
 def test_a_host_without_separate_uids_is_not_confused_with_root() -> None:
     block = launch_spec.pack_environment({})
-    assert launch_spec.unpack(launch_spec.pack("/", ["true"], block, Mode.EXEC, None, LIMITS)).uid is None
-    assert launch_spec.unpack(launch_spec.pack("/", ["true"], block, Mode.EXEC, 0, LIMITS)).uid == 0
+    assert launch_spec.unpack(launch_spec.pack("/", ["true"], block, Mode.EXEC, None, LIMITS, CPU_LIMIT_S)).uid is None
+    assert launch_spec.unpack(launch_spec.pack("/", ["true"], block, Mode.EXEC, 0, LIMITS, CPU_LIMIT_S)).uid == 0
 
 
 def test_arguments_that_are_not_text_pass_unchanged() -> None:
     argument = b"\xff\xfe".decode("utf-8", "surrogateescape")
-    packed = launch_spec.pack("/", ["true", argument], launch_spec.pack_environment({}), Mode.EXEC, None, LIMITS)
+    packed = launch_spec.pack(
+        "/", ["true", argument], launch_spec.pack_environment({}), Mode.EXEC, None, LIMITS, CPU_LIMIT_S
+    )
     assert launch_spec.unpack(packed).command == ("true", argument)
 
 

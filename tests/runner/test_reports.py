@@ -23,7 +23,7 @@ def write_reports(*fields: dict[str, str], process: int = 0) -> bytes:
         return pipe.read()
 
 
-def test_written_reports_are_read() -> None:
+def test_reports_are_read_as_they_were_written() -> None:
     written = [{"found": "test_a"}, {"name": 'test_"\n\u2028', "outcome": "passed", "message": ""}, {"end": "passed"}]
     assert [{**report, "nonce": NONCE} for report in written] == reports.read_reports(write_reports(*written), NONCE)
 
@@ -40,11 +40,11 @@ def test_written_reports_are_read() -> None:
         b"\xff\x00passed",
     ],
 )
-def test_nothing_is_read_without_the_nonce(content: bytes) -> None:
+def test_a_line_without_the_nonce_is_not_a_report(content: bytes) -> None:
     assert reports.read_reports(content, NONCE) == []
 
 
-def test_reports_are_found_between_anything_else_and_a_broken_one_says_nothing() -> None:
+def test_reports_are_found_among_other_output_and_an_incomplete_one_is_empty() -> None:
     whole = write_reports({"end": "failed"})
     content = b"noise" + whole[:-3] + b"\n" + b"\xff" + whole + b"[1]\n" + whole[: len(whole) // 2]
     assert [report.get("end") for report in reports.read_reports(content, NONCE)] == [None, "failed"]
@@ -55,5 +55,5 @@ def test_half_a_surrogate_pair_becomes_a_question_mark() -> None:
     assert report["message"] == "?!"
 
 
-def test_another_process_reports_nothing() -> None:
+def test_another_process_cannot_report() -> None:
     assert write_reports({"end": "passed"}, process=os.getpid() + 1) == b""

@@ -120,7 +120,7 @@ def _build_bare_request(code: str, isolation: Isolation = "separate") -> VerifyR
     return VerifyRequest(language="python", code=code, tests=tests, isolation=isolation, limits=limits)
 
 
-def test_all_the_assert_attacks_are_tried() -> None:
+def test_there_are_at_least_24_attacks_on_assert_tests() -> None:
     assert len(ASSERT_ATTACKS) >= 24
 
 
@@ -137,7 +137,7 @@ def test_an_honest_program_passes_every_form_of_test(isolation: Isolation, slot:
 
 @pytest.mark.parametrize("isolation", ["separate", "shared"])
 @pytest.mark.parametrize("attack", ASSERT_ATTACKS, ids=lambda attack: attack.path.stem)
-def test_an_attack_passes_no_form_of_test_and_breaks_none(attack: Attack, isolation: Isolation, slot: Slot) -> None:
+def test_an_attack_neither_passes_nor_breaks_any_form_of_test(attack: Attack, isolation: Isolation, slot: Slot) -> None:
     if not attack.is_contained_in(isolation):
         pytest.skip("in a shared process the program may replace what a test uses and compares")
     result = verify("attack", _build_bare_request(attack.path.read_text(), isolation), slot, 0.0)
@@ -146,7 +146,7 @@ def test_an_attack_passes_no_form_of_test_and_breaks_none(attack: Attack, isolat
 
 
 @pytest.mark.parametrize("attack", ASSERT_ATTACKS, ids=lambda attack: attack.path.stem)
-def test_an_attack_on_asserts_passes_none_and_leaves_the_next_program_unharmed(attack: Attack, slot: Slot) -> None:
+def test_an_attack_passes_no_assert_test_and_leaves_the_next_program_unharmed(attack: Attack, slot: Slot) -> None:
     result = verify("attack", _build_request(attack.path.read_text()), slot, 0.0)
     assert result.passed == 0, (attack.header["attack"], result)
     assert result.score == 0.0
@@ -160,20 +160,20 @@ OBJECT_ATTACKS = [
 
 
 @pytest.mark.parametrize("attack", OBJECT_ATTACKS, ids=lambda attack: attack.path.stem)
-def test_an_object_ends_no_assertion_early(attack: Attack, slot: Slot) -> None:
+def test_an_object_of_the_program_cannot_end_an_assertion_early(attack: Attack, slot: Slot) -> None:
     imports = "import asyncio, contextlib\n"
     tests: list[AnyTest] = [AssertTest(assertion=imports + assertion) for assertion in OBJECT_ASSERTIONS]
     result = verify("attack", VerifyRequest(language="python", code=attack.path.read_text(), tests=tests), slot, 0.0)
     assert (result.passed, result.score) == (0, 0.0), (attack.header["attack"], result)
 
 
-def test_an_honest_object_passes(slot: Slot) -> None:
+def test_an_honest_object_passes_the_same_assertions(slot: Slot) -> None:
     tests: list[AnyTest] = [AssertTest(assertion=f"import asyncio, contextlib\n{text}") for text in OBJECT_ASSERTIONS]
     result = verify("honest", VerifyRequest(language="python", code=HONEST_OBJECT, tests=tests), slot, 0.0)
     assert (result.verdict, result.score) == (Verdict.ACCEPTED, 1.0), result
 
 
-def test_an_object_of_the_program_suppresses_other_exceptions_than_failed_assertions(slot: Slot) -> None:
+def test_an_object_of_the_program_suppresses_exceptions_but_not_failed_assertions(slot: Slot) -> None:
     code = "class Quiet:\n    __enter__ = lambda self: 5\n    __exit__ = lambda self, *raised: True"
     tests: list[AnyTest] = [
         AssertTest(assertion="with Quiet() as five:\n    assert five == 5\n    raise ValueError"),
@@ -186,7 +186,7 @@ def test_an_object_of_the_program_suppresses_other_exceptions_than_failed_assert
 
 
 @pytest.mark.parametrize("kind", ["NameError", "ImportError", "ModuleNotFoundError"])
-def test_what_a_program_raises_while_its_file_is_collected_does_not_make_the_file_broken(kind: str, slot: Slot) -> None:
+def test_an_exception_of_the_program_during_collection_does_not_break_the_test_file(kind: str, slot: Slot) -> None:
     code = f"""
 class Noisy:
     def __repr__(self):

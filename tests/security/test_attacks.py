@@ -28,7 +28,7 @@ from sandbox.box.engine import Engine
 from sandbox.config import WorkerSettings
 from sandbox.errors import BoxError, BoxOutOfMemory
 from sandbox.runner.contract import Outcome, Run, Status, Verdict
-from sandbox.runner.supervisor import usage
+from sandbox.runner.supervisor import process_tree
 from sandbox.runner.zygote import syscall_filter
 from sandbox.verify.judge import CheckerChoice, judge_outcome
 from tests.security.attack import FOLDER, GROUPS, LIMITS, Attack, load_attacks
@@ -94,12 +94,12 @@ class DockerAttackEnvironment:
 class LocalAttackEnvironment:
     def __init__(self, home: Path) -> None:
         module = importlib.import_module(LOCAL_ENGINE)
-        self._before = set(usage.list_children(os.getpid()))
+        self._before = set(process_tree.list_children(os.getpid()))
         self._home = home
         self.engine: Engine = module.LocalEngine(WorkerSettings(home=home, engine="local"), slot=SLOT)
 
     def find_leftovers(self, boxes: int) -> list[str]:
-        launchers = set(usage.list_children(os.getpid())) - self._before
+        launchers = set(process_tree.list_children(os.getpid())) - self._before
         left = [f"{len(launchers)} launchers for {boxes} boxes"] if len(launchers) != boxes else []
         if str(self._home) in Path("/proc/self/mounts").read_text():
             left.append("mounts of a box")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from sandbox.rewards.plan import build_plan, score_results
+from sandbox.rewards.plan import build_plan
+from sandbox.rewards.scoring import score_results
 from sandbox.runner.contract import Verdict
 from sandbox.schema import TestCase, TestResult, VerifyRequest, VerifyResult
 from sandbox.schema.reward import RewardRequest, RewardResult, Task
@@ -35,8 +36,16 @@ def judge_by_echo(request: VerifyRequest) -> list[Verdict]:
     return [good[isinstance(test, TestCase) and test.expected.strip() == printed] for test in request.tests]
 
 
+def encode_result(verdicts: Sequence[Verdict]) -> bytes:
+    """Build a result with these verdicts on its tests, as a worker writes it."""
+    return build_result(verdicts).model_dump_json().encode()
+
+
 class FakeClient:
-    """Answers every batch by `judge` and records the requests."""
+    """Computes rewards as the service does, with the verdicts of `judge` and the tasks that it knows.
+
+    Records the requests, and the programs of each request that has any.
+    """
 
     def __init__(self, judge: JudgeRule = judge_by_echo) -> None:
         self.judge = judge
@@ -44,15 +53,12 @@ class FakeClient:
         self.reward_requests: list[RewardRequest] = []
         self.tasks: dict[str, Task] = {}
 
-    def verify_batch(self, submissions: Sequence[VerifyRequest]) -> list[VerifyResult]:
-        self.batches.append(list(submissions))
-        return [build_result(self.judge(request)) for request in submissions]
-
     def reward(self, request: RewardRequest) -> RewardResult:
-        """Compute rewards as the service does, with the tasks that it knows."""
         self.reward_requests.append(request)
         plan = build_plan(request, lambda references: {each: self.tasks[each] for each in references})
-        return score_results(plan, [build_result(self.judge(program)) for program in plan.programs])
+        if plan.programs:
+            self.batches.append(plan.programs)
+        return score_results(plan, [encode_result(self.judge(program)) for program in plan.programs])
 
 
 class FakeAsyncClient:
@@ -60,9 +66,6 @@ class FakeAsyncClient:
 
     def __init__(self, judge: JudgeRule = judge_by_echo) -> None:
         self.sync = FakeClient(judge)
-
-    async def verify_batch(self, submissions: Sequence[VerifyRequest]) -> list[VerifyResult]:
-        return self.sync.verify_batch(submissions)
 
     async def reward(self, request: RewardRequest) -> RewardResult:
         return self.sync.reward(request)

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from sandbox.errors import BadRequest, InfrastructureError
-from sandbox.rewards.plan import build_plan, score_results
+from sandbox.rewards.plan import build_plan
+from sandbox.rewards.scoring import score_results
 from sandbox.runner.contract import Status, Verdict
 from sandbox.schema import ExecuteRequest, ExecuteResult, Lane
 from sandbox.schema.reward import RewardRequest, RewardResult
@@ -29,6 +30,7 @@ from tests.trainers.fake_clients import (
     FakeAsyncClient,
     FakeClient,
     build_result,
+    encode_result,
     fail_every_test,
     fence_code,
     judge_by_echo,
@@ -41,7 +43,7 @@ GOOD = fence_code("# 42")
 
 def compute_echo_rewards(request: RewardRequest) -> RewardResult:
     plan = build_plan(request)
-    return score_results(plan, [build_result(judge_by_echo(program)) for program in plan.programs])
+    return score_results(plan, [encode_result(judge_by_echo(program)) for program in plan.programs])
 
 
 # TRL: keyword arguments only, columns repeated for every completion, None for a sample to drop.

@@ -13,11 +13,13 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from sandbox.errors import BadRequest, InfrastructureError, NotFound, QueueFull, UnknownLanguage
-from sandbox.rewards.plan import build_plan, insert_preamble, score_results
+from sandbox.rewards.plan import build_plan
 from sandbox.rewards.policy import Policy
+from sandbox.rewards.preamble import insert_preamble
+from sandbox.rewards.scoring import score_results
 from sandbox.runner.contract import Verdict
-from sandbox.schema import MAX_CODE_CHARS, Lane, VerifyRequest, VerifyResult
-from sandbox.schema.reward import RewardRequest, Task
+from sandbox.schema import MAX_CODE_CHARS, Lane, VerifyRequest
+from sandbox.schema.reward import RewardRequest, RewardResult, Task
 from sandbox.trainers.function import (
     AsyncRewardFunction,
     RewardFunction,
@@ -31,6 +33,7 @@ from tests.trainers.fake_clients import (
     FakeAsyncClient,
     FakeClient,
     build_result,
+    encode_result,
     fail_every_test,
     fence_code,
     judge_by_echo,
@@ -121,17 +124,17 @@ def test_an_infrastructure_failure_that_passes_is_forgotten() -> None:
 @pytest.mark.parametrize("error", [QueueFull("full"), InfrastructureError("gone")])
 def test_a_service_that_does_not_answer_is_none_and_not_a_wrong_answer(error: Exception) -> None:
     class Gone(FakeClient):
-        def verify_batch(self, submissions: Sequence[VerifyRequest]) -> list[VerifyResult]:
+        def reward(self, request: RewardRequest) -> RewardResult:
             raise error
 
     assert RewardFunction(Gone(), {"policy": "x-coder", "on_outage": "none"})(
         [fence_code("# 42"), "none"], [TESTS, TESTS]
-    ) == [None, -2.0]
+    ) == [None, None]
 
 
 async def test_a_service_that_does_not_answer_is_none_for_the_async_function_too() -> None:
     class Gone(FakeAsyncClient):
-        async def verify_batch(self, submissions: Sequence[VerifyRequest]) -> list[VerifyResult]:
+        async def reward(self, request: RewardRequest) -> RewardResult:
             raise InfrastructureError("gone")
 
     assert await AsyncRewardFunction(Gone(), {"on_outage": "none"})([fence_code("# 42")], [TESTS]) == [None]
@@ -140,10 +143,10 @@ async def test_a_service_that_does_not_answer_is_none_for_the_async_function_too
 def test_no_completions_are_no_request() -> None:
     client = FakeClient()
     assert RewardFunction(client)([], []) == []
-    assert client.batches == []
+    assert client.reward_requests == []
 
 
-def test_completions_without_code_are_no_request() -> None:
+def test_completions_without_code_run_no_program() -> None:
     client = FakeClient()
     assert RewardFunction(client)(["none"], [TESTS]) == [0.0]
     assert client.batches == []
@@ -189,6 +192,50 @@ def test_a_binary_reward_stops_at_the_first_failure_and_travels_whole() -> None:
     sent = json.loads(request.model_dump_json(exclude_unset=True))
     assert sent["stop_on_failure"] is True
     assert VerifyRequest.model_validate(sent) == request
+
+
+def test_completions_of_one_prompt_share_their_list_of_tests() -> None:
+    client = FakeClient()
+    one, other = json.dumps(TESTS[:1]), json.dumps(TESTS[1:])
+    completions = [fence_code("# 42"), fence_code("# 43")] * 2
+    assert RewardFunction(client)(completions, [one, one, other, other]) == [1.0, 0.0, 0.0, 1.0]
+    assert RewardFunction(client)(completions, [one] * 4) == [1.0, 0.0, 1.0, 0.0]
+    grouped, single = client.reward_requests
+    assert (len(grouped.tests or ()), grouped.tests_index) == (2, [0, 0, 1, 1])
+    assert (len(single.tests or ()), single.tests_index) == (1, None)
+
+
+def test_weights_of_each_completion_keep_a_list_of_tests_for_each() -> None:
+    client = FakeClient()
+    reward = RewardFunction(client, {"policy": "weighted"})
+    assert reward([fence_code("# 42")] * 2, [TESTS] * 2, weights=[[1, 3], [3, 1]]) == [0.25, 0.75]
+    assert client.reward_requests[0].tests_index is None
+
+
+def test_unusable_rows_are_not_requested_again_and_shared_tests_stay_with_the_rest() -> None:
+    failures = iter([True])
+
+    def judge(request: VerifyRequest) -> list[Verdict]:
+        return fail_every_test(request) if "# 43" in request.code and next(failures, False) else judge_by_echo(request)
+
+    client = FakeClient(judge)
+    first, second = json.dumps(TESTS[:1]), json.dumps(TESTS[1:])
+    completions = [fence_code("# 42"), fence_code("# 43"), fence_code("# 43")]
+    assert RewardFunction(client)(completions, [first, second, "no tests"]) == [1.0, 1.0, None]
+    assert [len(request.completions) for request in client.reward_requests] == [3, 1]
+    assert client.reward_requests[1].problems == [""]
+
+    failures = iter([True])
+    assert RewardFunction(client)([*completions[:2]] * 2, [first, second] * 2) == [1.0, 1.0, 1.0, 1.0]
+    assert client.reward_requests[-1].tests_index == [1, 1]
+
+
+def test_tests_run_in_the_programs_process_if_the_options_say_so() -> None:
+    client = FakeClient(fail_every_test)
+    RewardFunction(client, {"isolation": "shared"})([fence_code("# 42")], [["assert f()"]])
+    RewardFunction(client)([fence_code("# 42")], [["assert f()"]])
+    assert [batch[0].isolation for batch in client.batches] == ["shared"] * 3 + ["separate"] * 3
+    assert json.loads(client.batches[0][0].model_dump_json(exclude_unset=True))["isolation"] == "shared"
 
 
 def test_lengths_are_tokens_where_told_and_characters_where_not() -> None:
@@ -295,7 +342,7 @@ def test_a_task_that_is_not_registered_leaves_its_own_row_without_a_reward() -> 
     names = ["0" * 64 + name for name in ("/y", "/x", "/x", "/z", "/y")]
     body = RewardRequest(completions=[fence_code("# 42")] * 5, tasks=names)
     plan = build_plan(body, lookup)
-    result = score_results(plan, [build_result(judge_by_echo(program)) for program in plan.programs])
+    result = score_results(plan, [encode_result(judge_by_echo(program)) for program in plan.programs])
     assert result.rewards == [None, 1.0, 1.0, None, None]
     assert names[3] in result.details[3].message
     with pytest.raises(NotFound):
@@ -323,7 +370,7 @@ CASES = [{"stdin": "", "expected": "42"}, {"stdin": "", "expected": "43"}]
 def test_tests_are_one_list_for_each_completion_or_one_for_all() -> None:
     for tests in ([CASES], [CASES, CASES]):
         plan = build_plan(build_request(tests=tests, policy="fraction"))
-        result = score_results(plan, [build_result(judge_by_echo(program)) for program in plan.programs])
+        result = score_results(plan, [encode_result(judge_by_echo(program)) for program in plan.programs])
         assert result.rewards == [0.5, 0.0]
         assert [detail.answered for detail in result.details] == [True, False]
         assert [detail.total for detail in result.details] == [2, 2]
@@ -350,7 +397,7 @@ def test_registered_tasks_stand_in_for_tests_and_have_the_last_word() -> None:
     assert asked == ["a" * 64 + "/sum"]
     assert (plan.programs[0].language, plan.programs[0].checker.type) == ("cpp", "exact")
     assert plan.programs[0].limits.memory_mb == 99
-    assert score_results(plan, [build_result(judge_by_echo(program)) for program in plan.programs]).rewards == [
+    assert score_results(plan, [encode_result(judge_by_echo(program)) for program in plan.programs]).rewards == [
         0.75,
         0.75,
     ]
@@ -371,7 +418,7 @@ def test_a_result_that_is_lost_or_cut_short_is_none() -> None:
     plan = build_plan(build_request(tests=[CASES], policy="fraction"))
     assert score_results(plan, [None]).rewards == [None, 0.0]
     short = build_result([Verdict.ACCEPTED] * 2).model_copy(update={"tests": []})
-    assert score_results(plan, [short]).rewards == [None, 0.0]
+    assert score_results(plan, [short.model_dump_json().encode()]).rewards == [None, 0.0]
     with pytest.raises(ValueError, match="0 results for 1"):
         score_results(plan, [])
 
@@ -383,6 +430,9 @@ def test_a_result_that_is_lost_or_cut_short_is_none() -> None:
         ({"tests": [CASES], "tasks": ["a" * 64 + "/x"]}, "not both"),
         ({"tests": [CASES] * 3}, "3 entries for 2"),
         ({"tests": [CASES], "weights": [[1]]}, "one entry per test"),
+        ({"tests": [CASES], "tests_index": [0]}, "tests_index has 1 entries for 2"),
+        ({"tests": [CASES], "tests_index": [0, 1]}, "tests_index has 1, but tests has 1 entries"),
+        ({"tasks": ["a" * 64 + "/x"], "tests_index": [0, 0]}, "tests has 0 entries"),
         ({"tests": [CASES], "lengths": [1]}, "lengths has 1"),
         ({"tests": [CASES], "language": ["python"]}, "language has 1"),
         ({"tests": [CASES], "policy": "best"}, "policy"),

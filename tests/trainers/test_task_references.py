@@ -26,7 +26,7 @@ def test_rewards_by_task_ids_are_in_order() -> None:
     reward = RewardFunction(client, {"policy": "fraction"})
     completions = [fence_code("# 2"), "none", fence_code("# 2")]
     assert reward(completions, [f"{TASK_SET_ID}/1", f"{TASK_SET_ID}/1", f"{TASK_SET_ID}/2"]) == [0.0, 0.0, 1.0]
-    assert client.batches == []
+    assert [(request.tests, len(request.tasks or ())) for request in client.reward_requests] == [(None, 3)]
 
 
 async def test_the_async_function_does_the_same() -> None:

@@ -11,19 +11,16 @@ import pytest
 from sandbox.errors import BoxError
 from sandbox.runner.contract import Outcome, Status, Usage, Verdict
 from sandbox.verify.judge import (
-    CaseVerdict,
     CheckerChoice,
     TestRun,
     judge,
-    judge_assertion,
     judge_call,
     judge_exit,
-    judge_file,
     judge_not_compiled,
     judge_outcome,
-    judge_shared,
-    judge_shared_file,
 )
+from sandbox.verify.reported_tests import judge_assertion, judge_file, judge_shared, judge_shared_file
+from sandbox.verify.result import TestResult
 
 TOKENS = CheckerChoice("tokens", {})
 INPUTS = range(5)
@@ -39,7 +36,7 @@ def _fail_on(inputs: set[int], how: Outcome) -> Program:
 
 
 def _build_test_runs(program: Program) -> list[TestRun]:
-    def run_test(number: int) -> CaseVerdict:
+    def run_test(number: int) -> TestResult:
         return judge_outcome(program(number), str(number**2).encode(), TOKENS)
 
     return [partial(run_test, number) for number in INPUTS]
@@ -55,7 +52,7 @@ def test_the_whole_has_the_first_failing_tests_verdict() -> None:
     slow, wrong = Outcome(Status.TIME_LIMIT_EXCEEDED), Outcome(Status.OK, stdout=b"wrong")
     judgement = judge(_build_test_runs(lambda number: {2: slow, 3: wrong}.get(number, _square(number))))
     assert judgement.verdict is Verdict.TIME_LIMIT_EXCEEDED
-    assert [case.verdict for case in judgement.cases] == [
+    assert [case.verdict for case in judgement.tests] == [
         Verdict.ACCEPTED,
         Verdict.ACCEPTED,
         Verdict.TIME_LIMIT_EXCEEDED,
@@ -74,7 +71,7 @@ def test_after_a_failure_the_rest_is_skipped_and_not_run_when_so_asked() -> None
 
     judgement = judge(_build_test_runs(run), stop_on_failure=True)
     assert judgement.verdict is Verdict.RUNTIME_ERROR
-    assert [case.verdict for case in judgement.cases[2:]] == [Verdict.SKIPPED] * 3
+    assert [case.verdict for case in judgement.tests[2:]] == [Verdict.SKIPPED] * 3
     assert ran == [0, 1]
 
 
@@ -117,7 +114,7 @@ def test_a_checkers_options_are_passed_on() -> None:
 
 
 def test_a_failure_of_the_service_is_not_a_verdict() -> None:
-    def raise_box_error() -> CaseVerdict:
+    def raise_box_error() -> TestResult:
         raise BoxError("gone")
 
     with pytest.raises(BoxError):
@@ -162,7 +159,7 @@ def test_lone_surrogates_that_a_program_raises_do_not_break_its_result() -> None
 def test_a_program_that_did_not_compile_gets_a_compile_error_on_every_test() -> None:
     judgement = judge_not_compiled(3)
     assert judgement.verdict is Verdict.COMPILE_ERROR
-    assert [case.verdict for case in judgement.cases] == [Verdict.COMPILE_ERROR] * 3
+    assert [case.verdict for case in judgement.tests] == [Verdict.COMPILE_ERROR] * 3
     assert judgement.passed == 0
 
 
@@ -213,7 +210,7 @@ A_PASSED = '"name":"test_a","outcome":"passed","message":""'
 
 
 @pytest.mark.parametrize("judged", [judge_shared_file, lambda test, nonce: judge_file(WELL, test, nonce)])
-def test_a_test_function_without_a_report_has_not_passed(judged: Callable[[Outcome, str], CaseVerdict]) -> None:
+def test_a_test_function_without_a_report_has_not_passed(judged: Callable[[Outcome, str], TestResult]) -> None:
     case = judged(build_reported_outcome(*FOUND, A_PASSED, '"end":"passed"'), NONCE)
     assert (case.verdict, case.score) == (Verdict.WRONG_ANSWER, 0.5)
     assert case.parts is not None

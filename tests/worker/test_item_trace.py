@@ -6,11 +6,11 @@ import time
 
 import pytest
 
-from sandbox.queue.activity import Finished
 from sandbox.queue.job_batch import Item
+from sandbox.queue.lifecycle import DropReason, Finished, ItemTrace, LifecycleObserver
 from sandbox.request_context import LOG_FIELDS
 from sandbox.schema import ExecuteRequest, VerifyRequest
-from sandbox.worker.item_trace import ItemTrace, ItemTracer, NullObserver, SlotState, build_log_fields
+from sandbox.worker.item_trace import ItemTracer, SlotObserver, SlotState, build_log_fields
 
 ACCEPTED = Finished(
     b'{"id":"a","verdict":"accepted","passed":2,"total":2,"tests":[{"verdict":"accepted"},{"verdict":"accepted"}]}',
@@ -20,18 +20,26 @@ ACCEPTED = Finished(
 )
 
 
-class RecordingObserver(NullObserver):
+class RecordingObserver(LifecycleObserver, SlotObserver):
     """Records all events."""
 
     def __init__(self) -> None:
         self.states: list[SlotState] = []
         self.traces: list[ItemTrace] = []
+        self.stages: list[str] = []
 
     def set_slot_state(self, state: SlotState) -> None:
         self.states.append(state)
 
-    def record_trace(self, trace: ItemTrace) -> None:
+    def record_started(self, trace: ItemTrace) -> None:
+        self.stages.append("started")
+
+    def record_finished(self, trace: ItemTrace) -> None:
+        self.stages.append(f"finished with {len(trace.result)} bytes")
         self.traces.append(trace)
+
+    def record_dropped(self, reason: DropReason) -> None:
+        self.stages.append(reason)
 
 
 @pytest.fixture
@@ -46,7 +54,7 @@ def build_verify_item(language: str = "py") -> Item:
 
 
 def test_a_trace_records_the_time_of_each_phase(observer: RecordingObserver) -> None:
-    tracer = ItemTracer(observer)
+    tracer = ItemTracer([observer], observer)
     tracer.start_item(build_verify_item(), "rl")
     began = time.monotonic()
     tracer.record_phase("box", began, began + 0.001)
@@ -63,12 +71,12 @@ def test_a_trace_records_the_time_of_each_phase(observer: RecordingObserver) -> 
     }
     assert trace.judge_s == pytest.approx(trace.took_s - 0.031, abs=0.001)
     assert (trace.sent_bytes, trace.received_bytes) == (4, 4)
-    assert (trace.kind, trace.language, trace.verdict, trace.test_count) == ("verify", "python", "accepted", 2)
+    assert (trace.kind, trace.language, trace.verdict, trace.total) == ("verify", "python", "accepted", 2)
     assert trace.queued_s == pytest.approx(5, abs=0.5)
 
 
 def test_the_time_of_two_parallel_boxes_counts_once(observer: RecordingObserver) -> None:
-    tracer = ItemTracer(observer)
+    tracer = ItemTracer([observer], observer)
     tracer.start_item(build_verify_item(), "rl")
     began = time.monotonic()
     tracer.record_phase("run", began, began + 0.030)
@@ -79,7 +87,7 @@ def test_the_time_of_two_parallel_boxes_counts_once(observer: RecordingObserver)
 
 
 def test_a_slot_is_warming_while_it_waits_for_a_box(observer: RecordingObserver) -> None:
-    tracer = ItemTracer(observer)
+    tracer = ItemTracer([observer], observer)
     tracer.set_idle()
     tracer.start_item(build_verify_item(), "rl")
     tracer.record_cache_use("box", False)
@@ -92,11 +100,22 @@ def test_a_slot_is_warming_while_it_waits_for_a_box(observer: RecordingObserver)
 
 
 def test_events_between_items_belong_to_no_item(observer: RecordingObserver) -> None:
-    tracer = ItemTracer(observer)
+    tracer = ItemTracer([observer], observer)
     tracer.record_phase("box", 0.0, 1.0)
     tracer.record_cache_use("box", True)
     tracer.finish_item(ACCEPTED)
     assert observer.traces == []
+
+
+def test_an_observer_sees_the_stages_of_an_item_in_order(observer: RecordingObserver) -> None:
+    tracer = ItemTracer([observer])
+    tracer.start_item(build_verify_item(), "rl")
+    tracer.finish_item(ACCEPTED)
+    tracer.start_item(build_verify_item(), "rl")
+    tracer.drop_item("cancelled")
+    tracer.finish_item(ACCEPTED)
+    assert observer.stages == ["started", f"finished with {len(ACCEPTED.json)} bytes", "started", "cancelled"]
+    assert observer.traces[0].result == b"", "a trace that an observer keeps must not hold the result in memory"
 
 
 def test_every_log_line_during_an_item_has_its_ids() -> None:
@@ -119,7 +138,7 @@ def test_every_log_line_during_an_item_has_its_ids() -> None:
 def test_names_that_clients_invent_do_not_create_metric_series(
     named: str, counted: str, observer: RecordingObserver
 ) -> None:
-    tracer = ItemTracer(observer)
+    tracer = ItemTracer([observer], observer)
     request = ExecuteRequest(language=named, code="")
     tracer.start_item(Item(submission="s", submitted_at=time.time(), execute=request), "rl")
     tracer.finish_item(Finished(b'{"status":"ok"}', "ok"))

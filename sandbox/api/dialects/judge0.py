@@ -21,7 +21,7 @@ from fastapi import Request, Response
 from pydantic import Field
 
 from sandbox.api import request_parsing
-from sandbox.api.dependencies import SubmissionService, get_context
+from sandbox.api.dependencies import get_context
 from sandbox.api.dialects import judge0_catalog as tables
 from sandbox.api.dialects.dialect import (
     Dialect,
@@ -36,11 +36,12 @@ from sandbox.api.problems import ProblemResponse
 from sandbox.api.routes.webhooks import build_callback
 from sandbox.errors import BadRequest, NotFound
 from sandbox.queue.submission import Submission as QueueSubmission
-from sandbox.rewards.plan import TaskLookup
+from sandbox.rewards.task_lookup import TaskLookup
 from sandbox.runner.contract import Status
 from sandbox.schema import MAX_ITEMS, ExecuteRequest, ExecuteResult, Job, JobStatus, StageResult, TestCase
 from sandbox.schema.callbacks import Callback, CallbackUrl
 from sandbox.schema.reward import Task, TaskSet
+from sandbox.service import Service
 from sandbox.webhooks.queue import BodyFormatter
 
 TASK_NAME = "expected"
@@ -295,7 +296,7 @@ def make_callback_renderer(tasks: TaskLookup) -> BodyFormatter:
 
 
 def _submit_durable(
-    service: SubmissionService, program: ExecuteRequest, expected: bytes | None, callback: Callback | None
+    service: Service, program: ExecuteRequest, expected: bytes | None, callback: Callback | None
 ) -> str:
     """Submit a program to be fetched later, and return its token."""
     set_id = ""
@@ -326,7 +327,7 @@ def _parse_token(token: str) -> tuple[str, str]:
         return name, set_id
 
 
-def _render_submission(service: SubmissionService, token: str, response_format: ResponseFormat) -> dict[str, Any]:
+def _render_submission(service: Service, token: str, response_format: ResponseFormat) -> dict[str, Any]:
     job_id, set_id = _parse_token(token)
     job = service.get_job(job_id)
     expected = None if job.result is None else _load_expected(service.get_tasks, set_id)

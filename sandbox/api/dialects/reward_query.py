@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from sandbox.api import request_parsing
 from sandbox.api.dependencies import get_context
 from sandbox.errors import BadRequest
-from sandbox.rewards.case_formats import limit_unpacking
+from sandbox.rewards.column_text import limit_unpacking
 from sandbox.schema.reward import RewardRequest
 from sandbox.trainers.function import RewardOptions
 

@@ -37,6 +37,7 @@ LIVECODEBENCH_TIMEOUT_S = 6.0
 COMPILED_TIMEOUT_S = 10.0
 TIMEOUT_S = 20.0
 
+_CASE_COLUMNS = frozenset({"public_test_cases", "private_test_cases"})
 _IMPORT = re.compile(r"^(?:import|from)\s.*$", re.MULTILINE)
 
 
@@ -184,17 +185,26 @@ def _parse_livecodebench(body: SubmitRequest, row: Mapping[str, Any]) -> JudgePr
     test = _read_packed(row.get("test"), f"{DATA_FIELD}.test")
     if isinstance(test, dict) and "input_output" in test:
         test = parse_json_text(test["input_output"], f"{DATA_FIELD}.test.input_output")
+    columns = test if isinstance(test, dict) and _CASE_COLUMNS & test.keys() else row
+    cases = [*_read_cases(columns, "public_test_cases"), *_read_cases(columns, "private_test_cases")]
+    if columns.keys() >= _CASE_COLUMNS and not _read_cases(columns, "private_test_cases"):
+        raise BadRequest(
+            "private_test_cases is empty: the public tests alone would accept wrong programs. Send the private tests, "
+            "or leave the field out to judge by the public tests on purpose",
+            f"{DATA_FIELD}.private_test_cases",
+        )
+    metadata = parse_json_text(row.get("metadata"))
+    called = any(case.get("testtype") == "functional" for case in cases)
+    name = metadata.get("func_name", "") if called and isinstance(metadata, dict) else ""
+    if called and not name:
+        raise BadRequest("functional tests need func_name in metadata", f"{DATA_FIELD}.metadata")
+    pairs = [(case["input"], case["output"]) for case in cases]
     if isinstance(test, dict) and "inputs" in test:
-        name = test.get("fn_name") or ""
-        pairs = _pair_up(test["inputs"], test.get("outputs"), f"{DATA_FIELD}.test", ("inputs", "outputs"))
-    else:
-        cases = [*_read_cases(row, "public_test_cases"), *_read_cases(row, "private_test_cases")]
-        metadata = parse_json_text(row.get("metadata"))
-        called = any(case.get("testtype") == "functional" for case in cases)
-        name = metadata.get("func_name", "") if called and isinstance(metadata, dict) else ""
-        if called and not name:
-            raise BadRequest("functional tests need func_name in metadata", f"{DATA_FIELD}.metadata")
-        pairs = [(case["input"], case["output"]) for case in cases]
+        own_name = test.get("fn_name") or ""
+        if cases and own_name != name:
+            raise BadRequest("test and private_test_cases call different functions", f"{DATA_FIELD}.test")
+        name = own_name
+        pairs += _pair_up(test["inputs"], test.get("outputs"), f"{DATA_FIELD}.test", ("inputs", "outputs"))
     if name:
         calls = [
             ExpectedCall.from_livecodebench(_parse_lines(given), parse_json_text(wanted)) for given, wanted in pairs

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request, Response
 from starlette.responses import StreamingResponse
 
 from sandbox.api import request_parsing
-from sandbox.api.dependencies import SubmissionService, get_context
+from sandbox.api.dependencies import get_context
 from sandbox.api.fast_routes import FastRoute
 from sandbox.api.openapi.documentation import document_gpu_submission, document_job_events, document_response
 from sandbox.api.responses import build_json_response
@@ -26,6 +26,7 @@ from sandbox.schema.gpu import (
     GrpoRequest,
     SftRequest,
 )
+from sandbox.service import Service
 
 router = APIRouter(tags=["gpu"])
 
@@ -84,7 +85,7 @@ async def _start_job(request: Request, kind: GpuKind, model: type[GpuRequest]) -
     return response
 
 
-async def _stream_events(request: Request, service: SubmissionService, job_id: str, start: int) -> AsyncIterator[bytes]:
+async def _stream_events(request: Request, service: Service, job_id: str, start: int) -> AsyncIterator[bytes]:
     """Read the state before the events, so that no event is missed if the job ends in between."""
     seen, polls = "", 0
     while not await request.is_disconnected():

@@ -44,7 +44,7 @@ def ready(request: Request) -> Response:
     The service is not ready if it has no workers, if Redis does not answer, or if every worker has been waiting for
     more than 30 seconds for a box to start. `problems` names each worker that waits for a box, since when, and why.
     """
-    readiness = get_context(request).service.check_readiness()
+    readiness = get_context(request).check_readiness()
     return build_json_response(_READINESS.dump_json(readiness), 200 if readiness.ready else 503)
 
 
@@ -52,7 +52,7 @@ def ready(request: Request) -> Response:
 def metrics(request: Request) -> Response:
     """Return the metrics of the service in Prometheus' text format."""
     context = get_context(request)
-    context.service.check_readiness()  # sets the gauges that are computed at each scrape
+    context.check_readiness()  # sets the gauges that are computed at each scrape
     return Response(context.metrics_registry.render(), headers={"Content-Type": registry.CONTENT_TYPE})
 
 

@@ -17,8 +17,8 @@ from sandbox.api.responses import build_json_response, submit_and_respond_later,
 from sandbox.api.routes.webhooks import build_callback
 from sandbox.errors import BadRequest, SandboxError
 from sandbox.queue.submission import Submission
-from sandbox.rewards.plan import RewardPlan, build_plan, score_results
-from sandbox.schema import VerifyResult
+from sandbox.rewards.plan import RewardPlan, build_plan
+from sandbox.rewards.scoring import score_results
 from sandbox.schema.reward import RewardRequest, RewardResult, TaskSet, TaskSetInfo
 from sandbox.telemetry.rl_groups import record_rewards
 
@@ -29,13 +29,13 @@ TaskSetId = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$", description="SHA-256 
 
 async def reward(request: Request) -> Response:
     """Extract the code from each completion, judge it, and return the rewards in the order of the completions."""
-    reward_request = await request_parsing.parse_body_leniently(request, RewardRequest)
+    reward_request, preferences = await request_parsing.parse_submission(request, RewardRequest, lenient=True)
     callback = build_callback(request, reward_request.callback_url)
-    if callback is not None or request_parsing.prefers_async(request):
+    if callback is not None or preferences.respond_async:
         plan = await asyncio.to_thread(build_plan, reward_request, get_context(request).service.get_tasks)
         submission = Submission("verify", plan.programs, batch=True, callback=callback, reward=reward_request)
-        return await submit_and_respond_later(request, submission)
-    result = await compute_rewards(request, reward_request, request_parsing.read_idempotency_key(request))
+        return await submit_and_respond_later(request, submission, preferences)
+    result = await compute_rewards(request, reward_request, preferences.idempotency_key, limit_s=preferences.wait_s)
     return build_json_response(result.model_dump_json())
 
 
@@ -80,11 +80,7 @@ def _point_errors_at_path() -> Iterator[None]:
 
 
 def _score(plan: RewardPlan, results: list[bytes | SandboxError]) -> RewardResult:
-    return score_results(plan, [_parse_result(result) for result in results])
-
-
-def _parse_result(result: bytes | SandboxError) -> VerifyResult | None:
-    return None if isinstance(result, SandboxError) else VerifyResult.model_validate_json(result)
+    return score_results(plan, [None if isinstance(result, SandboxError) else result for result in results])
 
 
 def add_routes(app_router: APIRouter) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
-from sandbox.api import request_parsing
 from sandbox.api.fast_routes import FastRoute
 from sandbox.api.openapi.documentation import document_batch_submission, document_submission
+from sandbox.api.request_parsing import parse_submission
 from sandbox.api.responses import submit_and_respond
 from sandbox.api.routes.webhooks import build_callback
 from sandbox.queue.submission import Submission
@@ -25,37 +25,39 @@ from sandbox.schema.vote import VoteRequest, VoteResult
 
 async def execute(request: Request) -> Response:
     """Run a program once, and return its output and resource usage."""
-    body = await request_parsing.parse_body(request, ExecuteSubmission)
-    callback = build_callback(request, body.callback_url)
-    return await submit_and_respond(request, Submission("execute", [body], callback=callback))
+    body, preferences = await parse_submission(request, ExecuteSubmission)
+    callback = build_callback(request, body.callback_url) if body.callback_url else None
+    return await submit_and_respond(request, Submission("execute", [body], callback=callback), preferences)
 
 
 async def verify(request: Request) -> Response:
     """Judge a program on its tests."""
-    body = await request_parsing.parse_body(request, VerifySubmission)
-    callback = build_callback(request, body.callback_url)
-    return await submit_and_respond(request, Submission("verify", [body], callback=callback))
+    body, preferences = await parse_submission(request, VerifySubmission)
+    callback = build_callback(request, body.callback_url) if body.callback_url else None
+    return await submit_and_respond(request, Submission("verify", [body], callback=callback), preferences)
 
 
 async def execute_batch(request: Request) -> Response:
     """Run many programs. Results come in the order of the items, or line by line as they become ready."""
-    body = await request_parsing.parse_body(request, ExecuteBatchRequest)
+    body, preferences = await parse_submission(request, ExecuteBatchRequest)
     callback = build_callback(request, body.callback_url, per_item=body.callback_for == "item")
-    return await submit_and_respond(request, Submission("execute", body.items, batch=True, callback=callback))
+    submission = Submission("execute", body.items, batch=True, callback=callback)
+    return await submit_and_respond(request, submission, preferences)
 
 
 async def verify_batch(request: Request) -> Response:
     """Judge many programs. Results come in the order of the items, or line by line as they become ready."""
-    body = await request_parsing.parse_body(request, VerifyBatchRequest)
+    body, preferences = await parse_submission(request, VerifyBatchRequest)
     callback = build_callback(request, body.callback_url, per_item=body.callback_for == "item")
-    return await submit_and_respond(request, Submission("verify", body.items, batch=True, callback=callback))
+    submission = Submission("verify", body.items, batch=True, callback=callback)
+    return await submit_and_respond(request, submission, preferences)
 
 
 async def vote(request: Request) -> Response:
     """Run every candidate on every input. The majority labels the inputs; held-out inputs test the golden candidate."""
-    body = await request_parsing.parse_body(request, VoteRequest)
+    body, preferences = await parse_submission(request, VoteRequest)
     callback = build_callback(request, body.callback_url)
-    return await submit_and_respond(request, Submission("vote", [body], callback=callback))
+    return await submit_and_respond(request, Submission("vote", [body], callback=callback), preferences)
 
 
 def add_routes(router: APIRouter) -> None:

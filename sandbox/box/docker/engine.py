@@ -14,24 +14,26 @@ import shutil
 import socket
 import time
 import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import docker
 import requests
-from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+from docker.errors import DockerException, ImageNotFound
 from docker.models.containers import Container
 from docker.types import Mount
 
 from sandbox.box import cpu_pinning
-from sandbox.box.cgroup import MIB, MemoryCgroup
+from sandbox.box.cgroup import MIB
+from sandbox.box.docker.box_handle import DockerBoxHandle, remove_container
 from sandbox.box.docker.images import compute_image_tag, find_missing_images
 from sandbox.box.docker.socket_folder import ensure_socket_folder, get_fallback_folder, remove_socket_folders
 from sandbox.box.uids import UidBlock
 from sandbox.config import WorkerSettings
 from sandbox.errors import BoxError, EngineUnavailable
+from sandbox.runner.supervisor.options import Options
 
 # The supervisor needs these to give each run its own uid, to kill its remaining processes and to remove its files.
 CAPABILITIES = ["CHOWN", "DAC_OVERRIDE", "IPC_LOCK", "KILL", "SETGID", "SETUID"]
@@ -43,8 +45,6 @@ MISSING_MOUNT_SOURCE = "source path does not exist"  # the engine's error messag
 CONTAINER_CHECK_INTERVAL_S = 2.0
 # gVisor's kernel is a host process with one thread for each thread inside, and exits if it cannot create one.
 GVISOR_PROCESS_FACTOR = 8
-MEMORY_SLACK_BYTES = 2 * MIB  # the kernel charges memory to a cgroup in batches
-UNMEASURED_INTERPRETER_BYTES = 96 * MIB
 SUPERVISOR_BOOTSTRAP = (
     "import sys; sys.path.insert(0, '/opt/sandbox'); from sandbox.runner.supervisor.supervisor import main; main()"
 )
@@ -105,7 +105,7 @@ class DockerEngine:
                 f"image {compute_image_tag(image)} is missing; build it with `sandbox images build {image}`"
             ) from error
         except (DockerException, requests.RequestException, OSError) as error:
-            _remove_container(container)
+            remove_container(container)
             if (
                 container is None
                 and MISSING_MOUNT_SOURCE in str(error)
@@ -157,13 +157,13 @@ class DockerEngine:
 
     def _build_options(self, name: str, folder: Path) -> dict[str, Any]:
         settings = self._settings
-        base = self._uids.compute_base(self._started_count)
+        options = self._build_supervisor_options(self._uids.compute_base(self._started_count))
         self._started_count += 1
         size = f"size={settings.box_tmpfs_mb}m,nr_inodes=65536"
         return {
             "name": name,
             "hostname": "box",
-            "command": ["/usr/bin/python3", "-I", "-S", "-c", SUPERVISOR_BOOTSTRAP, *self._build_arguments(base)],
+            "command": ["/usr/bin/python3", "-I", "-S", "-c", SUPERVISOR_BOOTSTRAP, options.encode()],
             "auto_remove": True,
             "labels": {HOME_LABEL: str(settings.home)},
             "network_mode": "none",
@@ -190,84 +190,13 @@ class DockerEngine:
             "oom_kill_disable": False,
         }
 
-    def _build_arguments(self, uid_base: int) -> list[str]:
-        options = {
-            "connect": "/run/sandbox/worker.sock",
-            "uid_base": uid_base,
-            "cpus": self._settings.box_cpus,
-            "modules": PRELOADED_MODULES,
-        }
-        return [json.dumps(options)]
-
-
-class DockerBoxHandle:
-    """A running container; implements `engine.BoxHandle`."""
-
-    def __init__(self, container: Container, connection: socket.socket, on_destroy: Any) -> None:
-        self._container = container
-        self.connection = connection
-        self._on_destroy = on_destroy
-        self._cgroup = self._open_cgroup()
-        self._own_bytes = 48 * MIB
-        self._own_memory_measured = False
-
-    def measure_own_memory(self) -> None:
-        if self._cgroup is not None:
-            with _translate_cgroup_errors():
-                self._own_bytes = self._cgroup.read_used_bytes() + MEMORY_SLACK_BYTES
-            self._own_memory_measured = True
-        else:
-            self._own_bytes += UNMEASURED_INTERPRETER_BYTES
-
-    def limit_memory(self, memory_mb: int) -> None:
-        if self._cgroup is not None and not self._own_memory_measured:
-            self.measure_own_memory()
-        limit = self._own_bytes + memory_mb * MIB
-        try:
-            if self._cgroup is not None:
-                self._cgroup.limit(limit)
-            else:
-                self._container.update(mem_limit=limit, memswap_limit=limit)
-        except (DockerException, requests.RequestException, OSError) as error:
-            raise BoxError(f"cannot set the memory limit to {memory_mb} MiB: {error}") from error
-
-    def begin_run(self) -> None:
-        if self._cgroup is not None:
-            with _translate_cgroup_errors():
-                self._cgroup.begin_run()
-
-    def read_peak_memory_mb(self) -> float | None:
-        if self._cgroup is None:
-            return None
-        with _translate_cgroup_errors():
-            return self._cgroup.read_peak_mb()
-
-    def ran_out_of_memory(self) -> bool:
-        return self._cgroup is not None and self._cgroup.had_oom_kill()
-
-    def destroy(self) -> None:
-        self.connection.close()
-        if self._cgroup is not None:
-            self._cgroup.close()
-            self._cgroup = None
-        _remove_container(self._container)
-        self._on_destroy(self)
-
-    def _open_cgroup(self) -> MemoryCgroup | None:
-        try:
-            self._container.reload()
-            return MemoryCgroup.open_for_process(int(self._container.attrs["State"]["Pid"]))
-        except (DockerException, requests.RequestException, OSError):
-            return None
-
-
-@contextmanager
-def _translate_cgroup_errors() -> Iterator[None]:
-    """Translate errors of reading the cgroup, which disappears with its container (ENODEV)."""
-    try:
-        yield
-    except OSError as error:
-        raise BoxError(f"lost the box: {error}") from error
+    def _build_supervisor_options(self, uid_base: int) -> Options:
+        return Options(
+            connect="/run/sandbox/worker.sock",
+            uid_base=uid_base,
+            cpus=self._settings.box_cpus,
+            modules=PRELOADED_MODULES,
+        )
 
 
 def _accept_connection(listener: socket.socket, container: Container) -> socket.socket:
@@ -284,22 +213,6 @@ def _accept_connection(listener: socket.socket, container: Container) -> socket.
                 raise
 
 
-def _remove_container(container: Container | None) -> None:
-    """Kill and remove a container. It is no error if it is already gone or being removed."""
-    if container is None:
-        return
-    try:
-        container.remove(force=True)
-    except NotFound:
-        return
-    except APIError as error:
-        if error.status_code != 409:  # 409: its removal is already in progress
-            raise BoxError(f"container {container.name} cannot be removed: {error}") from error
-    except (DockerException, requests.RequestException) as error:
-        # The engine is unreachable. The container's process ends with its connection, and the engine removes it later.
-        raise BoxError(f"container {container.name} cannot be removed: {error}") from error
-
-
 def remove_boxes(home: Path) -> int:
     """Remove all containers left by workers of this state directory, none of which may be running; return their number.
 
@@ -313,7 +226,7 @@ def remove_boxes(home: Path) -> int:
     except (DockerException, requests.RequestException):
         return 0
     for container in found:
-        _remove_container(container)
+        remove_container(container)
     client.close()
     return len(found)
 

@@ -12,12 +12,9 @@ import functools
 import hashlib
 import io
 import os
-import shutil
-import subprocess
 import tarfile
-import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,36 +24,18 @@ import docker
 import docker.errors
 import requests
 
+from sandbox.box.docker.debian_base import ReportProgress, ensure_base
+from sandbox.box.docker.engine_client import LOG_TAIL_LINES, build_engine_error, follow_log, has_image, set_api_timeout
 from sandbox.errors import EngineUnavailable
 
 IMAGES = ("native", "python", "web")  # the fastest to build comes first
 ON_DEMAND_IMAGES = ("jvm", "compiled", "more")  # large and often not needed: built only on explicit request
-BASE_IMAGE = "sandbox-base:bookworm"
-OFFICIAL_BASE_IMAGE = "debian:bookworm-slim"
-DEBOOTSTRAP_LABEL = "sandbox.base=debootstrap"
+SHARED_STAGES = ("foundation", "runner")  # of images/base: all images start from the first and copy the second
 
-ReportProgress = Callable[[str], None]
-
-_REGISTRY_TIMEOUT_S = 20
 _BUILD_TIMEOUT_S = 900
 _MAX_PARALLEL_BUILDS = 2
-_DEBOOTSTRAP_TIMEOUT_S = 900
-_LOG_TAIL_LINES = 15
 _PREDECESSORS_TO_KEEP = 1
 _PACKAGE = Path(__file__).resolve().parents[2]
-
-
-@contextmanager
-def open_engine_client(timeout_s: float = 60.0) -> Iterator[docker.DockerClient]:
-    """Open a client for the Docker engine, for use outside this package. Raises `EngineUnavailable`."""
-    try:
-        client = docker.from_env(timeout=timeout_s)
-    except (docker.errors.DockerException, requests.RequestException) as error:
-        raise _build_engine_error("reach the Docker engine", error) from error
-    try:
-        yield client
-    finally:
-        client.close()
 
 
 def find_missing_images(client: docker.DockerClient, names: Iterable[str] = IMAGES) -> list[str]:
@@ -73,7 +52,9 @@ def read_image_sizes(client: docker.DockerClient, names: Iterable[str]) -> dict[
 
 @functools.cache
 def compute_image_tag(name: str) -> str:
-    """Return the full name of the image `name` for the current sources: `sandbox-<name>:<12 hex digits of their hash>`.
+    """Return the full name of an image or shared stage for the current sources: `sandbox-<name>:<12 hex digits>`.
+
+    The digits begin the hash of its files, which for an image include those of the shared stages.
 
     It is computed once per process, so a worker keeps using its image while the checkout changes.
     """
@@ -96,7 +77,9 @@ def ensure_images(client: docker.DockerClient, names: Iterable[str], report: Rep
     with _lock_builds(report):
         missing = _find_missing(client, tags)
         base = ensure_base(client, report) if missing else ""
-        _build_all(client, {name: tags[name] for name in missing}, base, report)
+        if missing:
+            _build_shared_stages(client, base, report)
+        _build_all(client, missing, report)
     return tags
 
 
@@ -110,18 +93,6 @@ def prune_images(client: docker.DockerClient, names: Iterable[str]) -> None:
         _remove_predecessors(client, name, compute_image_tag(name))
 
 
-def ensure_base(client: docker.DockerClient, report: ReportProgress) -> str:
-    """Return the Debian image that all others start from: an existing one, the official one, or one built by
-    debootstrap.
-    """
-    if _has_image(client, BASE_IMAGE):
-        return BASE_IMAGE
-    if _has_image(client, OFFICIAL_BASE_IMAGE) or _pull_official_base(client, report):
-        return OFFICIAL_BASE_IMAGE
-    _bootstrap_base(client, report)
-    return BASE_IMAGE
-
-
 def _find_images_folder() -> Path:
     for folder in (_PACKAGE / "_images", _PACKAGE.parent / "images"):
         if folder.is_dir():
@@ -130,11 +101,13 @@ def _find_images_folder() -> Path:
 
 
 def _read_context(name: str) -> dict[str, bytes]:
-    """Return the files of one build: the image's folder, and the runner under its import name."""
-    if name not in (*IMAGES, *ON_DEMAND_IMAGES):
+    """Return the files of one build: the image's folder, the shared stages, and the runner under its import name."""
+    if name not in (*IMAGES, *ON_DEMAND_IMAGES, *SHARED_STAGES):
         raise EngineUnavailable(f"unknown image {name!r}. The images are {', '.join((*IMAGES, *ON_DEMAND_IMAGES))}.")
-    folder = _find_images_folder() / name
+    base = _find_images_folder() / "base"
+    folder = base if name in SHARED_STAGES else base.with_name(name)
     files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+    files["base/Dockerfile"] = base / "Dockerfile"
     for path in (
         _PACKAGE / "__init__.py",
         *(_PACKAGE / "runner").rglob("*.py"),
@@ -156,22 +129,8 @@ def _build_context_archive(name: str) -> io.BytesIO:
     return archive
 
 
-def _has_image(client: docker.DockerClient, tag: str) -> bool:
-    try:
-        client.api.inspect_image(tag)
-    except docker.errors.ImageNotFound:
-        return False
-    except (docker.errors.DockerException, requests.RequestException) as error:
-        raise _build_engine_error("look for the images", error) from error
-    return True
-
-
 def _find_missing(client: docker.DockerClient, tags: dict[str, str]) -> list[str]:
-    return [name for name, tag in tags.items() if not _has_image(client, tag)]
-
-
-def _build_engine_error(action: str, error: Exception) -> EngineUnavailable:
-    return EngineUnavailable(f"cannot {action}: {error}. Check that the Docker engine runs: docker info")
+    return [name for name, tag in tags.items() if not has_image(client, tag)]
 
 
 @contextmanager
@@ -189,45 +148,43 @@ def _lock_builds(report: ReportProgress) -> Iterator[None]:
         os.close(descriptor)
 
 
-@contextmanager
-def _set_api_timeout(client: docker.DockerClient, timeout_s: float) -> Iterator[None]:
-    """Allow the engine up to `timeout_s` of silence during calls in the `with` block."""
-    usual = client.api.timeout
-    client.api.timeout = timeout_s
-    try:
-        yield
-    finally:
-        client.api.timeout = usual
+def _build_shared_stages(client: docker.DockerClient, debian: str, report: ReportProgress) -> None:
+    """Build the stages that the images share, unless the engine has them."""
+    with set_api_timeout(client, _BUILD_TIMEOUT_S):
+        for stage in _find_missing(client, {stage: compute_image_tag(stage) for stage in SHARED_STAGES}):
+            _build(client, stage, report, buildargs={"DEBIAN": debian}, target=stage)
 
 
-def _build_all(client: docker.DockerClient, tags: Mapping[str, str], base: str, report: ReportProgress) -> None:
-    """Build one image first, then the rest in parallel, so they share the layers of their common first steps."""
-    names = list(tags)
-    with _set_api_timeout(client, _BUILD_TIMEOUT_S), ThreadPoolExecutor(_MAX_PARALLEL_BUILDS) as builders:
-        for group in (names[:1], names[1:]):
-            builds = [builders.submit(_build, client, name, tags[name], base, report) for name in group]
-            for build in builds:
-                build.result()
+def _build_all(client: docker.DockerClient, names: Iterable[str], report: ReportProgress) -> None:
+    """Build images in parallel, from the shared stages."""
+    arguments = {"BASE": compute_image_tag("foundation"), "RUNNER": compute_image_tag("runner")}
+    with set_api_timeout(client, _BUILD_TIMEOUT_S), ThreadPoolExecutor(_MAX_PARALLEL_BUILDS) as builders:
+        builds = [
+            builders.submit(_build, client, name, report, buildargs=arguments, labels={"sandbox.image": name})
+            for name in names
+        ]
+        for build in builds:
+            build.result()
 
 
-def _build(client: docker.DockerClient, name: str, tag: str, base: str, report: ReportProgress) -> None:
+def _build(client: docker.DockerClient, name: str, report: ReportProgress, **options: Any) -> None:
     """Build one image on the host's network, with the classic builder, which every engine has."""
     started = time.monotonic()
-    report(f"images: building {tag} from {base}")
+    tag = compute_image_tag(name)
+    report(f"images: building {tag}")
     log: list[str] = []
     try:
         answers = client.api.build(
             fileobj=_build_context_archive(name),
             custom_context=True,
             tag=tag,
-            buildargs={"BASE": base},
             network_mode="host",
-            labels={"sandbox.image": name},
             rm=True,
             forcerm=True,
             decode=True,
+            **options,
         )
-        failure = _follow_log(answers, log)
+        failure = follow_log(answers, log)
     except (docker.errors.DockerException, requests.RequestException) as error:
         failure = str(error)
     if failure:
@@ -235,17 +192,8 @@ def _build(client: docker.DockerClient, name: str, tag: str, base: str, report: 
     report(f"images: {tag} built in {time.monotonic() - started:.0f} s")
 
 
-def _follow_log(answers: Iterable[dict[str, Any]], log: list[str]) -> str:
-    """Read an engine's answers to the end and append the output to `log`; return the error, or an empty string."""
-    failure = ""
-    for answer in answers:
-        log.extend(line for line in str(answer.get("stream", "")).splitlines() if line.strip())
-        failure = str(answer.get("error", failure))
-    return failure
-
-
 def _build_image_error(tag: str, failure: str, log: list[str]) -> EngineUnavailable:
-    tail = "\n".join(f"    {line}" for line in log[-_LOG_TAIL_LINES:])
+    tail = "\n".join(f"    {line}" for line in log[-LOG_TAIL_LINES:])
     return EngineUnavailable(
         f"the image {tag} could not be built: {failure}\n{tail}\n"
         "If packages could not be fetched, check that this machine reaches Debian's archive (apt-get update); if the "
@@ -259,7 +207,7 @@ def _remove_predecessors(client: docker.DockerClient, name: str, tag: str) -> No
     try:
         older = [image for image in client.api.images(name=repository) if tag not in (image["RepoTags"] or ())]
     except (docker.errors.DockerException, requests.RequestException) as error:
-        raise _build_engine_error("list the images", error) from error
+        raise build_engine_error("list the images", error) from error
     older.sort(key=lambda image: int(image["Created"]), reverse=True)
     for image in older[_PREDECESSORS_TO_KEEP:]:
         for old_tag in image["RepoTags"] or ():
@@ -273,52 +221,4 @@ def _remove_unused(client: docker.DockerClient, tag: str) -> None:
         return
     except docker.errors.APIError as error:
         if error.status_code != 409:  # 409: a container still uses it; the next build tries again
-            raise _build_engine_error(f"remove the old image {tag}", error) from error
-
-
-def _pull_official_base(client: docker.DockerClient, report: ReportProgress) -> bool:
-    report(f"images: asking the container registry for {OFFICIAL_BASE_IMAGE}")
-    repository, _, tag = OFFICIAL_BASE_IMAGE.partition(":")
-    with _set_api_timeout(client, _REGISTRY_TIMEOUT_S):
-        try:
-            if _follow_log(client.api.pull(repository, tag=tag, stream=True, decode=True), log=[]):
-                return False
-        except (docker.errors.DockerException, requests.RequestException):
-            return False
-    return _has_image(client, OFFICIAL_BASE_IMAGE)
-
-
-def _bootstrap_base(client: docker.DockerClient, report: ReportProgress) -> None:
-    """Build the same base image without a registry: run debootstrap in a folder, then `docker import` it."""
-    report("images: no container registry answers, building the Debian base with debootstrap (about a minute)")
-    if not shutil.which("debootstrap"):
-        raise EngineUnavailable("no container registry answers and debootstrap is missing: apt-get install debootstrap")
-    if os.geteuid() != 0:
-        raise EngineUnavailable("no container registry answers, and debootstrap needs root: run this once as root")
-    with tempfile.TemporaryDirectory(prefix="sandbox-base-") as work:
-        root, archive = Path(work, "root"), Path(work, "root.tar")
-        _run_command(["debootstrap", "--variant=minbase", "bookworm", str(root)])
-        for disposable in ("var/cache/apt/archives", "var/lib/apt/lists", "usr/share/man", "usr/share/locale"):
-            shutil.rmtree(root / disposable, ignore_errors=True)
-        _run_command(["tar", "--numeric-owner", "-C", str(root), "-cf", str(archive), "."])
-        repository, _, tag = BASE_IMAGE.partition(":")
-        try:
-            client.api.import_image_from_file(str(archive), repository, tag, changes=[f"LABEL {DEBOOTSTRAP_LABEL}"])
-        except (docker.errors.DockerException, requests.RequestException) as error:
-            raise _build_engine_error("import the Debian base", error) from error
-
-
-def _run_command(command: list[str]) -> None:
-    """Run one step of building the base image. Its output is shown only if it fails."""
-    try:
-        completed = subprocess.run(command, capture_output=True, text=True, timeout=_DEBOOTSTRAP_TIMEOUT_S, check=False)
-    except subprocess.TimeoutExpired as error:
-        raise EngineUnavailable(f"{command[0]} did not finish within {_DEBOOTSTRAP_TIMEOUT_S} s") from error
-    if completed.returncode != 0:
-        tail = "\n".join(
-            f"    {line}" for line in (completed.stdout + completed.stderr).splitlines()[-_LOG_TAIL_LINES:]
-        )
-        raise EngineUnavailable(
-            f"{command[0]} failed ({completed.returncode}):\n{tail}\n"
-            "Check that this machine reaches Debian's archive, then run: sandbox images build"
-        )
+            raise build_engine_error(f"remove the old image {tag}", error) from error

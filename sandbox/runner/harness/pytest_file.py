@@ -13,7 +13,7 @@ import sys
 import unittest
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 import _pytest
 import pytest
@@ -21,13 +21,12 @@ from _pytest.config import default_plugins
 from _pytest.nodes import Collector
 
 from sandbox.runner.harness import assert_tests, shared_process
+from sandbox.runner.harness.failure_messages import MAX_MESSAGE_CHARS
+from sandbox.runner.harness.shared_process import SharedProgram
+from sandbox.runner.harness.tested_program import TestedProgram
 from sandbox.runner.reports import BROKEN, FAILED, PASSED, PROGRAM_FAILED, SKIPPED, Reporter
-from sandbox.runner.rpc.proxies import ClassProxy
-from sandbox.runner.rpc.source_names import SourceNames, merge_names, read_names
-
-if TYPE_CHECKING:
-    from sandbox.runner.harness.assert_tests import TestedProgram
-    from sandbox.runner.harness.shared_process import SharedProgram
+from sandbox.runner.rpc.class_proxies import ClassProxy
+from sandbox.runner.rpc.source_names import COMPILE_ERRORS, SourceNames, merge_names, read_names
 
 TEST_FILE = "test_program.py"
 PROGRAM_FILE = "main.py"
@@ -147,8 +146,8 @@ pytest.MonkeyPatch.setattr = wrap_setattr(pytest.MonkeyPatch.setattr)  # type: i
 
 def run(source: str, program: TestedProgram) -> NoReturn:
     """Run the file's tests against a program in another box. `test_program.py` must not exist yet."""
-    program.peer.own_modules = frozenset({Path(TEST_FILE).stem, "conftest"})
-    program.peer.set_source(source)
+    program.peer.trust.own_modules = frozenset({Path(TEST_FILE).stem, "conftest"})
+    program.peer.trust.set_source(source)
     support_names = [_read_source_names(path.read_text(errors="replace"), program) for path in _list_support_files()]
     program.set_source_names(merge_names(_read_source_names(source, program), support_names))
 
@@ -196,7 +195,7 @@ def end_session(reporter: Reporter, code: int, is_program_fault: bool) -> NoRetu
 def _read_source_names(source: str, program: TestedProgram) -> SourceNames:
     try:
         return read_names(source, compile(source, TEST_FILE, "exec", dont_inherit=True), program.module_names)
-    except assert_tests.COMPILE_ERRORS:  # pytest will report it
+    except COMPILE_ERRORS:  # pytest will report it
         return SourceNames()
 
 
@@ -220,14 +219,14 @@ def _get_test_name(node_id: str) -> str:
 
 def _format_message(report: pytest.TestReport, call: pytest.CallInfo[None]) -> str:
     if call.excinfo is None:  # a test that is marked as an expected failure but passed
-        return str(report.longrepr or "")[: assert_tests.MAX_MESSAGE_CHARS]
-    return call.excinfo.exconly(tryshort=True).partition("\n")[0][: assert_tests.MAX_MESSAGE_CHARS]
+        return str(report.longrepr or "")[:MAX_MESSAGE_CHARS]
+    return call.excinfo.exconly(tryshort=True).partition("\n")[0][:MAX_MESSAGE_CHARS]
 
 
 def _find_last_line(text: str) -> str:
     lines = [line.removeprefix("E").strip() for line in text.splitlines() if line.startswith("E ")] or text.splitlines()
-    return (lines[-1] if lines else "")[: assert_tests.MAX_MESSAGE_CHARS]
+    return (lines[-1] if lines else "")[:MAX_MESSAGE_CHARS]
 
 
 assert_tests.PYTEST_RUNNERS.append(run)
-assert_tests.SHARED_PYTEST_RUNNERS.append(run_shared)
+shared_process.PYTEST_RUNNERS.append(run_shared)

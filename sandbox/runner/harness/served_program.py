@@ -1,4 +1,4 @@
-"""The program's side of an assert test or a test file that runs in another process (`assert_tests`)."""
+"""The program's side of an assert test or a test file that runs in another process (`tested_program`)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def serve_test(namespace: dict[str, Any], calls: Any, answers: Any, first: bytes
 
     predefined = arguments.find_predefined_names(namespace)
     peer = rpc_peer.RpcPeer(calls, answers, reply, end_process, arguments.call_for_test)
-    peer.own_modules = frozenset({PROGRAM_MODULE_NAME, "__main__"})
+    peer.trust.own_modules = frozenset({PROGRAM_MODULE_NAME, "__main__"})
     try:
         peer.answer_all(first)
     except BaseException as error:  # noqa: BLE001 - the boundary of the program, including SystemExit

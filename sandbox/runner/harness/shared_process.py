@@ -16,22 +16,28 @@ import ast
 import builtins
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from gc import freeze
 from os import _exit, getpid, read, write
 from sys import exc_info, setprofile, settrace
 from types import CodeType, ModuleType, TracebackType
 from typing import Any, NamedTuple, NoReturn
 
-from sandbox.runner.harness import assert_tests, unittest_runs
-from sandbox.runner.reports import BROKEN, FAILED, PASSED, PROGRAM_FAILED, Reporter
-from sandbox.runner.rpc.source_names import iterate_names
-from sandbox.runner.zygote.function_calls import ANSWERS_DESCRIPTOR, CALLS_DESCRIPTOR, find_function
+from sandbox.runner.harness import failure_messages, unittest_runs
+from sandbox.runner.reports import BROKEN, FAILED, PASSED, PROGRAM_FAILED, Reporter, discard_stdout
+from sandbox.runner.rpc.source_names import COMPILE_ERRORS, TEST_FILE, iterate_names
+from sandbox.runner.zygote.function_calls import (
+    ANSWERS_DESCRIPTOR,
+    CALLS_DESCRIPTOR,
+    PROGRAM_MODULE_NAMES,
+    find_function,
+)
 from sandbox.runner.zygote.hidden_frames import HiddenFrameCall
 
 SOURCE_TEST, FILE_TEST = "source", "file"  # the kinds of tests
 READ_CHUNK_BYTES = 1 << 20
-TESTS_NOTHING = "the source calls nothing and asserts nothing, so it tests nothing"
+# The functions of `pytest_file` that run a file. The list stays empty unless this interpreter has imported that module.
+PYTEST_RUNNERS: list[Callable[[str, Reporter, SharedProgram], NoReturn]] = []
 _exec, _compile = exec, compile
 
 
@@ -58,7 +64,7 @@ def pack_test(nonce: str, kind: str, entry_point: str, modules: Iterable[str], s
 
 
 def prepare(module: ModuleType, path: str, pristine: Mapping[str, Any], call: HiddenFrameCall) -> SharedProgram:
-    """Read the key. Call this before the program runs."""
+    """Read the key from stdin and record what exists before the program runs."""
     conftest = os.path.exists("conftest.py")
     program = SharedProgram(module, path, _read_all(0).strip(), getpid(), pristine, call, conftest)
     freeze()
@@ -77,20 +83,20 @@ def run_shared_test(program: SharedProgram) -> NoReturn:
     settrace(None)
     setprofile(None)
     vars(builtins).update(program.builtins)
-    for name in (*assert_tests.PROGRAM_MODULE_NAMES, *modules.split()):
+    for name in (*PROGRAM_MODULE_NAMES, *modules.split()):
         sys.modules[name] = program.module
     os.chdir(os.path.dirname(program.path))
-    sys.argv[:] = [assert_tests.TEST_FILE]
-    assert_tests.discard_stdout()
+    sys.argv[:] = [TEST_FILE]
+    discard_stdout()
     if kind == FILE_TEST:
         _run_file(source, reporter, program)
     _run_source(source, entry_point, reporter, program)
 
 
 def _run_file(source: str, reporter: Reporter, program: SharedProgram) -> NoReturn:
-    if assert_tests.SHARED_PYTEST_RUNNERS:
-        assert_tests.SHARED_PYTEST_RUNNERS[0](source, reporter, program)
-    reporter.emit(end=BROKEN, message=assert_tests.PYTEST_NOT_INSTALLED)
+    if PYTEST_RUNNERS:
+        PYTEST_RUNNERS[0](source, reporter, program)
+    reporter.emit(end=BROKEN, message=failure_messages.PYTEST_NOT_INSTALLED)
     _exit(0)
 
 
@@ -102,10 +108,10 @@ def _run_source(source: str, entry_point: str, reporter: Reporter, program: Shar
     if entry_point:
         namespace.update(_build_candidate(namespace, entry_point))
     try:
-        tree: Any = _compile(source, assert_tests.TEST_FILE, "exec", ast.PyCF_ONLY_AST, dont_inherit=True)
-        code: CodeType = _compile(tree, assert_tests.TEST_FILE, "exec", dont_inherit=True)
-    except assert_tests.COMPILE_ERRORS as error:
-        reporter.emit(end=BROKEN, message=assert_tests.format_last_line(error))
+        tree: Any = _compile(source, TEST_FILE, "exec", ast.PyCF_ONLY_AST, dont_inherit=True)
+        code: CodeType = _compile(tree, TEST_FILE, "exec", dont_inherit=True)
+    except COMPILE_ERRORS as error:
+        reporter.emit(end=BROKEN, message=failure_messages.format_last_line(error))
         _exit(0)
     runs = unittest_runs.watch_runs(build_fault_check(program)) if "unittest" in iterate_names(code) else None
     exit_code: object = None
@@ -113,21 +119,16 @@ def _run_source(source: str, entry_point: str, reporter: Reporter, program: Shar
         program.call_hidden(_exec, code, namespace)
     except BaseException as error:  # noqa: BLE001 - the test's verdict, whatever it raises
         kind, trace = type(error), exc_info()[2]
-        if (
-            kind is SystemExit
-            and runs
-            and runs.results
-            and unittest_runs.is_ended_by_test(trace, assert_tests.TEST_FILE)
-        ):
+        if kind is SystemExit and runs and runs.results and unittest_runs.is_ended_by_test(trace, TEST_FILE):
             exit_code = error.code  # type: ignore[attr-defined]
         else:
             # Report the end before the reason, because formatting the reason may call code of the program.
             reporter.emit(end=_classify_end(kind, trace, program))
-            reporter.emit(message=assert_tests.explain_failure(error))
+            reporter.emit(message=failure_messages.explain_failure(error))
             _exit(0)
     end, message = runs.summarize(exit_code) if runs and runs.results else (PASSED, "")
     if end is PASSED and not _tests_something(tree):
-        end, message = BROKEN, TESTS_NOTHING
+        end, message = BROKEN, failure_messages.TESTS_NOTHING
     reporter.emit(end=end, message=message)
     _exit(0)
 
@@ -149,7 +150,7 @@ def _is_program_fault(kind: type[BaseException], trace: TracebackType | None, pr
     folder, innermost = os.path.dirname(program.path) + "/", ""
     while trace is not None:
         file = trace.tb_frame.f_code.co_filename
-        if file == assert_tests.TEST_FILE or file.startswith(folder):
+        if file == TEST_FILE or file.startswith(folder):
             innermost = file
         trace = trace.tb_next
     return innermost == program.path

@@ -27,39 +27,29 @@ import select
 import shutil
 import signal
 import socket
-import subprocess
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from sandbox.runner.launcher import mounts
-from sandbox.runner.supervisor import usage
+from sandbox.runner.launcher.capabilities import give_up_capabilities, has_capability
+from sandbox.runner.launcher.namespaces import (
+    CLONE_FLAGS,
+    PROGRAM_UID,
+    IsolationRefused,
+    clone,
+    find_refused_kinds,
+    map_ids,
+    read_id_ranges,
+)
+from sandbox.runner.launcher.plan import Plan, ProbeResult, decode_plan
+from sandbox.runner.supervisor import process_tree
 from sandbox.runner.zygote import confinement, syscall_filter
 
-CLONE_FLAGS = {
-    "user": 0x1000_0000,
-    "mount": 0x0002_0000,
-    "pid": 0x2000_0000,
-    "network": 0x4000_0000,
-    "ipc": 0x0800_0000,
-    "uts": 0x0400_0000,
-}
 CLONE_NEWCGROUP = 0x0200_0000
-CLONE_CALL_NUMBERS = {"x86_64": 56, "aarch64": 220}
-CAPABILITY_NUMBERS = {
-    "CHOWN": 0,
-    "DAC_OVERRIDE": 1,
-    "KILL": 5,
-    "SETGID": 6,
-    "SETUID": 7,
-    "IPC_LOCK": 14,
-    "SYS_ADMIN": 21,
-}
-CAPABILITY_VERSION = 0x2008_0522
-PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_CAPBSET_DROP, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 1, 4, 24, 36, 38
-PROGRAM_UID = 1000  # the only user inside a box if the host provides no further uids
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 REMOVAL_TIMEOUT_S = 2.0
 # Kinds that are useless without the failed step: a pid namespace shows the wrong /proc without mounts of its own.
 DEPENDENT_KINDS = {"proc": {"pid"}, "mount": {"mount", "pid"}, "uts": {"uts"}}
@@ -68,99 +58,11 @@ WEAKER_ID_MAPPINGS = {"all": "range", "range": "one"}
 _libc = ctypes.PyDLL(None, use_errno=True)
 
 
-class IsolationRefused(Exception):
-    """The kernel refuses an isolation layer; `step` names the step that failed."""
-
-    def __init__(self, step: str, reason: str) -> None:
-        super().__init__(f"{step}: {reason}")
-        self.step = step
-        self.reason = reason
-
-
-def has_capability(name: str) -> bool:
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("CapEff:"):
-            return bool(int(line.split()[1], 16) >> CAPABILITY_NUMBERS[name] & 1)
-    return False
-
-
-def read_id_ranges() -> list[list[int]]:
-    """Return the uids of the current user namespace as [first, count] pairs."""
-    lines = Path("/proc/self/uid_map").read_text().splitlines()
-    return [[int(first), int(count)] for first, _, count in map(str.split, lines)]
-
-
-def clone(kinds: Iterable[str]) -> int:
-    """Fork into new namespaces of these kinds. Raises IsolationRefused."""
-    flags = int(signal.SIGCHLD)
-    for kind in kinds:
-        flags |= CLONE_FLAGS[kind]
-    pid = int(_libc.syscall(CLONE_CALL_NUMBERS[platform.machine()], ctypes.c_ulong(flags), None, None, None, None))
-    if pid < 0:
-        raise IsolationRefused("clone", os.strerror(ctypes.get_errno()))
-    return pid
-
-
-def find_refused_kinds(kinds: set[str]) -> set[str]:
-    """Try each kind by itself and return those that the kernel refuses; all of them if it refuses a user namespace."""
-    root = {"user"} & kinds
-    refused = set()
-    for kind in sorted(kinds, key=lambda kind: kind != "user"):
-        try:
-            pid = clone(root | {kind})
-        except IsolationRefused:
-            if kind == "user":
-                return kinds
-            refused.add(kind)
-            continue
-        if pid == 0:
-            os._exit(0)
-        os.waitpid(pid, 0)
-    return refused
-
-
-def map_ids(pid: int, plan: dict[str, Any]) -> None:
-    """Map the uids and gids of the user namespace of `pid` according to the plan's `ids`. Raises IsolationRefused."""
-    try:
-        if plan["ids"] == "one":
-            Path(f"/proc/{pid}/setgroups").write_text("deny")
-            Path(f"/proc/{pid}/uid_map").write_text(f"{PROGRAM_UID} {os.geteuid()} 1")
-            Path(f"/proc/{pid}/gid_map").write_text(f"{PROGRAM_UID} {os.getegid()} 1")
-        elif plan["ids"] == "all":
-            lines = "".join(f"{first} {first} {count}\n" for first, count in read_id_ranges())
-            Path(f"/proc/{pid}/uid_map").write_text(lines)
-            Path(f"/proc/{pid}/gid_map").write_text(lines)
-        else:
-            for tool, own, (first, count) in (
-                ("newuidmap", os.geteuid(), plan["lent_uids"]),
-                ("newgidmap", os.getegid(), plan["lent_gids"]),
-            ):
-                numbers = map(str, (pid, 0, own, 1, 1, first, count))
-                subprocess.run([tool, *numbers], check=True, capture_output=True, text=True)
-    except (OSError, subprocess.CalledProcessError, TypeError) as error:
-        raise IsolationRefused("ids", str(error)) from error
-
-
 def join_cgroups(folders: Sequence[str]) -> None:
     for folder in folders:
         Path(folder, "cgroup.procs").write_text("0")
     # refused only where other layers are refused, too; the box does not show the outer folders anyway
     _libc.unshare(CLONE_NEWCGROUP)
-
-
-def give_up_capabilities(names: Sequence[str]) -> None:
-    """Keep only those of the named capabilities that this process has, and prevent children from gaining more."""
-    for number in range(64):
-        if number not in {CAPABILITY_NUMBERS[name] for name in names}:
-            # fails without CAP_SETPCAP, but no_new_privs below has the same effect
-            _libc.prctl(PR_CAPBSET_DROP, number, 0, 0, 0)
-    mask = sum(1 << CAPABILITY_NUMBERS[name] for name in names if has_capability(name))
-    header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION, 0)
-    sets = (ctypes.c_uint32 * 6)(mask, mask, 0, 0, 0, 0)
-    if _libc.capset(header, sets) != 0 or _libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), f"capset: {os.strerror(ctypes.get_errno())}")
-    _libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)  # other processes cannot read this memory
-    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 def lift_limits() -> None:
@@ -187,21 +89,21 @@ def build_unix_only_filter() -> bytes:
     return syscall_filter.build_for_architecture(arch, code)
 
 
-def set_up_isolation(plan: dict[str, Any], kinds: set[str]) -> None:
+def set_up_isolation(plan: Plan, kinds: set[str]) -> None:
     """In the box's first process, do everything that clone itself did not do. Raises IsolationRefused."""
     step = "cgroup"
     try:
-        join_cgroups(plan["cgroups"])
+        join_cgroups(plan.cgroups)
         step = "uts"
         if "uts" in kinds and _libc.sethostname(b"box", 3) != 0:
             raise OSError(ctypes.get_errno(), "sethostname")
         step = "mount"
         if "mount" in kinds:
-            uid = PROGRAM_UID if plan["ids"] == "one" else 0
-            mounts.enter_root(plan["place"], {**plan["tree"], "uid": uid}, "pid" in kinds)
+            uid = PROGRAM_UID if plan.ids == "one" else 0
+            mounts.enter_root(plan.place, plan.tree, uid, "pid" in kinds)
         step = "capabilities"
         lift_limits()
-        give_up_capabilities(plan["capabilities"])
+        give_up_capabilities(plan.capabilities)
         if "network" not in kinds:
             confinement.SyscallFilter(build_unix_only_filter()).install()
     except mounts.ProcRefused as error:
@@ -210,7 +112,7 @@ def set_up_isolation(plan: dict[str, Any], kinds: set[str]) -> None:
         raise IsolationRefused(step, str(error)) from error
 
 
-def run_box_process(plan: dict[str, Any], kinds: set[str], go_pipe: int, report_pipe: int) -> NoReturn:
+def run_box_process(plan: Plan, kinds: set[str], go_pipe: int, report_pipe: int) -> NoReturn:
     """Run as the child of clone: wait for the go signal, set up isolation, report, and become the supervisor."""
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.read(go_pipe, 1) != b"g":
@@ -221,14 +123,14 @@ def run_box_process(plan: dict[str, Any], kinds: set[str], go_pipe: int, report_
         os.write(report_pipe, json.dumps([error.step, error.reason]).encode())
         os._exit(1)
     os.write(report_pipe, b"[]")
-    if plan["probe"]:
+    if plan.probe:
         os._exit(0)
-    for descriptor in (go_pipe, plan["leash"]):
+    for descriptor in (go_pipe, plan.leash):
         os.close(descriptor)
     run_supervisor(plan, kinds)
 
 
-def run_supervisor(plan: dict[str, Any], kinds: set[str]) -> NoReturn:
+def run_supervisor(plan: Plan, kinds: set[str]) -> NoReturn:
     """Import the supervisor again from its path inside the box and run it. The report pipe stays open until the end."""
     for name in [name for name in sys.modules if name.partition(".")[0] == "sandbox"]:
         del sys.modules[name]
@@ -238,12 +140,12 @@ def run_supervisor(plan: dict[str, Any], kinds: set[str]) -> NoReturn:
     from sandbox.runner.supervisor import usage as usage_inside
 
     if "mount" not in kinds:  # the visible cgroup is that of the whole machine
-        usage_inside.CGROUP_ROOT = Path("/nonexistent")
-    sys.argv[1:] = plan["supervisor"]
+        usage_inside.CGROUP_ROOT = "/nonexistent"
+    sys.argv[1:] = plan.supervisor
     supervisor.main()
 
 
-def start_box(plan: dict[str, Any], kinds: set[str]) -> tuple[int, int]:
+def start_box(plan: Plan, kinds: set[str]) -> tuple[int, int]:
     """Start the box's first process; return its pid and a pipe that closes when it ends. Raises IsolationRefused."""
     go_read, go_write = os.pipe()
     report_read, report_write = os.pipe()
@@ -282,64 +184,60 @@ def wait_for_end(pid: int, end_pipe: int, leash_pipe: int) -> None:
     for descriptor in (end_pipe, leash_pipe):
         poll.register(descriptor, select.POLLIN)
     poll.poll()
-    kill(pid)
+    process_tree.kill(pid)
     os.waitpid(pid, 0)  # returns when every process of its pid namespace is gone
-    while left := usage.list_descendants(os.getpid()):
+    while left := process_tree.list_descendants(os.getpid()):
         for one in left:
-            kill(one)
+            process_tree.kill(one)
         try:
             os.waitpid(-1, 0)
         except ChildProcessError:
             return
 
 
-def kill(pid: int) -> None:
-    try:
-        os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
-
-
-def remove_traces(plan: dict[str, Any]) -> None:
+def remove_traces(plan: Plan) -> None:
     """Remove the box's cgroups, which the kernel may hold for a moment, and its folder if it has no mount tree."""
     deadline = time.monotonic() + REMOVAL_TIMEOUT_S
-    for folder in plan["cgroups"]:
+    for folder in plan.cgroups:
         while os.path.isdir(folder) and time.monotonic() < deadline:
             try:
                 os.rmdir(folder)
             except OSError:
                 time.sleep(0.005)
-    if plan["folder"]:
-        shutil.rmtree(plan["folder"], ignore_errors=True)
+    if plan.folder:
+        shutil.rmtree(plan.folder, ignore_errors=True)
 
 
-def probe(plan: dict[str, Any]) -> dict[str, Any]:
+def probe(plan: Plan) -> ProbeResult:
     """Return what this host allows: namespace kinds, how user ids are mapped, and the reason for each refusal."""
     kinds, reasons = set(CLONE_FLAGS), {}
-    plan["ids"] = "all" if os.geteuid() == 0 else "range"
+    plan = plan._replace(ids="all" if os.geteuid() == 0 else "range")
     if has_capability("SYS_ADMIN"):
         kinds -= {"user"}
-        plan["ids"] = "host"
+        plan = plan._replace(ids="host")
     works = True
     while works:
         try:
             pid, end_pipe = start_box(plan, kinds)
         except IsolationRefused as error:
             reasons[error.step] = error.reason
-            works = drop_refused_step(plan, kinds, error.step)
+            ids = drop_refused_step(plan.ids, kinds, error.step)
+            works = bool(ids)
+            plan = plan._replace(ids=ids or plan.ids)
             continue
         os.close(end_pipe)
         os.waitpid(pid, 0)
         break
-    answer = {"kinds": sorted(kinds), "ids": plan["ids"], "reasons": reasons, "works": works}
-    return {**answer, "uids": read_id_ranges(), "python": list(sys.version_info[:2])}
+    return ProbeResult(sorted(kinds), plan.ids, reasons, works, read_id_ranges())
 
 
-def drop_refused_step(plan: dict[str, Any], kinds: set[str], step: str) -> bool:
-    """Remove from the plan what was refused at `step`; return False if nothing is left to remove."""
-    if step == "ids" and plan["ids"] in WEAKER_ID_MAPPINGS:
-        plan["ids"] = WEAKER_ID_MAPPINGS[plan["ids"]]
-        return True
+def drop_refused_step(ids: str, kinds: set[str], step: str) -> str:
+    """Weaken the mapping of user ids, or remove from `kinds` what was refused at `step`.
+
+    Return how user ids are mapped now, or an empty string if nothing is left to remove.
+    """
+    if step == "ids" and ids in WEAKER_ID_MAPPINGS:
+        return WEAKER_ID_MAPPINGS[ids]
     dropped = (
         find_refused_kinds(kinds)
         if step == "clone"
@@ -348,11 +246,11 @@ def drop_refused_step(plan: dict[str, Any], kinds: set[str], step: str) -> bool:
         else DEPENDENT_KINDS.get(step, set())
     )
     if not dropped & kinds:
-        return False
+        return ""
     kinds -= dropped
     if not kinds:
-        plan["ids"] = "host" if has_capability("SETUID") and has_capability("SETGID") else "one"
-    return True
+        return "host" if has_capability("SETUID") and has_capability("SETGID") else "one"
+    return ids
 
 
 def main() -> NoReturn:
@@ -360,18 +258,18 @@ def main() -> NoReturn:
 
     The `local` engine writes the plan.
     """
-    plan: dict[str, Any] = json.load(sys.stdin)
+    plan = decode_plan(sys.stdin.read())
     nothing = os.open("/dev/null", os.O_RDONLY)
     os.dup2(nothing, 0)
     os.close(nothing)
-    if plan["probe"]:
-        print(json.dumps(probe(plan)), flush=True)
+    if plan.probe:
+        print(json.dumps(probe(plan)._asdict()), flush=True)
         os._exit(0)
     _libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     try:
-        pid, end_pipe = start_box(plan, set(plan["kinds"]))
-        os.close(plan["connection"])
-        wait_for_end(pid, end_pipe, plan["leash"])
+        pid, end_pipe = start_box(plan, set(plan.kinds))
+        os.close(plan.connection)
+        wait_for_end(pid, end_pipe, plan.leash)
     except IsolationRefused as error:
         print(error, file=sys.stderr, flush=True)
     finally:

@@ -12,7 +12,8 @@ import os
 import platform
 import shutil
 from pathlib import Path
-from typing import Any
+
+from sandbox.runner.launcher.plan import MountTree
 
 RDONLY, NOSUID, NODEV, NOEXEC, REMOUNT, BIND, REC, PRIVATE = 1, 2, 4, 8, 32, 4096, 16_384, 1 << 18
 DETACH = 2
@@ -54,25 +55,24 @@ def mount(source: str, target: str, kind: str = "", flags: int = 0, data: str = 
         raise OSError(ctypes.get_errno(), f"mount {kind or source} on {target}: {os.strerror(ctypes.get_errno())}")
 
 
-def enter_root(root: str, tree: dict[str, Any], fresh_proc: bool) -> None:
+def enter_root(root: str, tree: MountTree, uid: int, fresh_proc: bool) -> None:
     """Build the tree over the empty directory `root` and make it the root of this process.
 
-    `tree` names what to show and how large: `uid` of the programs, `tmpfs_mb`, `shown` as [source, target] pairs, and
-    the folder `runner`. The runner is copied, because a mount would reveal its path on the host to programs. Raises
-    OSError; the namespace is unusable afterwards.
+    `uid` is that of the programs. The runner is copied, because a mount would reveal its path on the host to programs.
+    Raises OSError; the namespace is unusable afterwards.
     """
     root = os.path.realpath(root)
     mount("none", "/", flags=REC | PRIVATE)
     mount("tmpfs", root, "tmpfs", NOSUID | NODEV, "mode=755,size=8m,nr_inodes=4096")
     for name in HOST_FOLDERS:
         _bind_host_folder(root, name)
-    _create_etc(root, tree["uid"])
+    _create_etc(root, uid)
     _mount_proc(root, fresh_proc)
     _create_devices(root)
-    _mount_writable(root, tree["tmpfs_mb"])
-    for source, target in tree["shown"]:
+    _mount_writable(root, tree.tmpfs_mb)
+    for source, target in tree.shown:
         bind_read_only(source, root + target)
-    shutil.copytree(tree["runner"], root + RUNNER_DIR, copy_function=shutil.copyfile)
+    shutil.copytree(tree.runner, root + RUNNER_DIR, copy_function=shutil.copyfile)
     _pivot_root(root)
     mount("none", "/", flags=REMOUNT | BIND | RDONLY | NOSUID | NODEV)
 

@@ -14,7 +14,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 
-from sandbox.runner.rpc.shared_files import SharedFiles, TestFiles
+from sandbox.runner.rpc.shared_files import SharedFiles
 
 if TYPE_CHECKING:
     from sandbox.runner.cpu_allowance import AllowanceRecorder
@@ -48,7 +48,7 @@ class MessageChannel:
         self._threads: ThreadQueues | None = None
         self._files: SharedFiles | None = None
 
-    def share_files(self, files: TestFiles) -> None:
+    def share_files(self, files: SharedFiles) -> None:
         """Share the temporary files of the test from now on."""
         self._files = files
 

@@ -118,6 +118,12 @@ def _is_identical(after: Any, before: Any, container: Any) -> bool:
     return all(map(is_, after, before))
 
 
+def apply_changes(containers: list[Any], changed: Iterable[Any], references: ReferenceCodec) -> None:
+    """Apply the changes that `encode_changes` of the other side returned to the matching containers."""
+    for number, content in changed:
+        apply_content(containers[number], [codec.decode(item, references) for item in content])
+
+
 def apply_content(container: Any, content: list[Any]) -> None:
     """Replace the content of a container with that of the other side's container."""
     shape = _find_container_name(container)

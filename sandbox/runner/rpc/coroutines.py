@@ -8,19 +8,16 @@ turns. Between two steps the requester's own loop runs for as long as the other 
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from sandbox.runner.rpc.proxies import Proxy
-
-if TYPE_CHECKING:
-    from sandbox.runner.rpc.rpc_peer import RpcPeer
+from sandbox.runner.rpc.proxies import Proxy, ProxyPeer
 
 MAX_PAUSE_S = 0.05
 POLL_S = 0.001
 CANCELLED = -1  # returned in place of a pause
 
 
-def wrap_remote_coroutine(peer: RpcPeer, proxy: Proxy) -> Any:
+def wrap_remote_coroutine(peer: ProxyPeer, proxy: Proxy) -> Any:
     """Return a local coroutine for one of the other side. It works anywhere a coroutine is accepted."""
 
     async def run() -> Any:
@@ -32,7 +29,7 @@ def wrap_remote_coroutine(peer: RpcPeer, proxy: Proxy) -> Any:
 class RemoteTask:
     """An awaitable that runs a coroutine as a task on the other side until it is done."""
 
-    def __init__(self, peer: RpcPeer, proxy: Proxy) -> None:
+    def __init__(self, peer: ProxyPeer, proxy: Proxy) -> None:
         self._peer, self._proxy = peer, proxy
 
     def __await__(self) -> Generator[Any, None, Any]:

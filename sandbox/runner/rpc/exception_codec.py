@@ -7,27 +7,39 @@ that returns to the side that raised it is the same object again.
 from __future__ import annotations
 
 import builtins
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any, NoReturn, Protocol
 
 from sandbox.runner.rpc import codec
-from sandbox.runner.rpc.codec import UnsupportedValue
-
-if TYPE_CHECKING:
-    from sandbox.runner.rpc.rpc_peer import RpcPeer
+from sandbox.runner.rpc.codec import ReferenceCodec, UnsupportedValue
+from sandbox.runner.rpc.trust_policy import TrustPolicy
 
 MAX_TEXT_CHARS = 10_000
 MAX_CAUSES = 20
 
 
-class ExceptionCodec:
-    """Encodes and decodes the exceptions of one side."""
+class ErrorReferences(ReferenceCodec, Protocol):
+    """Encodes the classes and arguments of exceptions, and numbers the exceptions."""
 
-    def __init__(self, peer: RpcPeer) -> None:
-        self._peer = peer
+    def encode_class(self, kind: type) -> Any:
+        """Encode a class of either side."""
+
+    def get_number(self, value: Any) -> int:
+        """Return the number of an object of this side; assign one if it has none."""
+
+
+class ExceptionCodec:
+    """Encodes and decodes the exceptions of one side.
+
+    `end_process` ends this side with a reason.
+    """
+
+    def __init__(self, references: ErrorReferences, trust: TrustPolicy, end_process: Callable[[str], NoReturn]) -> None:
+        self._references, self._trust, self._end_process = references, trust, end_process
 
     def encode(self, error: BaseException, causes: int = 0) -> dict[str, Any]:
         """Encode an exception: its text, class, arguments and causes."""
-        references = self._peer.references
+        references = self._references
         number = error.__dict__.get("_number")
         text = get_text(error)
         encoded: dict[str, Any] = {"error": text, "kind": type(error).__name__}
@@ -48,7 +60,7 @@ class ExceptionCodec:
 
         An exception that does not derive from `Exception` ends this side, except a SystemExit that the test may catch.
         """
-        references = self._peer.references
+        references = self._references
         if "yours" in encoded:
             found = references.decode("yours", encoded["yours"])
             if isinstance(found, BaseException):
@@ -56,9 +68,9 @@ class ExceptionCodec:
             raise UnsupportedValue("not an exception")
         text = str(encoded["error"])[:MAX_TEXT_CHARS]
         kind = codec.decode(encoded["class"], references)
-        crossing = (Exception, SystemExit) if self._peer.catches_exits else Exception
+        crossing = (Exception, SystemExit) if self._trust.catches_exits else Exception
         if not (isinstance(kind, type) and issubclass(kind, crossing)):
-            self._peer.end_process(f"{encoded['kind']}: {text}")
+            self._end_process(f"{encoded['kind']}: {text}")
         try:
             args = [codec.decode(item, references) for item in encoded.get("args", [])]
         except UnsupportedValue:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from sandbox.runner.rpc.proxies import PLAIN_VALUE_ATTRIBUTES
+_PLAIN_TYPES = (str, int, float, complex, bytes, list, tuple, dict, set, frozenset, range, type(None))
+PLAIN_VALUE_ATTRIBUTES = frozenset(name for kind in _PLAIN_TYPES for name in dir(kind))
 
 
 def find_object_factories(source: str) -> frozenset[str]:

@@ -9,13 +9,10 @@ or code, and it cannot replace a method that the test will call.
 from __future__ import annotations
 
 import types
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Sequence
+from typing import Any
 
 from sandbox.runner.rpc.special_methods import OPERATORS
-
-if TYPE_CHECKING:
-    from sandbox.runner.rpc.rpc_peer import RpcPeer
 
 OPAQUE_TYPES = (
     types.FrameType,
@@ -56,18 +53,19 @@ def _is_own(encoded: Any) -> bool:
     return _is_own(values[0]) if isinstance(values, list) and values else "yours" in encoded
 
 
-def check_operation(peer: RpcPeer, operation: str, args: list[Any]) -> None:
-    """Raise TypeError if the program may not perform an operation, and AttributeError for a hidden attribute."""
+def check_operation(own_modules: Collection[str], operation: str, args: list[Any]) -> None:
+    """Raise TypeError if the program may not perform an operation, and AttributeError for a hidden attribute.
+
+    `own_modules` are the modules of the test's own classes.
+    """
     if operation in {"getattr", "method"}:
         if not _can_read(args[0], args[1]):
             raise AttributeError(f"the program may not read {args[1]!r} of an object of the test")
         return
     if operation in {"setattr", "delattr"}:
-        allowed = _can_set(peer, args[0], args[1])
+        allowed = _can_set(own_modules, args[0], args[1])
     elif operation == "vars":
-        allowed = type(args[0]).__module__ in peer.own_modules and not any(
-            name.startswith("_") for name in vars(args[0])
-        )
+        allowed = type(args[0]).__module__ in own_modules and not any(name.startswith("_") for name in vars(args[0]))
     else:
         allowed = operation not in {"derive", "inherited", "plain", "settle"}
     if not allowed:
@@ -84,10 +82,10 @@ def _can_read(target: Any, name: Any) -> bool:
     return not name.startswith("_")
 
 
-def _can_set(peer: RpcPeer, target: Any, name: Any) -> bool:
+def _can_set(own_modules: Collection[str], target: Any, name: Any) -> bool:
     if not isinstance(name, str) or name.startswith("_") or isinstance(target, type):
         return False
     kind = type(target)
     if kind.__module__ == MOCK_MODULE:
         return not hasattr(kind, name)
-    return kind.__module__ in peer.own_modules and not callable(getattr(kind, name, None))
+    return kind.__module__ in own_modules and not callable(getattr(kind, name, None))

@@ -6,47 +6,42 @@ long as the proxy is used, so `is` works. A class is described when it is first 
 
 from __future__ import annotations
 
-import builtins
 import functools
-import importlib
 import re
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from decimal import Decimal
 from fractions import Fraction
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any, NoReturn, Protocol
 from weakref import WeakValueDictionary
 
-from sandbox.runner.rpc import codec, descriptions, library_codec
+from sandbox.runner.rpc import codec, library_codec, library_names
 from sandbox.runner.rpc.codec import UnsupportedValue
 from sandbox.runner.rpc.coroutines import AsyncIteratorProxy, wrap_remote_coroutine
+from sandbox.runner.rpc.exception_codec import ExceptionCodec
+from sandbox.runner.rpc.function_proxies import FunctionProxy
+from sandbox.runner.rpc.object_factories import PLAIN_VALUE_ATTRIBUTES
+from sandbox.runner.rpc.object_proxies import ObjectProxy
 from sandbox.runner.rpc.permissions import MOCK_MODULE
-from sandbox.runner.rpc.proxies import (
-    PLAIN_VALUE_ATTRIBUTES,
-    UNTRUSTED,
-    FunctionProxy,
-    GeneratorProxy,
-    IteratorProxy,
-    ObjectProxy,
-    Proxy,
-)
-from sandbox.runner.rpc.source_names import NUMERIC_PACKAGES
+from sandbox.runner.rpc.proxies import GeneratorProxy, IteratorProxy, Proxy
+from sandbox.runner.rpc.remote_classes import ClassPeer, build_class
 from sandbox.runner.rpc.special_methods import BUILTIN_BASES, extract_builtin_value
-
-if TYPE_CHECKING:
-    from sandbox.runner.rpc.rpc_peer import RpcPeer
+from sandbox.runner.rpc.trust_policy import UNTRUSTED
 
 MAX_NAME_CHARS = 1_000
-LIBRARY_MODULES = sys.stdlib_module_names | NUMERIC_PACKAGES
 _VALUE_TYPES = frozenset({set, frozenset, bytes, complex, range, Fraction, Decimal})
 _ROUTINE_TYPES = (FunctionType, MethodType, BuiltinFunctionType, functools.partial, type(functools.cache(len)))
-# Builtins that a program may pass to its test directly: they only compute and give access to nothing.
-_SAFE_BUILTINS = frozenset(
-    {"abs", "all", "any", "ascii", "bin", "callable", "chr", "divmod", "format", "hash", "hex", "isinstance"}
-    | {"issubclass", "iter", "len", "max", "min", "next", "oct", "ord", "pow", "repr", "round", "sorted", "sum"}
-)
-_SAFE_MODULES = frozenset({"builtins", "collections", "datetime", "decimal", "fractions", "uuid", "pathlib", "types"})
+
+
+class ReferencePeer(ClassPeer, Protocol):
+    """The peer of the side that owns the objects behind the proxies."""
+
+    def fetch_description(self, number: int) -> dict[str, Any]:
+        """Return the other side's description of one of its classes. Raises UnsupportedValue."""
+
+    def note_path_object(self, value: Any) -> None:
+        """Share the path of an object that goes to the other side by reference, if it is a path."""
 
 
 class ReferenceTable:
@@ -54,30 +49,30 @@ class ReferenceTable:
 
     keeps_arrays = True
 
-    def __init__(self, peer: RpcPeer) -> None:
-        self._peer = peer
+    def __init__(self, peer: ReferencePeer, end_process: Callable[[str], NoReturn]) -> None:
+        self._peer, self._trust = peer, peer.trust
+        self.exceptions: ExceptionCodec = ExceptionCodec(self, peer.trust, end_process)
         self._objects: list[Any] = []
         self._numbers: dict[int, int] = {}
         self._classes: dict[int, Any] = {}
         self._class_numbers: dict[int, int] = {}
         self._function_proxies: dict[int, Any] = {}
         self._object_proxies: WeakValueDictionary[int, Any] | None = None
-        self.argument_containers: list[
-            Any
-        ] = []  # the containers among the arguments of the call whose answer is being read
+        # The containers among the arguments of the call whose answer is being read.
+        self.argument_containers: list[Any] = []
 
     # Encoding.
 
     def encode(self, value: Any, depth: int) -> Any:
         kind = type(value)
-        if kind in _VALUE_TYPES or (kind is FunctionType and value.__module__ in self._peer.own_modules):
+        if kind in _VALUE_TYPES or (kind is FunctionType and value.__module__ in self._trust.own_modules):
             return None
         if isinstance(value, type):
             return self.encode_class(value)
         if issubclass(kind, Proxy):
             return {"yours": value._number}
         if issubclass(kind, BaseException):
-            return {"raised": self._peer.exception_codec.encode(value)}
+            return {"raised": self.exceptions.encode(value)}
         if issubclass(kind, tuple) and isinstance(getattr(kind, "_fields", None), tuple):
             items = [codec.encode(item, depth + 1, self) for item in tuple.__iter__(value)]
             return {"record": [self.encode_class(kind), items]}
@@ -86,23 +81,25 @@ class ReferenceTable:
         encoded = library_codec.encode(value, depth, self)
         if encoded is not None:
             return encoded
-        if issubclass(kind, BUILTIN_BASES) and self._peer.is_trusting and kind.__module__ in self._peer.own_modules:
+        if issubclass(kind, BUILTIN_BASES) and self._trust.is_trusting and kind.__module__ in self._trust.own_modules:
             plain = codec.encode(extract_builtin_value(value), depth, self)
             return {"object": [self.get_number(value), self._encode_own_class(kind), plain]}
-        if kind is re.Pattern and not self._peer.is_trusting and isinstance(value.pattern, str):
+        if kind is re.Pattern and not self._trust.is_trusting and isinstance(value.pattern, str):
             return {"pattern": [value.pattern, value.flags]}
-        return self._encode_global(value) if callable(value) and not issubclass(kind, ObjectProxy) else None
+        if callable(value) and not issubclass(kind, ObjectProxy):
+            return library_names.encode(value, self._trust)
+        return None
 
     def encode_reference(self, value: Any, depth: int) -> Any:
         if isinstance(value, ModuleType):
-            if self._peer.is_trusting:
+            if self._trust.is_trusting:
                 raise UnsupportedValue("a module is not a plain value")
             return {"global": [value.__name__, ""]}
         number = self.get_number(value)
         if isinstance(value, _ROUTINE_TYPES) or type(value).__name__ in _METHOD_TYPES:
             return {"function": [number, _get_name(value), _get_kind(value)]}
         module = type(value).__module__
-        if module not in self._peer.own_modules and module != MOCK_MODULE:
+        if module not in self._trust.own_modules and module != MOCK_MODULE:
             if isinstance(value, Coroutine):
                 return {"coroutine": number}
             if isinstance(value, AsyncIterator):
@@ -116,37 +113,12 @@ class ReferenceTable:
         """Encode a class: one of the other side, one of a library that both sides have, or one of this side."""
         if id(kind) in self._class_numbers:
             return {"yours": self._class_numbers[id(kind)]}
-        return self._encode_global(kind) or self._encode_own_class(kind)
+        return library_names.encode(kind, self._trust) or self._encode_own_class(kind)
 
     def _encode_own_class(self, kind: type) -> Any:
         if id(kind) in self._class_numbers:
             return {"yours": self._class_numbers[id(kind)]}
         return {"class": [self.get_number(kind), kind.__name__[:MAX_NAME_CHARS]]}
-
-    def is_shared(self, kind: type) -> bool:
-        """Return whether the other side can skip a base class: one of a library, whose methods count as the derived
-        class's.
-        """
-        return kind.__module__.partition(".")[0] in LIBRARY_MODULES and not issubclass(kind, BaseException)
-
-    def _encode_global(self, value: Any) -> Any:
-        """Encode a class or function of the standard library that both sides have."""
-        if isinstance(value, type) and value in _UNNAMED_CLASSES:
-            return {"global": ["types", _UNNAMED_CLASSES[value]]}
-        module = getattr(value, "__module__", None) or getattr(getattr(value, "__objclass__", None), "__module__", None)
-        name = getattr(value, "__qualname__", None)
-        if not (isinstance(module, str) and isinstance(name, str)) or isinstance(value, MethodType):
-            return None
-        if module.partition(".")[0] not in LIBRARY_MODULES or not self._may_share(module, name):
-            return None
-        return {"global": [module, name]} if _look_up(sys.modules.get(module), name) is value else None
-
-    def _may_share(self, module: str, name: str) -> bool:
-        if not self._peer.is_trusting:
-            return module not in self._peer.own_modules
-        if module == "builtins" and not isinstance(_look_up(builtins, name), type):
-            return name in _SAFE_BUILTINS
-        return module in _SAFE_MODULES and isinstance(_look_up(sys.modules.get(module), name), type)
 
     def get_number(self, value: Any) -> int:
         """Return the number of an object of this side; assign one if it has none."""
@@ -176,7 +148,7 @@ class ReferenceTable:
         if number not in self._classes:
             description = self._peer.fetch_description(number)
             try:
-                built = descriptions.build_class(self._peer, number, description, lambda item: codec.decode(item, self))
+                built = build_class(self._peer, number, description, lambda item: codec.decode(item, self))
             except (LookupError, TypeError, ValueError, AttributeError) as error:
                 raise UnsupportedValue(f"invalid class description: {error!r}") from error
             self.register_class(built, number)
@@ -189,7 +161,7 @@ class ReferenceTable:
     def _decode_object(self, content: Any) -> Any:
         number, kind, *plain = content
         built = codec.decode(kind, self)
-        if plain and (self._peer.is_trusting or self._peer.get_trust_level(built) == UNTRUSTED):
+        if plain and (self._trust.is_trusting or self._trust.get_level(built) == UNTRUSTED):
             return codec.decode(plain[0], self)
         if not (isinstance(built, type) and issubclass(built, ObjectProxy)):
             raise UnsupportedValue("the sender does not own the class of the object")
@@ -221,33 +193,12 @@ class ReferenceTable:
             raise UnsupportedValue("a field of the named tuple replaces a method of a plain value")
         return tuple.__new__(kind, items)
 
-    def _decode_global(self, content: Any) -> Any:
-        module, name = map(str, content)
-        if self._peer.is_trusting:
-            return _look_up(importlib.import_module(module), name)
-        if module in _SAFE_MODULES:
-            found = _look_up(importlib.import_module(module), name)
-            if isinstance(found, type):  # excludes classes that the module only imports, such as `types.CodeType`
-                is_its_own = found.__module__ == module or found in _UNNAMED_CLASSES
-            else:
-                is_its_own = module == "builtins" and name in _SAFE_BUILTINS
-            if is_its_own:
-                return found
-        raise UnsupportedValue(f"{module}.{name} is not a plain value")
-
     def _decode_pattern(self, content: Any) -> Any:
-        if not self._peer.is_trusting:
+        if not self._trust.is_trusting:
             raise UnsupportedValue("a pattern is not a plain value")
         return re.compile(str(content[0]), int(content[1]))
 
 
-# Classes that no module exposes under their own name.
-_UNNAMED_CLASSES: dict[Any, str] = {
-    type(None): "NoneType",
-    type(...): "EllipsisType",
-    type(NotImplemented): "NotImplementedType",
-}
-_UNNAMED_CLASSES |= {FunctionType: "FunctionType", BuiltinFunctionType: "BuiltinFunctionType", MethodType: "MethodType"}
 _ITERATOR_MODULES = frozenset({"builtins", "itertools", "collections", "functools"})
 _DECODERS: dict[str, Callable[[ReferenceTable, Any], Any]] = {
     "yours": ReferenceTable._get_own_object,
@@ -259,10 +210,10 @@ _DECODERS: dict[str, Callable[[ReferenceTable, Any], Any]] = {
     "async iterator": lambda self, number: self._get_proxy(AsyncIteratorProxy, number),
     "class": ReferenceTable.get_class,
     "object": ReferenceTable._decode_object,
-    "raised": lambda self, content: self._peer.exception_codec.decode(content),
+    "raised": lambda self, content: self.exceptions.decode(content),
     "enum": ReferenceTable._decode_enum_member,
     "record": ReferenceTable._decode_record,
-    "global": ReferenceTable._decode_global,
+    "global": lambda self, content: library_names.decode(content, self._trust),
     "pattern": ReferenceTable._decode_pattern,
 }
 _METHOD_TYPES = frozenset({"method_descriptor", "wrapper_descriptor", "method-wrapper", "classmethod_descriptor"})
@@ -272,14 +223,6 @@ def _check_number(number: Any) -> int:
     if type(number) is not int or number < 0:
         raise LookupError("invalid object number")
     return number
-
-
-def _look_up(module: Any, name: str) -> Any:
-    """Look up a dotted name in a module; return None if it is undefined."""
-    found = module
-    for part in name.split(".") if name else ():
-        found = getattr(found, part, None)
-    return found
 
 
 def _get_name(function: Any) -> str:

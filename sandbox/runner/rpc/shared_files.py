@@ -2,29 +2,26 @@
 
 A folder directly beneath `/tmp`, such as one created by `tempfile` or by pytest for a test, is shared from the first
 request of the test that names a path in it. Each side sends the changes in shared folders with its next message, and
-the other side applies them before it reads the message. A test whose source does not mention temporary files shares
-none.
+the other side applies them before it reads the message. The test decides which folders are shared (`test_files`).
 
 The program may send anything, so the test trusts little of it. It applies changes only to regular files and folders
-inside the shared folders, and never through a symbolic link. A folder that the program named before the test did is
-never shared. Nothing else in the test's box is read or written for the program.
+inside the shared folders, and never through a symbolic link. Nothing else in the test's box is read or written for the
+program.
 """
 
 from __future__ import annotations
 
 import json
-import re
 import stat
 import threading
 from base64 import b64decode, b64encode
 from collections.abc import Callable
 from contextlib import suppress
-from os import fsencode, getcwd, geteuid, lstat, makedirs, path, stat_result
+from os import fsencode, makedirs, path, stat_result
 from time import time_ns
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
 from sandbox.runner.rpc.temporary_files import (
-    TEMPORARY_ROOT,
     list_entries,
     open_parent,
     read_content,
@@ -35,23 +32,10 @@ from sandbox.runner.rpc.temporary_files import (
 
 MAX_FILES = 1_000  # including folders
 MAX_BYTES = 16 << 20
-MAX_FOLDERS = 16
-MAX_NAMED_BY_PROGRAM = 1_000
 MAX_PATH_CHARS = 4_096
 TOO_MANY = f"more than {MAX_FILES:,} files or {MAX_BYTES >> 20} MiB"
-# A source that contains none of these words shares no files.
-TEMPORARY_FILE_NAMES = frozenset({"tmp_path", "tmp_path_factory", "tmpdir", "tmpdir_factory", "tempfile", "tmp"})
 CLOCK_STEP_NS = 50_000_000  # a file system's clock may stand still for this long
 MAX_TIME_NS = 1 << 62
-_PREFIX = f"{TEMPORARY_ROOT}/".encode()
-_PART = rb"""(?:\\u[0-9a-f]{4}|[^\x00-\x20"'\\/:;,=()<>|&*?`])+"""
-# A folder's name in a line of JSON, and whether a string begins with it.
-_FOLDER = re.compile(rb'("?)%b((?:pytest-of-%b/pytest-%b/)?%b)' % (_PREFIX, _PART, _PART, _PART))
-# pytest looks up its marks on each function of the program that a test file imports.
-_PYTEST_MARK_LOOKUP = re.compile(rb'\{"do":"getattr","args":\[\{"yours":\d+\},"_pytest\w*"\]\}')
-_PURE_VALUE_FIELDS = frozenset(
-    {"value", "at", "threads"}
-)  # the fields of an answer that consists of a value and changes nothing
 FileChanges = dict[str, Any]
 
 
@@ -85,7 +69,7 @@ class FileState(NamedTuple):
 class SharedFiles:
     """One side's copy of the shared folders.
 
-    This class is the program's side, which the test informs about the folders.
+    The program's side uses this class itself: the test tells it which folders are shared.
     """
 
     def __init__(self) -> None:
@@ -240,106 +224,6 @@ class SharedFiles:
         if type(mode) is not int or type(modified_ns) is not int or not 0 <= modified_ns < MAX_TIME_NS:
             raise ValueError("invalid mode or modification time")
         return self._check_path(name), None if content is None else b64decode(content), mode & 0o777, modified_ns
-
-
-class TestFiles(SharedFiles):
-    """The test's side, which decides what is shared.
-
-    `end_process` ends a test whose program violates the rules, and `end_broken` ends one that cannot run with any
-    program.
-    """
-
-    __test__ = False
-
-    def __init__(self, end_process: Callable[[str], NoReturn], end_broken: Callable[[str], NoReturn]) -> None:
-        super().__init__()
-        self._end_process, self._end_broken = end_process, end_broken
-        self._private_folders = (getcwd(), path.dirname(path.dirname(path.abspath(__file__))))
-        self._named_by_program: set[str] = set()
-        self._named_folders: set[str] = set()
-        self._noted_paths: list[bytes] = []
-        self._is_probed = False  # whether the request comes from pytest
-        self._is_influenced = False  # whether the program may have influenced what the test wrote
-
-    def note_path(self, name: Any) -> None:
-        """Record a path that the next request refers to without containing it, such as that of a `tmpdir` object."""
-        if isinstance(name, str):
-            self._noted_paths.append(json.dumps(name).encode())
-
-    def note_message(self, line: bytes, message: Any) -> None:
-        """Record the folders that a program's message names, and whether the message is more than a function."""
-        value = message.get("value")
-        says_where = type(value) is dict and [*value] == ["function"] and _PURE_VALUE_FIELDS.issuperset(message)
-        self._is_influenced |= not (says_where or self._is_probed)
-        if b"\\" in line:  # escapes may hide any text
-            try:
-                line = json.dumps(message).encode()
-            except RecursionError:
-                self._end_process("a value is nested too deeply")
-        if _PREFIX in line and len(self._named_by_program) < MAX_NAMED_BY_PROGRAM:
-            self._named_by_program.update(_decode_folder(name) for _, name in _FOLDER.findall(line))
-
-    def attach_to_request(self, line: bytes) -> bytes:
-        """Add changes to a request, which may name new folders."""
-        self._is_probed = _PYTEST_MARK_LOOKUP.match(line) is not None
-        return self.attach(line, self._noted_paths != [] or _PREFIX in line)
-
-    def attach(self, line: bytes, has_new_folders: bool = False) -> bytes:
-        return super().attach(line, has_new_folders and self._share_named_folders(line))
-
-    def _share_named_folders(self, line: bytes) -> bool:
-        """Share the folders that a request names; return whether there are new ones."""
-        mentioned, self._noted_paths = self._noted_paths, []
-        with self._lock:
-            found = sorted(
-                {(_decode_folder(name), bool(quote)) for quote, name in _FOLDER.findall(b" ".join([line, *mentioned]))}
-            )
-            names = [name for name, is_path in found if self._can_share(name, is_path)]
-            new = [name for name in dict.fromkeys(names) if name not in self.folders]
-            old = [name for name in self.folders if name not in names]
-            if not new:
-                return False
-            known = sum(seen.size for seen in self._states.values())
-            if known > MAX_BYTES // 2 or len(self._states) > MAX_FILES // 2:
-                old = []
-            again = [name for name in self.folders if name in names]
-            self._named_folders.update(new)
-            self._set_folders([*old, *again, *new][-MAX_FOLDERS:])
-            return True
-
-    def _can_share(self, folder: str, is_path: bool) -> bool:
-        """Return whether to share a folder. One that does not exist yet must be part of a string that is a path."""
-        if folder in self._named_folders:
-            return True
-        if folder in self._named_by_program or len(self._named_by_program) >= MAX_NAMED_BY_PROGRAM:
-            return False
-        parts = folder.split("/")[2:]
-        if not {".", ".."}.isdisjoint(parts) or (len(parts) == 1 and parts[0].startswith("pytest-of-")):
-            return False
-        if any(f"{place}/".startswith(f"{folder}/") for place in self._private_folders):
-            return False
-        try:
-            status = lstat(folder)
-        except OSError:
-            return is_path
-        return status.st_uid == geteuid() and path.realpath(folder) == folder
-
-    def _refuse_changes(self) -> FileChanges:
-        """End the test. It counts as broken only if nothing the program returned or wrote can have caused this."""
-        end = self._end_process if self._is_influenced or self._received_files else self._end_broken
-        end(f"the temporary folders shared between the test and the program hold {TOO_MANY}")
-
-    def apply(self, files: Any) -> None:
-        with self._lock:
-            try:
-                self._apply(files)
-            except ChangeRefused as error:
-                self._end_process(f"the temporary files of the program: {error}")
-
-
-def _decode_folder(name: bytes) -> str:
-    """Decode a folder found by `_FOLDER`."""
-    return f"{TEMPORARY_ROOT}/" + str(json.loads(b'"%b"' % name))
 
 
 def _get_file_type(status: stat_result | None) -> int:

@@ -24,9 +24,10 @@ NUMERIC_PACKAGES = frozenset({"numpy", "pandas", "scipy", "sympy", "networkx"})
 _MODULES_WITH_EFFECTS = frozenset(
     {"antigravity", "ensurepip", "idlelib", "lib2to3", "pip", "site", "test", "this", "tkinter", "turtle", "turtledemo"}
 )
-ALLOWED_MODULES = (sys.stdlib_module_names - _MODULES_WITH_EFFECTS) | NUMERIC_PACKAGES
-MODULE_NAMES = ALLOWED_MODULES | frozenset(MODULE_ALIASES)
+MODULE_NAMES = (sys.stdlib_module_names - _MODULES_WITH_EFFECTS).union(NUMERIC_PACKAGES, MODULE_ALIASES)
 BUILTIN_NAMES = frozenset(dir(builtins))
+TEST_FILE = "test.py"  # the file name under which the source of an assert test is compiled
+COMPILE_ERRORS = (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError)  # raised for an invalid source
 _WORD = re.compile(r"\w+")
 
 
@@ -81,7 +82,7 @@ def iterate_names(code: CodeType) -> Iterator[str]:
 
 def _find_global_names(source: str) -> tuple[frozenset[str], frozenset[str]]:
     """Return the global names that a source uses but does not bind, and those it binds at its top level."""
-    top = symtable.symtable(source, "test.py", "exec")
+    top = symtable.symtable(source, TEST_FILE, "exec")
     bound = {symbol.get_name() for symbol in top.get_symbols() if symbol.is_assigned() or symbol.is_imported()}
     used: set[str] = set()
     scopes = [top]

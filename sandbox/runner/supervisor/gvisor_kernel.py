@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-from pathlib import Path
 
 from sandbox.runner.supervisor.usage import KernelFile
 
@@ -13,8 +12,8 @@ class GvisorKernel:
     """The gVisor kernel of this box. Each box has its own, so its counters cover this box only."""
 
     def __init__(self) -> None:
-        self._memory = KernelFile(Path("/proc/meminfo"))
-        self._network = KernelFile(Path("/proc/net/snmp"))
+        self._memory = KernelFile("/proc/meminfo")
+        self._network = KernelFile("/proc/net/snmp")
 
     def read_memory_mb(self) -> float:
         """Return the memory of all programs in MiB: process memory, in-memory files, and unmapped pages."""

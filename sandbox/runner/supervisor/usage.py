@@ -2,24 +2,30 @@
 
 CPU time is read for live process trees and, by cgroup, for the whole box. Both cgroup v1 and v2 work if the engine
 exposes them; read-only is enough. Without a cgroup, only the process tree is read.
+
+No module of the supervisor imports `pathlib`, which would cost every box 0.6 MB.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from pathlib import Path
 
-HAS_CHILDREN_FILE = Path(f"/proc/self/task/{os.getpid()}/children").exists()  # False on gVisor
-CGROUP_ROOT = Path("/sys/fs/cgroup")
+CGROUP_ROOT = "/sys/fs/cgroup"
 MAX_FILE_LOCKS = 4_096  # of 192 bytes each
 MAX_LOCK_LIST_BYTES = 1 << 20  # of /proc/locks, at 55 bytes per lock
+
+
+def read_kernel_file(path: str) -> bytes:
+    """Return what the kernel now generates for this path. Raises OSError."""
+    with open(path, "rb", buffering=0) as file:
+        return file.read()
 
 
 class KernelFile:
     """A file that the kernel generates at each read and that stays open. Reads as empty if it does not exist."""
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: str | os.PathLike[str] | None) -> None:
         self._descriptor: int | None = None
         if path is not None:
             try:
@@ -43,7 +49,7 @@ class KernelFile:
 class KernelCounter(KernelFile):
     """A number in a kernel file: the whole content, or the value after `key`."""
 
-    def __init__(self, path: Path | None, key: bytes = b"", scale: float = 1.0) -> None:
+    def __init__(self, path: str | os.PathLike[str] | None, key: bytes = b"", scale: float = 1.0) -> None:
         super().__init__(path)
         self._key = key
         self._scale = scale
@@ -80,28 +86,28 @@ def open_file_locks() -> FileLocks:
     """Open the list of file locks. It stays empty unless this is process 1, because it would show locks of the whole
     machine.
     """
-    return FileLocks(Path("/proc/locks") if os.getpid() == 1 else None)
+    return FileLocks("/proc/locks" if os.getpid() == 1 else None)
 
 
 def open_oom_kill_counter() -> KernelCounter:
     """Open the counter of processes in this box that the kernel killed for lack of memory."""
-    v2 = KernelCounter(CGROUP_ROOT / "memory.events", b"oom_kill")
-    return v2 if v2.exists else KernelCounter(CGROUP_ROOT / "memory/memory.oom_control", b"oom_kill")
+    v2 = KernelCounter(f"{CGROUP_ROOT}/memory.events", b"oom_kill")
+    return v2 if v2.exists else KernelCounter(f"{CGROUP_ROOT}/memory/memory.oom_control", b"oom_kill")
 
 
 def open_refault_counter() -> KernelCounter:
     """Open the counter of file pages that the kernel evicted from this box for lack of memory and then read back."""
-    v2 = KernelCounter(CGROUP_ROOT / "memory.stat", b"workingset_refault_file")
-    return v2 if v2.exists else KernelCounter(CGROUP_ROOT / "memory/memory.stat", b"workingset_refault_file")
+    v2 = KernelCounter(f"{CGROUP_ROOT}/memory.stat", b"workingset_refault_file")
+    return v2 if v2.exists else KernelCounter(f"{CGROUP_ROOT}/memory/memory.stat", b"workingset_refault_file")
 
 
 def open_box_cpu_clock() -> KernelCounter:
     """Open the CPU clock of the whole box since it began, in seconds. It includes processes that nobody waited for."""
-    v2 = KernelCounter(CGROUP_ROOT / "cpu.stat", b"usage_usec", 1e-6)
+    v2 = KernelCounter(f"{CGROUP_ROOT}/cpu.stat", b"usage_usec", 1e-6)
     if v2.exists:
         return v2
     for controller in ("cpuacct", "cpu,cpuacct"):
-        v1 = KernelCounter(CGROUP_ROOT / controller / "cpuacct.usage", scale=1e-9)
+        v1 = KernelCounter(f"{CGROUP_ROOT}/{controller}/cpuacct.usage", scale=1e-9)
         if v1.exists:
             return v1
     return KernelCounter(None)
@@ -123,7 +129,7 @@ def read_cpu_wait_s(pid: int) -> float:
     waited = 0
     try:
         for thread in os.listdir(f"/proc/{pid}/task"):
-            waited = max(waited, int(Path(f"/proc/{pid}/task/{thread}/schedstat").read_bytes().split()[1]))
+            waited = max(waited, int(read_kernel_file(f"/proc/{pid}/task/{thread}/schedstat").split()[1]))
     except (OSError, IndexError, ValueError):
         pass
     return waited * 1e-9
@@ -132,49 +138,7 @@ def read_cpu_wait_s(pid: int) -> float:
 def read_resident_mb(pid: int) -> float:
     """Return the resident memory of one process in MiB; 0 if it has ended."""
     try:
-        pages = int(Path(f"/proc/{pid}/statm").read_bytes().split()[1])
+        pages = int(read_kernel_file(f"/proc/{pid}/statm").split()[1])
     except (OSError, IndexError, ValueError):
         return 0.0
     return pages * os.sysconf("SC_PAGE_SIZE") / (1 << 20)
-
-
-def list_children(pid: int) -> list[int]:
-    """Return the direct children of all threads of a process; empty if it has ended."""
-    if not HAS_CHILDREN_FILE:
-        return _map_children().get(pid, [])
-    found: list[int] = []
-    try:
-        threads = os.listdir(f"/proc/{pid}/task")
-        for thread in threads:
-            found += map(int, Path(f"/proc/{pid}/task/{thread}/children").read_bytes().split())
-    except OSError:
-        return found
-    return found
-
-
-def list_descendants(pid: int) -> list[int]:
-    """Return all living descendants of a process, parents before children."""
-    listed = None if HAS_CHILDREN_FILE else _map_children()
-    found: list[int] = []
-    waiting = [pid]
-    while waiting:
-        parent = waiting.pop()
-        its_own = list_children(parent) if listed is None else listed.get(parent, [])
-        found += its_own
-        waiting += its_own
-    return found
-
-
-def _map_children() -> dict[int, list[int]]:
-    """Map every process to its children, using the parent that each process reports."""
-    found: dict[int, list[int]] = {}
-    for name in os.listdir("/proc"):
-        if not name.isdecimal():
-            continue
-        try:
-            status = Path(f"/proc/{name}/stat").read_bytes()
-        except OSError:
-            continue
-        parent = int(status.rpartition(b")")[2].split()[1])  # a process name may contain parentheses
-        found.setdefault(parent, []).append(int(name))
-    return found

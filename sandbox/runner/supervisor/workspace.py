@@ -11,7 +11,6 @@ import errno
 import os
 import stat
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from sandbox.runner import frames
 from sandbox.runner.frames import Span
@@ -39,16 +38,15 @@ class CannotPlaceFiles(Exception):
 class Workspace:
     """The files of a box. The supervisor owns `root`; `shared_dirs` are world-writable and cleared between runs."""
 
-    def __init__(self, root: Path, shared_dirs: Sequence[Path]) -> None:
+    def __init__(self, root: str, shared_dirs: Sequence[str]) -> None:
         self._root = root
         self._same_user = False
-        self._program = root / "program"
-        self.work = root / "work"
-        self._work = str(self.work)
-        self._shared_dirs = [str(place) for place in shared_dirs if place.is_dir()]
+        self._program = f"{root}/program"
+        self.work = f"{root}/work"
+        self._shared_dirs = [place for place in shared_dirs if os.path.isdir(place)]
         self._sources: dict[str, bytes] = {}
         self._build_outputs: tuple[str, ...] = ()
-        self._program.mkdir(mode=0o700, exist_ok=True)
+        os.makedirs(self._program, mode=0o700, exist_ok=True)
         # no other user may list it; an engine may have mounted it with the mode of the underlying folder
         os.chmod(root, 0o711)
 
@@ -57,53 +55,55 @@ class Workspace:
         directory.
         """
         for name in os.listdir(self._program):
-            os.unlink(self._program / name)
+            os.unlink(f"{self._program}/{name}")
         self._build_outputs = tuple(build_outputs)
         self._sources = {name: content for name, content in parts.items() if name not in build_outputs}
         for name in build_outputs:
             if name in parts:
-                write_file(self._program / name, parts[name], None, 0o755)
+                write_file(f"{self._program}/{name}", parts[name], None, 0o755)
 
     def keep_build_outputs(self, names: Sequence[str]) -> bool:
         """Store the compiler's output files with the program; return False if one is missing or not a plain file."""
         for name in names:
-            built = self.work / name
+            built = f"{self.work}/{name}"
             try:
                 mode = os.lstat(built).st_mode
             except OSError:
                 return False
             if not stat.S_ISREG(mode):
                 return False
-            os.rename(built, self._program / name)
-            os.chown(self._program / name, os.geteuid(), os.getegid())
-            os.chmod(self._program / name, 0o755)
+            os.rename(built, f"{self._program}/{name}")
+            os.chown(f"{self._program}/{name}", os.geteuid(), os.getegid())
+            os.chmod(f"{self._program}/{name}", 0o755)
         return True
 
     def prepare(self, uid: int | None, files: Mapping[str, bytes | Span], with_build_outputs: bool = True) -> None:
         """Create a fresh work directory that holds the program and the run's own files. Raises CannotPlaceFiles."""
         self._same_user = uid is None
-        os.mkdir(self._work, 0o700)
+        os.mkdir(self.work, 0o700)
         for name, content in self._sources.items():
-            write_file(f"{self._work}/{name}", content, uid)
+            write_file(f"{self.work}/{name}", content, uid)
         if with_build_outputs:
             for name in self._build_outputs:
                 if name not in files:
-                    os.link(self._program / name, self.work / name)
+                    os.link(f"{self._program}/{name}", f"{self.work}/{name}")
         for name, part in files.items():
             try:
                 create_parents(self.work, name, uid)
-                write_file(self.work / name, part, uid)
+                write_file(f"{self.work}/{name}", part, uid)
             except OSError as error:
                 if error.errno not in REQUEST_ERRNOS:
                     raise
                 raise CannotPlaceFiles(f"files: {name!r}: {error.strerror}") from error
         if uid is not None:
-            os.chown(self._work, uid, uid)
+            os.chown(self.work, uid, uid)
 
     def measure_build_outputs(self) -> int:
         """Return how many bytes of the box's memory the program's build outputs take."""
         return sum(
-            os.stat(self._program / name).st_size for name in self._build_outputs if (self._program / name).exists()
+            os.stat(f"{self._program}/{name}").st_size
+            for name in self._build_outputs
+            if os.path.exists(f"{self._program}/{name}")
         )
 
     def open_outputs(self, names: Sequence[str], max_mb: int) -> list[tuple[str, int, int]]:
@@ -144,16 +144,16 @@ class Workspace:
         """
         try:
             for name in (*self._sources, *self._build_outputs):
-                os.unlink(f"{self._work}/{name}")
-            os.rmdir(self._work)
+                os.unlink(f"{self.work}/{name}")
+            os.rmdir(self.work)
         except OSError:
-            if self.work.exists():
-                take_ownership(self._work)
-                clear_directory(self._work)
-                os.rmdir(self._work)
+            if os.path.exists(self.work):
+                take_ownership(self.work)
+                clear_directory(self.work)
+                os.rmdir(self.work)
 
 
-def write_file(path: str | Path, content: bytes | Span, uid: int | None, mode: int = 0o644) -> None:
+def write_file(path: str, content: bytes | Span, uid: int | None, mode: int = 0o644) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
     try:
         if isinstance(content, Span):
@@ -176,17 +176,17 @@ def copy_span(span: Span, target: int) -> None:
         done += copied
 
 
-def create_parents(root: Path, name: str, uid: int | None) -> None:
+def create_parents(root: str, name: str, uid: int | None) -> None:
     directory = root
     for part in name.split("/")[:-1]:
-        directory = directory / part
-        if not directory.is_dir():
-            directory.mkdir()
+        directory = f"{directory}/{part}"
+        if not os.path.isdir(directory):
+            os.mkdir(directory)
             if uid is not None:
                 os.chown(directory, uid, uid)
 
 
-def open_beneath(root: Path, name: str, max_bytes: int) -> tuple[int, int] | None:
+def open_beneath(root: str, name: str, max_bytes: int) -> tuple[int, int] | None:
     """Open a plain file without following symbolic links; return its size and descriptor.
 
     Return None if there is no such file or it is too large.

@@ -4,7 +4,7 @@ A function test is one call. The worker sends a line of JSON {"name", "args", "k
 {"error", "kind"}. The worker compares.
 
 An assert test or a test file runs in another process, in another box, and talks to the program over RPC. The test's
-side is in `assert_tests`, the program's side in `served_program`.
+side is in `tested_program`, the program's side in `served_program`.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from sandbox.runner.rpc.codec import UnsupportedValue
 CALLS_DESCRIPTOR, ANSWERS_DESCRIPTOR = 3, 4
 ServeTest = Callable[[dict[str, Any], Any, Any, bytes], None]
 PROGRAM_MODULE_NAME = "solution"  # not __main__, so the program's main block does not run
+PROGRAM_MODULE_NAMES = frozenset({PROGRAM_MODULE_NAME, "main"})  # the names under which a test can import the program
 
 
 def serve(namespace: dict[str, Any], serve_test: ServeTest | None) -> NoReturn:

@@ -1,9 +1,9 @@
 """Behave like `python3 main.py` in a child forked from a warm interpreter.
 
 The source is compiled and run in a fresh `__main__` without a caller in its frames (`hidden_frames`). It ends as in the
-real interpreter: threads are joined, exit handlers called, buffers flushed, modules torn down, and the exit code is
-that of `python3`. Py_FinalizeEx itself would spend 4.5 ms freeing memory that the kernel frees in a fraction of that
-time.
+real interpreter (`script_exit`): threads are joined, exit handlers called, buffers flushed, modules torn down, and the
+exit code is that of `python3`. Py_FinalizeEx itself would spend 4.5 ms freeing memory that the kernel frees in a
+fraction of that time.
 
 A syntax error in a line is also reported here. If anything else prevents compilation (the encoding, an unexpected end
 of file, limits of the compiler), the real `python3 main.py` is started, so the user reads its own message. A
@@ -23,7 +23,6 @@ import os
 import signal
 import sys
 import threading
-import weakref
 from collections.abc import Callable, Sequence
 from types import CodeType, ModuleType
 from typing import Any, NoReturn
@@ -31,10 +30,9 @@ from typing import Any, NoReturn
 from sandbox.runner.contract import Mode
 from sandbox.runner.enums import HARNESS_MODULE
 from sandbox.runner.rpc import arguments
-from sandbox.runner.zygote import function_calls, random_generators
+from sandbox.runner.zygote import function_calls, random_generators, script_exit
 from sandbox.runner.zygote.hidden_frames import HiddenFrameCall
 
-EXIT_FLUSH_FAILED = 120
 EXIT_NOT_STARTED = 127
 
 
@@ -51,8 +49,9 @@ class Interpreter:
         self.reseed: Callable[[], object] = random_generators.build_reseeder()
 
     def finish_loading(self) -> None:
-        """Call this when all imports are done. Modules loaded so far do not belong to a program, and the sandbox's own
-        modules are hidden from it.
+        """Hide the sandbox's own modules from programs, and record which other modules do not belong to a program.
+
+        Call this when all imports are done.
         """
         for name in [name for name in sys.modules if name.partition(".")[0] == "sandbox"]:
             self._hidden_modules.append(sys.modules.pop(name))
@@ -69,10 +68,10 @@ class Interpreter:
 
     def end_script(self, error: BaseException | None, mode: Mode) -> NoReturn:
         """End the process like a script that raised `error`, or ended normally if `error` is None."""
-        exit_code = report_exit(error)
+        exit_code = script_exit.report_exit(error)
         del error
         if mode is Mode.FORK_PLAIN:
-            finish_plainly(exit_code)
+            script_exit.finish_plainly(exit_code)
         self._finalize(exit_code)
 
     def run_script(self, command: list[str], mode: Mode) -> NoReturn:
@@ -90,10 +89,10 @@ class Interpreter:
             self._serve_calls(code)
         if mode is Mode.SHARED:
             self._run_with_test(code, path)
-        exit_code = run_main(code, create_main_module(path), self.call_hidden)
+        exit_code = script_exit.run_main(code, create_main_module(path), self.call_hidden)
         del code
         if mode is Mode.FORK_PLAIN:
-            finish_plainly(exit_code)
+            script_exit.finish_plainly(exit_code)
         self._finalize(exit_code)
 
     def _serve_calls(self, code: CodeType) -> NoReturn:
@@ -124,14 +123,14 @@ class Interpreter:
         if atexit._ncallbacks() != self._exit_handler_count:
             self.call_hidden(atexit._run_exitfuncs)
         sys.setswitchinterval(1000.0)
-        if not flush_standard_streams():
-            exit_code = EXIT_FLUSH_FAILED
+        if not script_exit.flush_standard_streams():
+            exit_code = script_exit.EXIT_FLUSH_FAILED
         if gc.isenabled():
             gc.collect()
-        tear_down_modules(self._preloaded_modules)
-        flush_quietly("stdout")
-        flush_quietly("stderr")
-        exit_process(exit_code)
+        script_exit.tear_down_modules(self._preloaded_modules)
+        script_exit.flush_quietly("stdout")
+        script_exit.flush_quietly("stderr")
+        script_exit.exit_process(exit_code)
 
     def _warm_up(self) -> None:
         """Run the code paths that every child uses: the first compile() takes 2.6 ms, later ones 0.05 ms."""
@@ -188,9 +187,9 @@ def create_program_module() -> ModuleType:
 
 def run_as_module(code: CodeType, module: ModuleType, call: HiddenFrameCall) -> None:
     """Run the program. If it fails, end the process with its exit code."""
-    exit_code = run_main(code, module.__dict__, call)
+    exit_code = script_exit.run_main(code, module.__dict__, call)
     if exit_code:
-        exit_process(exit_code)
+        script_exit.exit_process(exit_code)
 
 
 def set_arguments(command: Sequence[str], directory: str) -> None:
@@ -206,134 +205,3 @@ def create_main_module(path: str) -> dict[str, Any]:
     main.__dict__.update(__annotations__={}, __builtins__=sys.modules["builtins"], __file__=path, __cached__=None)
     sys.modules["__main__"] = main
     return main.__dict__
-
-
-def run_main(code: CodeType, namespace: dict[str, Any], call: HiddenFrameCall) -> int:
-    """Run the program and report an uncaught exception; return the exit code, or -SIGINT after an interrupt."""
-    try:
-        call(exec, code, namespace)
-    except BaseException as error:  # noqa: BLE001 - the process boundary of the program itself
-        return report_exit(error)
-    return report_exit(None)
-
-
-def report_exit(error: BaseException | None) -> int:
-    """Report an uncaught exception, if any; return the program's exit code."""
-    flush_quietly("stderr")
-    flush_quietly("stdout")
-    if error is None:
-        return 0
-    return handle_system_exit(error) if isinstance(error, SystemExit) else report_uncaught(error)
-
-
-def handle_system_exit(request: SystemExit) -> int:
-    """Return the exit code for a SystemExit as `python3` does: None is 0, an int is itself; others are printed and give
-    1.
-    """
-    flush_quietly("stdout")
-    code = request.code
-    if code is None:
-        return 0
-    if isinstance(code, int):
-        return int(code) & 0xFF if -(2**63) <= code < 2**63 else 0xFF
-    if sys.stderr is None:
-        os.write(2, f"{code}\n".encode())
-        return 1
-    try:
-        sys.stderr.write(str(code))
-    except Exception:  # noqa: BLE001 - the interpreter also ignores errors here
-        pass
-    try:
-        sys.stderr.write("\n")
-    except Exception:  # noqa: BLE001 - and then writes to the descriptor
-        os.write(2, b"\n")
-    return 1
-
-
-def report_uncaught(error: BaseException) -> int:
-    """Pass an uncaught exception to sys.excepthook, without the frames of this package."""
-    while error.__traceback__ is not None and error.__traceback__.tb_frame.f_code.co_filename in _OWN_FILES:
-        error.__traceback__ = error.__traceback__.tb_next
-    kind, trace = type(error), error.__traceback__
-    sys.last_type, sys.last_value, sys.last_traceback = kind, error, trace
-    flush_quietly("stdout")
-    if not hasattr(sys, "stderr"):
-        return 1
-    try:
-        sys.excepthook(kind, error, trace)
-    except SystemExit as request:
-        return handle_system_exit(request)
-    except BaseException as second:  # noqa: BLE001 - as the interpreter does
-        second.__traceback__ = second.__traceback__.tb_next if second.__traceback__ else None
-        print("Error in sys.excepthook:", file=sys.stderr)
-        sys.__excepthook__(type(second), second, second.__traceback__)
-        print("\nOriginal exception was:", file=sys.stderr)
-        sys.__excepthook__(kind, error, trace)
-    flush_quietly("stderr")
-    return -signal.SIGINT if kind is KeyboardInterrupt else 1
-
-
-def finish_plainly(exit_code: int) -> NoReturn:
-    """End a program that leaves nothing to close: flush the streams and exit."""
-    exit_process(exit_code if flush_standard_streams() else EXIT_FLUSH_FAILED)
-
-
-def exit_process(exit_code: int) -> NoReturn:
-    if exit_code == -signal.SIGINT:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        os.kill(os.getpid(), signal.SIGINT)
-    os._exit(exit_code & 0xFF)
-
-
-def tear_down_modules(preloaded: frozenset[str]) -> None:
-    """Destroy the program's modules, so that its finalizers run and its open files are flushed."""
-    for name in ("last_type", "last_value", "last_traceback"):
-        if hasattr(sys, name):
-            setattr(sys, name, None)
-    alive = []
-    for name, module in list(sys.modules.items()):
-        if name not in preloaded and isinstance(module, ModuleType):
-            alive.append(weakref.ref(module))
-            sys.modules[name] = None  # type: ignore[assignment]
-    del module, name
-    gc.collect()
-    for reference in reversed(alive):
-        left = reference()
-        if left is not None:
-            clear_module(left.__dict__)
-
-
-def clear_module(namespace: dict[str, Any]) -> None:
-    """Set a module's names to None, private ones first, like the interpreter does."""
-    private = [name for name in namespace if name.startswith("_") and not name.startswith("__")]
-    for name in [*private, *namespace]:
-        if name != "__builtins__":
-            namespace[name] = None
-
-
-def flush_quietly(name: str) -> None:
-    try:
-        getattr(sys, name).flush()
-    except Exception:  # noqa: BLE001 - the interpreter ignores it here and reports it at the end
-        pass
-
-
-def flush_standard_streams() -> bool:
-    """Flush stdout and stderr; return whether both succeeded."""
-    flushed = True
-    out, err = getattr(sys, "stdout", None), getattr(sys, "stderr", None)
-    try:
-        if out is not None and not out.closed:
-            out.flush()
-    except Exception as error:  # noqa: BLE001 - reported as the interpreter reports it
-        flushed = False
-        print(f"Exception ignored in: {out!r}\n{type(error).__name__}: {error}", file=err)
-    try:
-        if err is not None and not err.closed:
-            err.flush()
-    except Exception:  # noqa: BLE001 - there is nowhere left to report it
-        flushed = False
-    return flushed
-
-
-_OWN_FILES = frozenset({__file__, sys.modules[HiddenFrameCall.__module__].__file__})

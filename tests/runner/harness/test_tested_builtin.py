@@ -24,5 +24,5 @@ from sandbox.runner.harness.tested_builtin import find_tested_builtin
         ("", ""),
     ],
 )
-def test_only_the_innermost_call_of_a_source_without_other_names_is_the_programs(source: str, name: str) -> None:
+def test_only_the_innermost_call_in_a_source_of_builtins_refers_to_the_program(source: str, name: str) -> None:
     assert find_tested_builtin(source) == name

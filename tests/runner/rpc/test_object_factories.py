@@ -26,5 +26,5 @@ from sandbox.runner.rpc.object_factories import find_object_factories
         ("assert (", set()),
     ],
 )
-def test_a_name_counts_if_its_result_has_an_attribute_that_no_plain_value_has(source: str, names: set[str]) -> None:
+def test_a_name_is_a_factory_if_the_source_uses_its_result_as_an_object(source: str, names: set[str]) -> None:
     assert find_object_factories(source) == names

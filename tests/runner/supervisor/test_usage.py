@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.runner import kernel
-from sandbox.runner.supervisor import usage
+from sandbox.runner.supervisor import process_tree, usage
 
 UNUSED_PID = 1 << 22  # no kernel assigns this number to a process
 
@@ -30,7 +30,7 @@ def test_descendants_are_found_over_generations_and_threads(
     lists_children: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """gVisor does not list a process's children, so every process is asked for its parent."""
-    monkeypatch.setattr(usage, "HAS_CHILDREN_FILE", lists_children)
+    monkeypatch.setattr(process_tree, "HAS_CHILDREN_FILE", lists_children)
     code = (
         "import subprocess, sys, threading\n"
         "def start(): subprocess.run(['sleep', '60'])\n"
@@ -41,22 +41,22 @@ def test_descendants_are_found_over_generations_and_threads(
     assert process.stdout is not None
     process.stdout.readline()
     deadline = time.monotonic() + 20
-    while len(usage.list_descendants(process.pid)) < 2:
+    while len(process_tree.list_descendants(process.pid)) < 2:
         assert time.monotonic() < deadline
         time.sleep(0.01)
-    assert process.pid in usage.list_descendants(os.getpid())
-    for pid in usage.list_descendants(process.pid):
+    assert process.pid in process_tree.list_descendants(os.getpid())
+    for pid in process_tree.list_descendants(process.pid):
         os.kill(pid, 9)
     process.kill()
     process.communicate()
-    assert usage.list_descendants(process.pid) == usage.list_children(UNUSED_PID) == []
+    assert process_tree.list_descendants(process.pid) == process_tree.list_children(UNUSED_PID) == []
 
 
-def test_linux_is_not_taken_for_gvisor() -> None:
+def test_linux_is_not_mistaken_for_gvisor() -> None:
     assert kernel.detect_kernel() == ("gvisor" if "gvisor" in Path("/proc/version").read_text().lower() else "")
 
 
-def test_a_counter_reads_a_number_or_the_one_behind_its_key(tmp_path: Path) -> None:
+def test_a_counter_reads_a_number_alone_or_after_its_key(tmp_path: Path) -> None:
     alone, keyed = tmp_path / "alone", tmp_path / "keyed"
     alone.write_text("12\n")
     keyed.write_text("low 1\noom_kill 7\nusage_usec 2500000\n")
@@ -68,12 +68,12 @@ def test_a_counter_reads_a_number_or_the_one_behind_its_key(tmp_path: Path) -> N
     assert usage.KernelCounter(keyed, b"oom_kill").read() == 8
 
 
-def test_a_file_that_does_not_exist_counts_nothing(tmp_path: Path) -> None:
+def test_a_counter_of_a_missing_file_reads_zero(tmp_path: Path) -> None:
     counter = usage.KernelCounter(tmp_path / "missing")
     assert (counter.exists, counter.read()) == (False, 0)
 
 
-def test_resident_memory_and_waiting_are_zero_for_what_is_gone() -> None:
+def test_memory_and_cpu_wait_of_a_missing_process_are_zero() -> None:
     assert usage.read_resident_mb(os.getpid()) > 1
     assert usage.read_cpu_wait_s(os.getpid()) >= 0
     assert usage.read_resident_mb(UNUSED_PID) == usage.read_cpu_wait_s(UNUSED_PID) == 0.0

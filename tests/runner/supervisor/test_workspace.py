@@ -20,7 +20,7 @@ def places(tmp_path: Path) -> Places:
     root, shared = tmp_path / "box", tmp_path / "tmp"
     root.mkdir()
     shared.mkdir()
-    return Workspace(root, [shared]), root / "work", shared
+    return Workspace(str(root), [str(shared)]), root / "work", shared
 
 
 def test_a_run_finds_its_program_and_its_files(places: Places) -> None:
@@ -63,13 +63,13 @@ def test_clearing_does_not_follow_links(places: Places, tmp_path: Path) -> None:
     assert (outside / "precious").exists()
 
 
-def test_clearing_twice_and_with_nothing_there_is_fine(places: Places) -> None:
+def test_clearing_an_empty_workspace_succeeds(places: Places) -> None:
     workspace, _, _ = places
     workspace.clear()
     workspace.clear()
 
 
-def test_a_program_that_removed_its_own_directory_is_cleared_too(places: Places) -> None:
+def test_clearing_works_after_a_program_removed_its_own_directory(places: Places) -> None:
     workspace, work, _ = places
     workspace.load({"main.py": b""})
     workspace.prepare(None, {})
@@ -132,7 +132,7 @@ def test_a_file_shorter_than_announced_is_an_error(places: Places) -> None:
 
 
 @pytest.mark.parametrize("name", ["x" * 256, "main.py/x", "main.py/deep/er", "folder", "a/b"])
-def test_files_that_no_file_system_holds_leave_the_workspace_usable(places: Places, name: str) -> None:
+def test_files_with_impossible_paths_leave_the_workspace_usable(places: Places, name: str) -> None:
     workspace, work, _ = places
     workspace.load({"main.py": b"print(1)"})
     with pytest.raises(CannotPlaceFiles, match=f"files: '{name}': "):

@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,11 @@ import pytest
 from sandbox.runner import frames, launch_spec
 from sandbox.runner.contract import Limits, Mode
 from sandbox.runner.launch_spec import SetupStep
-from sandbox.runner.supervisor.supervisor import ENVIRONMENT, ZYGOTE_CODE
+from sandbox.runner.messages import RunLimits
+from sandbox.runner.supervisor.zygotes import ENVIRONMENT, ZYGOTE_CODE
 
 PACKAGE = Path(launch_spec.__file__).parents[1]
-LIMITS = {name: getattr(Limits(), name) for name in Limits.__slots__}
+LIMITS = RunLimits(**asdict(Limits()))
 UID = 1_234_567
 SETUP_STEPS = [step for step in SetupStep if step is not SetupStep.STARTED]
 MODES = [Mode.EXEC, Mode.FORK, Mode.FORK_PLAIN]
@@ -52,7 +54,10 @@ class Zygote:
     ) -> tuple[launch_spec.ExitReport, bytes]:
         """Return the report on a child, and what it wrote to stdout and stderr combined."""
         environment = launch_spec.pack_environment(ENVIRONMENT)
-        packed = launch_spec.pack(directory or str(self._work), command, environment, mode, UID, {**LIMITS, **limits})
+        run_limits = LIMITS._replace(**limits)
+        packed = launch_spec.pack(
+            directory or str(self._work), command, environment, mode, UID, run_limits, run_limits.cpu_time_s
+        )
         descriptor, (reader, writer) = frames.create_memory_file("job", packed), os.pipe()
         nothing = os.open(os.devnull, os.O_RDONLY)
         rights = array.array("i", [descriptor, nothing, writer, writer])
@@ -130,7 +135,7 @@ def test_a_child_killed_during_its_setup_was_not_started(
 
 
 @pytest.mark.parametrize("mode", [Mode.EXEC, Mode.FORK])
-def test_real_refusals_are_reported_with_their_reason(start: Callable[..., Zygote], mode: Mode) -> None:
+def test_a_refusal_by_the_kernel_is_reported_with_its_reason(start: Callable[..., Zygote], mode: Mode) -> None:
     zygote = start()
     assert zygote.run(mode, directory="/nowhere")[0].failure == "directory: No such file or directory"
     assert zygote.run(mode)[1] == b"begun\n"
@@ -169,7 +174,7 @@ def test_a_command_that_cannot_be_executed_is_reported_as_such(
 
 @pytest.mark.parametrize("code", ["import os; os._exit(127)", "import os; os.kill(os.getpid(), 9)", "1 / 0", "def ("])
 @pytest.mark.parametrize("mode", MODES)
-def test_no_end_of_a_program_looks_like_a_failed_start(
+def test_a_program_cannot_make_its_end_look_like_a_failed_start(
     start: Callable[..., Zygote], tmp_path: Path, code: str, mode: Mode
 ) -> None:
     (tmp_path / "main.py").write_text(code)
@@ -178,14 +183,14 @@ def test_no_end_of_a_program_looks_like_a_failed_start(
     assert report.step is SetupStep.STARTED
 
 
-def test_a_program_has_no_page_in_common_with_the_zygote(start: Callable[..., Zygote], tmp_path: Path) -> None:
+def test_a_program_shares_no_page_with_the_zygote(start: Callable[..., Zygote], tmp_path: Path) -> None:
     source = "print([line for line in open('/proc/self/maps') if line.split()[1] == 'rw-s'])"
     (tmp_path / "main.py").write_text(source)
     for mode in MODES:
         assert start().run(mode)[1] == b"[]\n"
 
 
-def test_the_steps_are_those_of_the_c_code() -> None:
+def test_the_setup_steps_match_those_of_the_c_code() -> None:
     source = (PACKAGE / "runner/zygote/forkserver.c").read_text()
     for step in SetupStep:
         name = "STARTED" if step is SetupStep.STARTED else f"STEP_{step.name}"

@@ -32,7 +32,7 @@ def _run_confined(code: str) -> str:
     return done.stdout.strip()
 
 
-def test_every_architecture_has_a_filter_of_a_length_the_kernel_takes() -> None:
+def test_the_kernel_accepts_the_length_of_the_filter_for_every_architecture() -> None:
     for machine in ("x86_64", "aarch64"):
         program = syscall_filter.build_filter(machine)
         assert len(program) % 8 == 0
@@ -69,7 +69,7 @@ def _evaluate_filter(machine: str, name_or_number: str | int, *arguments: int, i
 
 
 @pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
-def test_every_number_is_answered_as_the_tables_say(machine: str) -> None:
+def test_every_system_call_gets_the_action_in_the_tables(machine: str) -> None:
     arch = syscall_filter.ARCHITECTURES[machine]
     denied = {pair[arch.column] for group in syscall_filter.DENIED_CALLS.values() for pair in group.values()}
     pretended = {pair[arch.column] for pair in syscall_filter.IGNORED_CALLS.values()}
@@ -139,7 +139,9 @@ def test_every_number_is_answered_as_the_tables_say(machine: str) -> None:
         *[("setsockopt", (3, level, 100), "ENOPROTOOPT") for level in (17, 255, 263, 279, 282, -1)],
     ],
 )  # fmt: skip
-def test_a_call_is_answered_by_its_arguments(machine: str, call: str, arguments: tuple[int, ...], answer: str) -> None:
+def test_the_arguments_of_a_call_decide_its_action(
+    machine: str, call: str, arguments: tuple[int, ...], answer: str
+) -> None:
     expected = "allow" if answer == "allow" else f"errno {getattr(errno, answer)}"
     assert _evaluate_filter(machine, call, *arguments)[0] == expected
 
@@ -151,12 +153,12 @@ def test_a_kernel_without_ipv6_does_not_load_a_module_for_it(machine: str) -> No
     assert _evaluate_filter(machine, "socket", 1, 1, 0, ipv6=False)[0] == "allow"
 
 
-def test_a_call_by_another_architectures_entrance_kills() -> None:
+def test_a_call_through_the_entry_of_another_architecture_kills_the_process() -> None:
     program = syscall_filter.build_filter("x86_64")
     assert struct.unpack_from("@HBBI", program, 16) == (0x06, 0, 0, 0x8000_0000)
 
 
-def test_an_unknown_architecture_is_an_error_and_not_unfiltered() -> None:
+def test_an_unknown_architecture_is_an_error() -> None:
     with pytest.raises(KeyError):
         syscall_filter.build_filter("pdp11")
 
@@ -193,7 +195,7 @@ class TestUnderTheFilter:
         )
         assert output.splitlines() == [f"-1 {errno.ENOSYS}"] * 4
 
-    def test_no_namespace_can_be_made(self) -> None:
+    def test_no_namespace_can_be_created(self) -> None:
         output = _run_confined(
             "import platform\n"
             "clone = 56 if platform.machine() == 'x86_64' else 220\n"
@@ -202,7 +204,7 @@ class TestUnderTheFilter:
         )
         assert set(output.splitlines()) == {f"-1 {errno.EPERM}"}
 
-    def test_sockets_are_of_the_usual_families_only(self) -> None:
+    def test_only_sockets_of_the_usual_families_can_be_created(self) -> None:
         output = _run_confined(
             "import socket\n"
             "for family in range(1, 46):\n"
@@ -211,7 +213,7 @@ class TestUnderTheFilter:
         )
         assert set(map(int, output.split())) <= {int(socket.AF_UNIX), int(socket.AF_INET), int(socket.AF_INET6)}
 
-    def test_no_filter_can_be_attached(self) -> None:
+    def test_no_packet_or_syscall_filter_can_be_attached(self) -> None:
         output = _run_confined(
             "import socket\n"
             "here, there = socket.socketpair()\n"
@@ -225,11 +227,11 @@ class TestUnderTheFilter:
         )
         assert output.splitlines() == [str(errno.EPERM)] * 6 + [f"-1 {errno.EPERM}"] * 2
 
-    def test_writing_out_the_machines_file_systems_only_pretends_to_succeed(self) -> None:
+    def test_a_sync_of_the_file_systems_only_pretends_to_succeed(self) -> None:
         output = _run_confined("import platform\nos.sync()\nprint(libc.syncfs(-1), libc.syncfs(0))")
         assert output == "0 0"
 
-    def test_sockets_of_ordinary_servers_and_clients_still_go(self) -> None:
+    def test_ordinary_servers_and_clients_still_work(self) -> None:
         output = _run_confined(
             "import asyncio, http.server, threading, urllib.request\n"
             "class Handler(http.server.BaseHTTPRequestHandler):\n"
@@ -249,7 +251,7 @@ class TestUnderTheFilter:
         )
         assert output.split() == ["served", "echoed"]
 
-    def test_ordinary_work_still_goes(self) -> None:
+    def test_ordinary_programs_still_work(self) -> None:
         output = _run_confined(
             "import subprocess, threading, tempfile, mmap, multiprocessing.pool\n"
             "threading.Thread(target=print, args=('thread',)).start()\n"

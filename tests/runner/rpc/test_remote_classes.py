@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from sandbox.runner.rpc import descriptions
-from sandbox.runner.rpc.proxies import UNTRUSTED, ClassProxy
+from sandbox.runner.rpc import remote_classes
+from sandbox.runner.rpc.class_proxies import ClassProxy
 from sandbox.runner.rpc.special_methods import SPECIAL_METHODS
+from sandbox.runner.rpc.trust_policy import UNTRUSTED, TrustPolicy
 
 DESCRIPTION: dict[str, Any] = {
     "name": "Thing",
@@ -24,14 +25,14 @@ DESCRIPTION: dict[str, Any] = {
     "based": False,
     "error": False,
 }
-PEER: Any = SimpleNamespace(is_trusting=False, program_name="program")
+PEER: Any = SimpleNamespace(trust=TrustPolicy(is_trusting=False), program_name="program")
 
 
 def build_class(**described: Any) -> Any:
-    return descriptions.build_class(PEER, 0, {**DESCRIPTION, **described}, lambda value: value)
+    return remote_classes.build_class(PEER, 0, {**DESCRIPTION, **described}, lambda value: value)
 
 
-def test_a_described_class_has_the_special_methods_it_has_and_no_others() -> None:
+def test_a_built_class_has_exactly_the_known_special_methods_of_its_description() -> None:
     kind = build_class(
         special=["__len__", "__call__", "__init_subclass__", "__getattribute__", "__class__", "_trust_level"]
     )
@@ -40,7 +41,7 @@ def test_a_described_class_has_the_special_methods_it_has_and_no_others() -> Non
     assert (kind._trust_level, kind._defines_eq) == (UNTRUSTED, False)
 
 
-def test_named_tuples_and_enumerations_are_real_ones() -> None:
+def test_named_tuples_and_enums_are_built_as_real_ones() -> None:
     point = build_class(record=["x", "y"], defaults=[5], special=["__eq__", "__hash__", "__len__"])
     assert point(1) == (1, 5)
     assert point(1) != 7
@@ -61,12 +62,12 @@ def test_named_tuples_and_enumerations_are_real_ones() -> None:
         [["count", lambda *_: True]],
     ],
 )
-def test_no_function_of_the_other_side_becomes_a_method_of_a_copied_enumeration(members: Any) -> None:
+def test_an_enum_with_a_member_that_would_be_a_method_is_refused(members: Any) -> None:
     with pytest.raises((ValueError, TypeError)):
         build_class(enum={"kind": "Enum", "mixin": "", "members": members})
 
 
 @pytest.mark.parametrize("fields", [["__eq__"], ["_x"], ["a b"], ["class"], ["x", "x"]])
-def test_a_named_tuple_has_fields_that_python_allows(fields: list[str]) -> None:
+def test_a_named_tuple_with_an_invalid_field_name_is_refused(fields: list[str]) -> None:
     with pytest.raises(ValueError, match=r".+"):
         build_class(record=fields, defaults=[])

@@ -1,0 +1,89 @@
+"""A running container that is a box: its memory limit and its end."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+
+import requests
+from docker.errors import APIError, DockerException, NotFound
+from docker.models.containers import Container
+
+from sandbox.box.cgroup import MEMORY_SLACK_BYTES, MIB, MemoryCgroup
+from sandbox.errors import BoxError
+
+UNMEASURED_INTERPRETER_BYTES = 96 * MIB
+
+
+class DockerBoxHandle:
+    """A running container; implements `engine.BoxHandle`."""
+
+    def __init__(
+        self, container: Container, connection: socket.socket, on_destroy: Callable[[DockerBoxHandle], None]
+    ) -> None:
+        self._container = container
+        self.connection = connection
+        self._on_destroy = on_destroy
+        self._cgroup = self._open_cgroup()
+        self._own_bytes = 48 * MIB
+        self._own_memory_measured = False
+
+    def measure_own_memory(self) -> None:
+        if self._cgroup is not None:
+            self._own_bytes = self._cgroup.read_used_bytes() + MEMORY_SLACK_BYTES
+            self._own_memory_measured = True
+        else:
+            self._own_bytes += UNMEASURED_INTERPRETER_BYTES
+
+    def limit_memory(self, memory_mb: int) -> None:
+        if self._cgroup is not None and not self._own_memory_measured:
+            self.measure_own_memory()
+        limit = self._own_bytes + memory_mb * MIB
+        try:
+            if self._cgroup is not None:
+                self._cgroup.limit(limit)
+            else:
+                self._container.update(mem_limit=limit, memswap_limit=limit)
+        except (DockerException, requests.RequestException, OSError) as error:
+            raise BoxError(f"cannot set the memory limit to {memory_mb} MiB: {error}") from error
+
+    def begin_run(self) -> None:
+        if self._cgroup is not None:
+            self._cgroup.begin_run()
+
+    def read_peak_memory_mb(self) -> float | None:
+        return None if self._cgroup is None else self._cgroup.read_peak_mb()
+
+    def ran_out_of_memory(self) -> bool:
+        return self._cgroup is not None and self._cgroup.had_oom_kill()
+
+    def destroy(self) -> None:
+        self.connection.close()
+        if self._cgroup is not None:
+            self._cgroup.close()
+            self._cgroup = None
+        remove_container(self._container)
+        self._on_destroy(self)
+
+    def _open_cgroup(self) -> MemoryCgroup | None:
+        try:
+            self._container.reload()
+            return MemoryCgroup.open_for_process(int(self._container.attrs["State"]["Pid"]))
+        except (DockerException, requests.RequestException, OSError):
+            return None
+
+
+def remove_container(container: Container | None) -> None:
+    """Kill and remove a container. It is no error if it is already gone or being removed."""
+    if container is None:
+        return
+    try:
+        container.remove(force=True)
+    except NotFound:
+        return
+    except APIError as error:
+        if error.status_code != 409:  # 409: its removal is already in progress
+            raise BoxError(f"container {container.name} cannot be removed: {error}") from error
+    except (DockerException, requests.RequestException) as error:
+        # The engine is unreachable. The container's process ends with its connection, and the engine removes it later.
+        raise BoxError(f"container {container.name} cannot be removed: {error}") from error

@@ -1,0 +1,41 @@
+"""Build the outcome of a run from the supervisor's answer and what the worker itself read and measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from sandbox.box.output_buffer import OutputBuffer
+from sandbox.box.streams import Streams
+from sandbox.runner.contract import Outcome, Status, Usage
+from sandbox.runner.messages import OutcomeMessage
+
+
+def build_outcome(
+    reported: OutcomeMessage, memory_mb: float, streams: Streams, files: Mapping[str, bytes], has_partner: bool
+) -> Outcome:
+    """Return the outcome. `files` are those fetched; with `has_partner`, stdout was not collected."""
+    status, message = reported.status, reported.message
+    if streams.over_limit and reported.stopped in {"", "killed"} and status is not Status.MEMORY_LIMIT_EXCEEDED:
+        status, message = Status.OUTPUT_LIMIT_EXCEEDED, ""
+    outputs = streams.complete_outputs()
+    out, err, *answers = [OutputBuffer(0), *outputs] if has_partner else outputs
+    return Outcome(
+        status=status,
+        exit_code=reported.exit_code,
+        signal=reported.signal,
+        stdout=out.content,
+        stderr=err.content,
+        stdout_truncated=out.truncated,
+        stderr_truncated=err.truncated,
+        usage=Usage(reported.cpu_time_s, reported.wall_time_s, memory_mb),
+        files=files,
+        message=message,
+        answers=answers[0].content if answers else b"",
+    )
+
+
+def to_compile_error(outcome: Outcome) -> Outcome:
+    """Turn any failed compilation into a compile error of the program; the message keeps the reason."""
+    reason = outcome.message if outcome.status is Status.RUNTIME_ERROR else outcome.status.value
+    return replace(outcome, status=Status.COMPILE_ERROR, message=reason)

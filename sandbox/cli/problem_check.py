@@ -1,0 +1,89 @@
+"""`sandbox problem check`: run packages on the service and show what does not hold."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sandbox.cli.console import EXIT_USAGE, Url, connect_to_service, fail
+from sandbox.cli.jsonl import show_progress
+
+if TYPE_CHECKING:
+    from sandbox.problems.check import Report
+    from sandbox.problems.problem import Problem
+
+
+def check_packages(
+    folder: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="A package, or a folder of packages.")],
+    failed_only: Annotated[bool, typer.Option("--failed-only", help="Show only what failed.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print all findings as one JSON object.")] = False,
+    url: Url = "",
+) -> None:
+    """Run packages: their validators, their submissions and their time limits.
+
+    Tests that a package only describes in generators.yaml are generated first. The command exits with 0 if everything
+    holds, with 1 if something does not, and with 2 if a package cannot be read.
+    """
+    from sandbox.problems.check import ServiceRunner, check, count_steps
+    from sandbox.problems.importer import Options, find_packages, read_package
+    from sandbox.problems.unsupported import Unsupported
+
+    packages = find_packages(folder)
+    if not packages:
+        fail(f"{folder} has no package: no folder in it has problem.yaml or problem.xml", EXIT_USAGE)
+    reports: list[Report] = []
+    with connect_to_service(url) as client:
+        for package in packages:
+            try:
+                problem: Problem = read_package(package, Options(runner=ServiceRunner(client)))
+                counts = Counter[str]()
+                with show_progress(problem.name, count_steps(problem), counts) as advance:
+
+                    def step(counts: Counter[str] = counts) -> None:
+                        counts["done"] += 1
+                        advance()
+
+                    reports.append(check(problem, client, step))
+            except Unsupported as error:
+                fail(f"{package}: {error}", EXIT_USAGE)
+    if as_json:
+        typer.echo(json.dumps({"passed": all(each.passed for each in reports), "packages": _build_json(reports)}))
+    else:
+        _show_tables(reports, failed_only)
+    raise typer.Exit(int(not all(report.passed for report in reports)))
+
+
+def _build_json(reports: list[Report]) -> list[dict[str, object]]:
+    return [
+        {
+            "name": report.name,
+            "passed": report.passed,
+            "findings": [dataclasses.asdict(finding) for finding in report.findings],
+        }
+        for report in reports
+    ]
+
+
+def _show_tables(reports: list[Report], failed_only: bool) -> None:
+    from rich.box import SIMPLE
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    console = Console()
+    for report in reports:
+        findings = [finding for finding in report.findings if not (failed_only and finding.passed)]
+        failed = sum(not finding.passed for finding in report.findings)
+        table = Table("check", "name", "result", "cpu s", "detail", box=SIMPLE, title=report.name, title_justify="left")
+        for finding in findings:
+            result = "[green]ok[/]" if finding.passed else "[red]FAILED[/]"
+            time_s = f"{finding.cpu_time_s:.2f}" if finding.cpu_time_s else ""
+            table.add_row(finding.kind, escape(finding.name), result, time_s, escape(finding.detail))
+        if findings:
+            console.print(table)
+        console.print(f"{report.name}: {len(report.findings)} checks, {failed} failed")

@@ -1,0 +1,1 @@
+"""Problem packages and data set rows as tasks: one importer a file, and one model, `Problem`."""

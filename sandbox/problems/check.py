@@ -1,0 +1,246 @@
+"""Check a package by running it: validators, checker, submissions, and the time limit.
+
+A package is sound if its validators accept every input and reject the invalid ones, its checker agrees with the
+examples of outputs, every submission gets the verdicts that its folder promises, and the time limit separates the
+accepted submissions from the slow ones with room on both sides. The factors of that room are those of the 2025-09
+format.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from sandbox.problems.problem import (
+    OUTCOMES,
+    InputValidator,
+    OutputExample,
+    Problem,
+    ProblemTest,
+    Program,
+    Submission,
+)
+from sandbox.problems.problem import Protocol as ValidatorProtocol
+from sandbox.problems.unsupported import Unsupported
+from sandbox.runner.contract import Status, Verdict
+from sandbox.schema import ExecuteRequest, ExecuteResult, TestCase, VerifyRequest, VerifyResult
+from sandbox.schema.checkers import InteractiveChecker
+from sandbox.schema.wire import LimitsRequest
+
+ACCEPTED_TO_LIMIT = 2.0
+LIMIT_TO_SLOW = 1.5
+MAX_TIME_LIMIT_S = 300.0
+PROGRAM_LIMITS = LimitsRequest(cpu_time_s=60.0, memory_mb=2048, output_kb=131_072)
+_VALID_EXIT_CODES = {ValidatorProtocol.KATTIS: 42, ValidatorProtocol.TESTLIB: 0}
+_PRINT_OUTPUT = "import sys\nsys.stdin.buffer.read()\nsys.stdout.buffer.write({output!r})\n"
+
+
+class ClientLike(Protocol):
+    """The methods of `sandbox.client.Client` that a check needs."""
+
+    def execute(self, program: ExecuteRequest) -> ExecuteResult: ...
+
+    def execute_stream(self, programs: Iterable[ExecuteRequest]) -> Iterator[tuple[int, ExecuteResult]]: ...
+
+    def verify_stream(self, submissions: Iterable[VerifyRequest]) -> Iterator[tuple[int, VerifyResult]]: ...
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The outcome of one check. `cpu_time_s` is the most CPU time of one test, if programs were judged."""
+
+    kind: str
+    name: str
+    passed: bool
+    detail: str = ""
+    cpu_time_s: float = 0.0
+
+
+@dataclass
+class Report:
+    """All findings about one package."""
+
+    name: str
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def passed(self) -> bool:
+        return all(finding.passed for finding in self.findings)
+
+
+class ServiceRunner:
+    """Runs generators and reference solutions on the service."""
+
+    def __init__(self, client: ClientLike) -> None:
+        self._client = client
+
+    def run(self, program: Program, args: Sequence[str], stdin: bytes) -> bytes:
+        """Return the program's stdout. Raises Unsupported unless it ends well."""
+        result = self._client.execute(
+            ExecuteRequest(
+                language=program.language,
+                code=program.code,
+                args=list(args),
+                stdin_base64=stdin,
+                limits=PROGRAM_LIMITS,
+            )
+        )
+        if result.status is not Status.OK:
+            text = result.compile.stderr if result.compile and result.status is Status.COMPILE_ERROR else result.stderr
+            command = " ".join((program.name, *args))
+            raise Unsupported(command, f"ended with {result.status}: {(result.message or text)[:300]}".rstrip(": "))
+        return result.stdout.encode() if result.stdout_base64 is None else result.stdout_base64
+
+
+def count_steps(problem: Problem) -> int:
+    """Return how often `check` calls `advance`."""
+    inputs = len(problem.tests) + len(problem.invalid_inputs)
+    return len(problem.input_validators) * inputs + len(problem.output_examples) + len(problem.submissions)
+
+
+def check(problem: Problem, client: ClientLike, advance: Callable[[], object]) -> Report:
+    """Run all checks and call `advance` after each program. Raises the client's errors."""
+    report = Report(problem.name)
+    report.findings += _check_inputs(problem, client, advance)
+    report.findings += _check_outputs(problem, client, advance)
+    submissions = _check_submissions(problem, client, advance)
+    report.findings += submissions
+    report.findings += _check_time_limit(problem, submissions)
+    return report
+
+
+def _check_inputs(problem: Problem, client: ClientLike, advance: Callable[[], object]) -> Iterator[Finding]:
+    if not problem.input_validators:
+        yield Finding("input validators", "input_validators", False, "the package has none")
+        return
+    tests = [*problem.tests, *problem.invalid_inputs]
+    pairs = [(validator, test) for validator in problem.input_validators for test in tests]
+    results: dict[int, ExecuteResult] = {}
+    for number, result in client.execute_stream([_build_validation(*pair) for pair in pairs]):
+        results[number] = result
+        advance()
+    accepting = {
+        (validator.name, test.name): _accepts(validator, results[number])
+        for number, (validator, test) in enumerate(pairs)
+    }
+    failures = {
+        (validator.name, test.name): _describe_run(results[number]) for number, (validator, test) in enumerate(pairs)
+    }
+    for validator in problem.input_validators:
+        rejected = [test.name for test in problem.tests if not accepting[validator.name, test.name]]
+        detail = f"{len(problem.tests)} inputs"
+        if rejected:
+            detail = f"rejects {_shorten(rejected)}: {failures[validator.name, rejected[0]]}"
+        yield Finding("input validator", validator.name, not rejected, detail)
+    for test in problem.invalid_inputs:
+        is_rejected = any(not accepting[validator.name, test.name] for validator in problem.input_validators)
+        yield Finding("invalid input", test.name, is_rejected, "" if is_rejected else "every validator accepts it")
+
+
+def _build_validation(validator: InputValidator, test: ProblemTest) -> ExecuteRequest:
+    case = test.test
+    if not isinstance(case, TestCase):
+        raise Unsupported(test.name, "input validators read stdin, but the test calls a function")
+    return ExecuteRequest(
+        language=validator.language,
+        code=validator.code,
+        stdin_base64=case.stdin_bytes,
+        args=list(test.validator_args),
+        files=case.files,
+        limits=PROGRAM_LIMITS,
+    )
+
+
+def _accepts(validator: InputValidator, result: ExecuteResult) -> bool:
+    return result.signal is None and result.exit_code == _VALID_EXIT_CODES[validator.protocol]
+
+
+def _describe_run(result: ExecuteResult) -> str:
+    text = result.compile.stderr if result.compile and result.status is Status.COMPILE_ERROR else result.stderr
+    return " ".join(f"{result.status}, exit code {result.exit_code}: {text.strip() or result.message}"[:200].split())
+
+
+def _check_outputs(problem: Problem, client: ClientLike, advance: Callable[[], object]) -> Iterator[Finding]:
+    """Judge a program that prints the example's output."""
+    examples = problem.output_examples
+    if examples and isinstance(problem.checker, InteractiveChecker):
+        yield Finding("output", "data", False, "examples of outputs make no sense for an interactive problem")
+        return
+    requests = [_build_print(problem, example) for example in examples]
+    for number, result in client.verify_stream(requests):
+        advance()
+        example, verdict = examples[number], result.verdict
+        expected = Verdict.ACCEPTED if example.is_valid else Verdict.WRONG_ANSWER
+        detail = "" if verdict is expected else f"{verdict} instead of {expected}: {_find_message(result)}"
+        yield Finding("output", example.name, verdict is expected, detail.rstrip(": "))
+
+
+def _build_print(problem: Problem, example: OutputExample) -> VerifyRequest:
+    case = TestCase(stdin_base64=example.stdin, expected_base64=example.answer)
+    code = _PRINT_OUTPUT.format(output=example.output)
+    return VerifyRequest(language="python", code=code, tests=[case], checker=problem.checker)
+
+
+def _check_submissions(problem: Problem, client: ClientLike, advance: Callable[[], object]) -> list[Finding]:
+    requests = [_build_request(problem, submission) for submission in problem.submissions]
+    findings: dict[int, Finding] = {}
+    for number, result in client.verify_stream(requests):
+        findings[number] = _judge(problem.submissions[number], problem.tests, result)
+        advance()
+    if not any(submission.is_reference for submission in problem.submissions):
+        findings[len(requests)] = Finding("submission", "submissions/accepted", False, "the package has none")
+    return [findings[number] for number in sorted(findings)]
+
+
+def _build_request(problem: Problem, submission: Submission) -> VerifyRequest:
+    request: dict[str, Any] = problem.build_verify_request(submission)
+    if _must_be_slow(submission) and problem.limits.cpu_time_s:
+        limit = min(problem.limits.cpu_time_s * LIMIT_TO_SLOW, MAX_TIME_LIMIT_S)
+        request["limits"] = {**request["limits"], "cpu_time_s": limit}
+    return VerifyRequest.model_validate(request)
+
+
+def _must_be_slow(submission: Submission) -> bool:
+    return submission.required == {Verdict.TIME_LIMIT_EXCEEDED}
+
+
+def _judge(submission: Submission, tests: Sequence[ProblemTest], result: VerifyResult) -> Finding:
+    """Compare the verdicts of all tests with those that the submission may get and must get."""
+    kind = f"{submission.language} submission"
+    slowest = max((test.usage.cpu_time_s for test in result.tests), default=0.0)
+    if result.verdict is Verdict.COMPILE_ERROR and Verdict.COMPILE_ERROR not in submission.required:
+        text = result.compile.stderr if result.compile else ""
+        return Finding(kind, submission.name, False, f"compile_error: {' '.join(text.split())[:200]}")
+    verdicts = [(name.name, test.verdict) for name, test in zip(tests, result.tests, strict=True)]
+    forbidden = [(name, verdict) for name, verdict in verdicts if verdict not in submission.permitted]
+    if forbidden:
+        verdict = forbidden[0][1]
+        message = next((test.message for test in result.tests if test.verdict is verdict), "")
+        detail = f"{verdict} on {_shorten([name for name, _ in forbidden])}: {message}"
+        return Finding(kind, submission.name, False, detail.rstrip(": "), slowest)
+    if not any(verdict in submission.required for _, verdict in verdicts):
+        wanted = " or ".join(sorted(submission.required & OUTCOMES))
+        at = f" within {LIMIT_TO_SLOW} x the time limit" if _must_be_slow(submission) else ""
+        return Finding(kind, submission.name, False, f"no test gives {wanted}{at}", slowest)
+    return Finding(kind, submission.name, True, str(result.verdict), slowest)
+
+
+def _find_message(result: VerifyResult) -> str:
+    return next((test.message for test in result.tests if test.message), "")
+
+
+def _check_time_limit(problem: Problem, submissions: Sequence[Finding]) -> Iterator[Finding]:
+    references = {submission.name for submission in problem.submissions if submission.is_reference}
+    slowest = max((finding.cpu_time_s for finding in submissions if finding.name in references), default=0.0)
+    limit = problem.limits.cpu_time_s
+    if limit is None:
+        yield Finding("time limit", "problem", True, f"none given; the slowest accepted needs {slowest:.2f} s")
+        return
+    passed = slowest * ACCEPTED_TO_LIMIT <= limit
+    detail = f"{limit:g} s; the slowest accepted submission needs {slowest:.2f} s"
+    yield Finding("time limit", "problem", passed, detail if passed else f"{detail}, more than half of it")
+
+
+def _shorten(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"

@@ -1,0 +1,112 @@
+"""Read a whole package into a `Problem`.
+
+Everything that decides a verdict is read or is an error: types of problems, groups and their settings, validators,
+included files. What only a judge of a contest or a reader needs is listed in `Problem.left_out`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from sandbox.problems.kattis.generators import ProgramRunner, add_generated_tests, read_generators
+from sandbox.problems.kattis.metadata import Metadata, read_metadata
+from sandbox.problems.kattis.output_validator import build_custom_checker, build_default_checker
+from sandbox.problems.kattis.programs import SourceText, list_programs
+from sandbox.problems.kattis.submissions import read_submissions
+from sandbox.problems.kattis.test_data import TestData, read_test_data
+from sandbox.problems.problem import InputValidator, Problem
+from sandbox.problems.unsupported import Unsupported, name_the_place
+from sandbox.schema import TestCase
+from sandbox.schema.checkers import Checker
+
+_GRAMMARS = frozenset({".ctd", ".viva"})
+_VALIDATOR_FOLDERS = ("output_validator", "output_validators")
+_INPUT_VALIDATOR_FOLDERS = ("input_validators", "input_format_validators")
+_STATEMENT_FOLDERS = ("statement", "problem_statement")
+
+
+def read_package(package: Path, runner: ProgramRunner | None = None) -> Problem:
+    """Read the package in a folder. `runner` generates tests that are not in `data/`. Raises Unsupported."""
+    metadata = read_metadata(package)
+    _reject_parts(package)
+    submissions = read_submissions(package, metadata)
+    generators = read_generators(package, metadata)
+    data = read_test_data(package, metadata)
+    solutions = {each.name: each for each in submissions.programs if each.is_reference}
+    add_generated_tests(package, generators, solutions, data, runner, needs_answers=not metadata.is_interactive)
+    if not data.tests:
+        raise Unsupported("data/", "has no tests")
+    if all(test.is_sample for test in data.tests):
+        raise Unsupported("data/secret", "has no tests, and the samples alone accept wrong programs")
+    validators, left_out = _read_input_validators(package, metadata)
+    if not metadata.limits.cpu_time_s:
+        left_out.append("problem.yaml: limits.time_limit: is not given, so the service's default applies")
+    with name_the_place("package"):
+        return Problem(
+            name=package.resolve().name,
+            title=metadata.title,
+            format="kattis-legacy" if metadata.is_legacy else "kattis",
+            statement=_read_statement(package, metadata),
+            tests=tuple(data.tests),
+            language=metadata.language or None,
+            checker=_build_checker(package, metadata, data),
+            limits=metadata.limits,
+            submissions=tuple(submissions.programs),
+            input_validators=tuple(validators),
+            invalid_inputs=tuple(data.invalid_inputs),
+            output_examples=tuple(data.output_examples),
+            generators=tuple(generators.programs.values()),
+            left_out=(*left_out, *data.ignored, *submissions.left_out),
+        )
+
+
+def _reject_parts(package: Path) -> None:
+    for name, reason in (
+        ("include", "files that are compiled with submissions cannot be expressed"),
+        ("static_validator", "a static validator cannot be expressed"),
+        ("graders", "a custom grader cannot be expressed"),
+    ):
+        if any(list_programs(package / name)):
+            raise Unsupported(f"{name}/", reason)
+
+
+def _build_checker(package: Path, metadata: Metadata, data: TestData) -> Checker:
+    if not metadata.is_custom and not metadata.is_interactive:
+        answers = (test.test.expected_bytes for test in data.tests if isinstance(test.test, TestCase))
+        return build_default_checker(data.output_args, answers, data.output_args_from)
+    programs = [path for folder in _VALIDATOR_FOLDERS for path in _list_validators(package / folder)]
+    if len(programs) != 1:
+        raise Unsupported("output_validators/", f"must have one program, but has {len(programs)}")
+    return build_custom_checker(SourceText(package, programs[0], metadata), data.output_args, metadata)
+
+
+def _list_validators(folder: Path) -> Sequence[Path]:
+    """Return the programs of a folder. In `output_validator/`, the files together are one program."""
+    programs = list(list_programs(folder))
+    if folder.name == "output_validator" and len(programs) > 1:
+        return [folder]
+    return [path for path in programs if path.suffix not in {".h", ".hh", ".hpp"}]
+
+
+def _read_input_validators(package: Path, metadata: Metadata) -> tuple[list[InputValidator], list[str]]:
+    found, left_out = list[InputValidator](), list[str]()
+    for folder in _INPUT_VALIDATOR_FOLDERS:
+        for path in list_programs(package / folder):
+            name = path.relative_to(package).as_posix()
+            if path.suffix in _GRAMMARS:
+                left_out.append(f"{name}: grammars of this kind are not run")
+            elif path.suffix not in {".h", ".hh", ".hpp"}:
+                source = SourceText(package, path, metadata)
+                with name_the_place(name):
+                    found.append(InputValidator(name=name, language=source.language, code=source.code))
+    return found, left_out
+
+
+def _read_statement(package: Path, metadata: Metadata) -> str:
+    for folder in _STATEMENT_FOLDERS:
+        for name in ("problem.en.md", "problem.md", "problem.en.tex", "problem.tex"):
+            path = package / folder / name
+            if path.is_file():
+                return metadata.replace_constants(path.read_text(encoding="utf-8", errors="replace"))
+    return ""

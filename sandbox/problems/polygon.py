@@ -1,0 +1,245 @@
+"""Import full packages of Codeforces Polygon: `problem.xml` with the files that it names.
+
+A package has one or more test sets with limits and paths of tests, a checker, optionally an interactor, validators and
+solutions with tags. Checkers, interactors, validators and generators are C++ programs written for testlib. The images
+contain an implementation of its interface. Generated tests must be in the package, as in the package for Linux.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from xml.etree.ElementTree import Element, ParseError, XMLParser
+
+from sandbox.problems.limits import build_limits
+from sandbox.problems.problem import (
+    CRASHES,
+    FAILURES,
+    OUTCOMES,
+    InputValidator,
+    Problem,
+    ProblemTest,
+    Program,
+    Submission,
+)
+from sandbox.problems.problem import Protocol as ValidatorProtocol
+from sandbox.problems.testlib import use_precompiled_header
+from sandbox.problems.unsupported import Unsupported, name_the_place
+from sandbox.runner.contract import Verdict
+from sandbox.schema import TestCase
+from sandbox.schema.checkers import Checker, InteractiveChecker, ProgramChecker
+
+FILE = "problem.xml"
+MAX_XML_BYTES = 16 << 20
+_ACCEPTED, _WRONG = frozenset({Verdict.ACCEPTED}), frozenset({Verdict.WRONG_ANSWER})
+_SLOW, _MEMORY = frozenset({Verdict.TIME_LIMIT_EXCEEDED}), frozenset({Verdict.MEMORY_LIMIT_EXCEEDED})
+_TAGS = {
+    "main": (_ACCEPTED, _ACCEPTED),
+    "accepted": (_ACCEPTED, _ACCEPTED),
+    "rejected": (OUTCOMES, FAILURES),
+    "wrong-answer": (OUTCOMES, _WRONG),
+    "presentation-error": (OUTCOMES, _WRONG),
+    "time-limit-exceeded": (OUTCOMES, _SLOW),
+    "time-limit-exceeded-or-accepted": (_ACCEPTED | _SLOW, _ACCEPTED | _SLOW),
+    "time-limit-exceeded-or-memory-limit-exceeded": (OUTCOMES, _SLOW | _MEMORY),
+    "memory-limit-exceeded": (OUTCOMES, _MEMORY),
+    "failed": (OUTCOMES, CRASHES),
+}
+# Polygon names a language by its compiler, such as cpp.g++17 or python.3.
+_LANGUAGES = (
+    ("cpp.g++11", "cpp17"),
+    ("cpp.g++14", "cpp17"),
+    ("cpp.g++17", "cpp17"),
+    ("cpp", "cpp20"),
+    ("c.gcc", "c"),
+    ("python.pypy3", "pypy"),
+    ("python.3", "python"),
+    ("java", "java"),
+    ("kotlin", "kotlin"),
+    ("pas", "pascal"),
+    ("csharp", "csharp"),
+    ("go", "go"),
+    ("rust", "rust"),
+)
+
+
+def read_package(package: Path) -> Problem:
+    """Read the package in a folder. Raises Unsupported."""
+    root = _parse(package / FILE)
+    judging = _find(root, "judging", FILE)
+    for name in ("input-file", "output-file"):
+        if judging.get(name):
+            raise Unsupported(f"{FILE}: judging: {name}", "programs that read or write files are not supported here")
+    if int(judging.get("run-count") or 1) != 1:
+        raise Unsupported(f"{FILE}: judging: run-count", "problems with several runs cannot be expressed")
+    testsets = judging.findall("testset")
+    if not testsets:
+        raise Unsupported(f"{FILE}: judging: testset", "is missing")
+    testset = next((each for each in testsets if each.get("name") == "tests"), testsets[0])
+    left_out = [
+        f"{FILE}: testset {each.get('name')}: only one test set is imported" for each in testsets if each is not testset
+    ]
+    interactor = root.find("assets/interactor")
+    title = next(
+        (name.get("value") or "" for name in root.findall("names/name") if name.get("language") == "english"), ""
+    )
+    submissions, unread = _read_solutions(package, root)
+    time_ms, memory_bytes = _read_int(testset, "time-limit"), _read_int(testset, "memory-limit")
+    with name_the_place(FILE):
+        return Problem(
+            name=root.get("short-name") or package.resolve().name,
+            title=title,
+            format="polygon",
+            tests=tuple(_read_tests(package, testset, needs_answers=interactor is None)),
+            checker=_build_checker(package, root, interactor),
+            limits=build_limits(time_ms / 1000, memory_bytes / 2**20, where=f"{FILE}: testset"),
+            submissions=tuple(submissions),
+            input_validators=tuple(_read_validators(package, root)),
+            generators=tuple(_read_generators(package, root)),
+            left_out=(*left_out, *unread),
+        )
+
+
+def _parse(path: Path) -> Element:
+    try:
+        data = path.read_bytes()
+        if len(data) > MAX_XML_BYTES or b"<!DOCTYPE" in data or b"<!ENTITY" in data:
+            raise Unsupported(FILE, "is too large, or defines entities")
+        parser = XMLParser()
+        parser.feed(data)
+        root: Element = parser.close()
+    except (ParseError, OSError) as error:
+        raise Unsupported(FILE, f"cannot be read: {error}") from None
+    if root.tag != "problem":
+        raise Unsupported(FILE, f"must contain <problem>, not <{root.tag}>")
+    return root
+
+
+def _find(element: Element, path: str, where: str) -> Element:
+    found = element.find(path)
+    if found is None:
+        raise Unsupported(f"{where}: {path}", "is missing")
+    return found
+
+
+def _read_int(testset: Element, name: str) -> int:
+    text = _find(testset, name, f"{FILE}: testset").text or ""
+    if not text.strip().isdecimal():
+        raise Unsupported(f"{FILE}: testset: {name}", f"{text!r} is not a number")
+    return int(text)
+
+
+def _read_tests(package: Path, testset: Element, *, needs_answers: bool) -> list[ProblemTest]:
+    inputs, answers = (
+        _find(testset, name, f"{FILE}: testset").text or "" for name in ("input-path-pattern", "answer-path-pattern")
+    )
+    entries = testset.findall("tests/test")
+    count = _read_int(testset, "test-count")
+    if len(entries) != count:
+        raise Unsupported(f"{FILE}: testset: test-count", f"is {count}, but there are {len(entries)} tests")
+    if any(entry.get("points") for entry in entries) or testset.find("groups") is not None:
+        raise Unsupported(f"{FILE}: testset: tests", "points and groups cannot be expressed")
+    return [
+        _read_test(package, _fill(inputs, number), _fill(answers, number), entry, needs_answers=needs_answers)
+        for number, entry in enumerate(entries, start=1)
+    ]
+
+
+def _fill(pattern: str, number: int) -> str:
+    try:
+        return pattern % number
+    except (TypeError, ValueError):
+        raise Unsupported(f"{FILE}: testset", f"{pattern!r} is not a pattern such as tests/%02d") from None
+
+
+def _read_test(package: Path, given: str, answer: str, entry: Element, *, needs_answers: bool) -> ProblemTest:
+    if not (package / given).is_file():
+        how = f"made by `{entry.get('cmd')}`" if entry.get("method") == "generated" else "a manual test"
+        raise Unsupported(given, f"is missing ({how}); export the package for Linux, which contains all tests")
+    if needs_answers and not (package / answer).is_file():
+        raise Unsupported(answer, "is missing; export the package for Linux, which contains all answers")
+    fields: dict[str, str | bytes] = {}
+    for name, path in (("stdin", given), ("expected", answer)):
+        data = read_file(package, path) if (package / path).is_file() else b""
+        try:
+            fields[name] = data.decode()
+        except UnicodeDecodeError:
+            fields[f"{name}_base64"] = data
+    with name_the_place(given):
+        case = TestCase.model_validate(fields)
+    return ProblemTest(name=given, is_sample=entry.get("sample") == "true", test=case)
+
+
+def read_file(package: Path, name: str) -> bytes:
+    """Return a file of the package. Raises Unsupported if it is missing or outside."""
+    path = (package / name).resolve()
+    if not path.is_relative_to(package.resolve()) or not path.is_file():
+        raise Unsupported(name, "is not a file of the package")
+    return path.read_bytes()
+
+
+def _read_program(package: Path, source: Element, where: str) -> Program:
+    path, kind = source.get("path") or "", source.get("type") or ""
+    language = next((name for prefix, name in _LANGUAGES if kind.startswith(prefix)), "")
+    if not language:
+        raise Unsupported(path or where, f"the language {kind!r} is not supported")
+    try:
+        code = read_file(package, path).decode()
+    except UnicodeDecodeError as error:
+        raise Unsupported(path, f"is not UTF-8: {error}") from None
+    with name_the_place(path):
+        return Program(name=path, language=language, code=use_precompiled_header(code))
+
+
+def _build_checker(package: Path, root: Element, interactor: Element | None) -> Checker:
+    checker = root.find("assets/checker")
+    if interactor is not None:
+        if checker is not None:
+            raise Unsupported(f"{FILE}: checker", "a checker that judges what the interactor wrote cannot be expressed")
+        program = _read_program(package, _find(interactor, "source", f"{FILE}: interactor"), f"{FILE}: interactor")
+        with name_the_place(program.name):
+            return InteractiveChecker(type="interactive", language=program.language, code=program.code)
+    if checker is None:
+        raise Unsupported(f"{FILE}: assets: checker", "is missing")
+    program = _read_program(package, _find(checker, "source", f"{FILE}: checker"), f"{FILE}: checker")
+    with name_the_place(program.name):
+        return ProgramChecker(type="program", language=program.language, code=program.code)
+
+
+def _read_validators(package: Path, root: Element) -> list[InputValidator]:
+    found = []
+    for validator in root.findall("assets/validators/validator"):
+        program = _read_program(package, _find(validator, "source", f"{FILE}: validator"), f"{FILE}: validator")
+        found.append(InputValidator(**program.model_dump(), protocol=ValidatorProtocol.TESTLIB))
+    return found
+
+
+def _read_generators(package: Path, root: Element) -> list[Program]:
+    """Return the programs that the commands of generated tests name."""
+    commands = {
+        (test.get("cmd") or " ").split(" ")[0] for test in root.iter("test") if test.get("method") == "generated"
+    }
+    sources = root.findall("files/executables/executable/source")
+    return [
+        _read_program(package, source, f"{FILE}: executable")
+        for source in sources
+        if Path(source.get("path") or "").stem in commands
+    ]
+
+
+def _read_solutions(package: Path, root: Element) -> tuple[list[Submission], list[str]]:
+    found, left_out = list[Submission](), list[str]()
+    for solution in root.findall("assets/solutions/solution"):
+        tag, source = solution.get("tag") or "", solution.find("source")
+        if tag not in _TAGS or source is None:
+            left_out.append(f"{FILE}: solution with the tag {tag!r}: has no known verdict")
+            continue
+        try:
+            program = _read_program(package, source, f"{FILE}: solution")
+        except Unsupported as error:
+            left_out.append(str(error))
+            continue
+        permitted, required = _TAGS[tag]
+        found.append(
+            Submission(**program.model_dump(), permitted=permitted, required=required, is_reference=tag == "main")
+        )
+    return found, left_out

@@ -1,0 +1,102 @@
+"""Claims on work, and leases on the right to have it: shared by the queue of programs and the GPU pool.
+
+Theory of operation. A worker that takes work claims it under its name. It renews a lease a few times before the lease
+ends, from a separate thread, so long work does not make the worker look dead. Living workers look for two kinds of
+orphans and requeue them: work that is claimed by a worker without a lease, and work that has no claim and is in no
+queue, because its worker died between taking and claiming it. A worker that was only suspended may resume and run work
+that has also run elsewhere, so each kind of work must ignore the second result.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from typing import NamedTuple, Protocol
+
+from sandbox.queue.repeating_thread import RepeatingThread
+
+RENEWALS_PER_LEASE = 4
+
+
+class Claim(NamedTuple):
+    """A piece of unfinished work, its queue, and the worker that has claimed it, if any."""
+
+    id: str
+    queue: str
+    worker: str | None
+
+
+class ClaimedWork(Protocol):
+    """Work in Redis that workers claim. Every method may raise RedisError."""
+
+    def list_living(self) -> set[str]:
+        """Return the names of the workers that have a lease."""
+
+    def list_unfinished(self) -> Iterable[Claim]:
+        """Return the work that may be orphaned."""
+
+    def requeue_from(self, claim: Claim) -> bool:
+        """Requeue work of a lost worker, if that worker still has the claim. Returns whether it did."""
+
+    def is_lost(self, claim: Claim) -> bool:
+        """Return whether work without a claim is in no queue, also if its worker has a moment to claim it."""
+
+    def enqueue_lost(self, claim: Claim) -> None:
+        """Queue lost work."""
+
+
+def reap(work: ClaimedWork) -> list[str]:
+    """Requeue orphaned work, and return the ids."""
+    living = work.list_living()
+    requeued = []
+    for claim in work.list_unfinished():
+        if claim.worker is None:
+            if work.is_lost(claim):
+                work.enqueue_lost(claim)
+                requeued.append(claim.id)
+        elif claim.worker not in living and work.requeue_from(claim):
+            requeued.append(claim.id)
+    return requeued
+
+
+class LeaseKeeper:
+    """Renews a worker's lease with `renew`. Calls `reap` after each renewal, unless living workers may look lost."""
+
+    def __init__(
+        self, lease_s: float, renew: Callable[[], object], reap: Callable[[], object], failed: str = "heartbeat missed"
+    ) -> None:
+        self._lease_s = lease_s
+        self._renew = renew
+        self._reap = reap
+        self._renewed_at = self._may_reap_from = 0.0
+        self._thread = RepeatingThread("lease", lease_s / RENEWALS_PER_LEASE, self._renew_and_reap, failed)
+
+    def start(self) -> None:
+        """Take the lease, and keep it from now on. Raises what `renew` raises."""
+        self._renew()
+        self._renewed_at = time.monotonic()
+        self._thread.start()
+
+    def request_stop(self) -> None:
+        """Renew the lease no more."""
+        self._thread.request_stop()
+
+    def stop(self) -> None:
+        """Stop renewing the lease, and wait for a renewal that runs now."""
+        self._thread.stop(timeout_s=self._lease_s)
+
+    def _renew_and_reap(self) -> None:
+        self._renew()
+        if self._may_reap():
+            self._reap()
+
+    def _may_reap(self) -> bool:
+        """Tell whether a worker without a lease can be taken for dead.
+
+        For one lease after a late renewal it cannot: if Redis was away, living workers could not renew theirs either.
+        """
+        now = time.monotonic()
+        if now - self._renewed_at > self._lease_s:
+            self._may_reap_from = now + self._lease_s
+        self._renewed_at = now
+        return now >= self._may_reap_from

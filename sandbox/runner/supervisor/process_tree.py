@@ -1,0 +1,60 @@
+"""The tree of processes: list children and descendants, and kill."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from sandbox.runner.supervisor.usage import read_kernel_file
+
+HAS_CHILDREN_FILE = os.path.exists(f"/proc/self/task/{os.getpid()}/children")  # False on gVisor
+
+
+def list_children(pid: int) -> list[int]:
+    """Return the direct children of all threads of a process; empty if it has ended."""
+    if not HAS_CHILDREN_FILE:
+        return _map_children().get(pid, [])
+    found: list[int] = []
+    try:
+        threads = os.listdir(f"/proc/{pid}/task")
+        for thread in threads:
+            found += map(int, read_kernel_file(f"/proc/{pid}/task/{thread}/children").split())
+    except OSError:
+        return found
+    return found
+
+
+def list_descendants(pid: int) -> list[int]:
+    """Return all living descendants of a process, parents before children."""
+    listed = None if HAS_CHILDREN_FILE else _map_children()
+    found: list[int] = []
+    waiting = [pid]
+    while waiting:
+        parent = waiting.pop()
+        its_own = list_children(parent) if listed is None else listed.get(parent, [])
+        found += its_own
+        waiting += its_own
+    return found
+
+
+def _map_children() -> dict[int, list[int]]:
+    """Map every process to its children, using the parent that each process reports."""
+    found: dict[int, list[int]] = {}
+    for name in os.listdir("/proc"):
+        if not name.isdecimal():
+            continue
+        try:
+            status = read_kernel_file(f"/proc/{name}/stat")
+        except OSError:
+            continue
+        parent = int(status.rpartition(b")")[2].split()[1])  # a process name may contain parentheses
+        found.setdefault(parent, []).append(int(name))
+    return found
+
+
+def kill(pid: int) -> None:
+    """Kill a process; it is no error if it has already ended."""
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass

@@ -1,0 +1,13 @@
+#include <bits/stdc++.h>
+using namespace std;
+int main() {
+    int k, s;
+    cin >> k >> s;
+    vector<int> coins(k), best(s + 1, 1 << 29);
+    for (int &coin : coins) cin >> coin;
+    best[0] = 0;
+    for (int total = 1; total <= s; total++)
+        for (int coin : coins)
+            if (coin <= total) best[total] = min(best[total], best[total - coin] + 1);
+    cout << (best[s] < 1 << 29 ? best[s] : -1) << endl;
+}

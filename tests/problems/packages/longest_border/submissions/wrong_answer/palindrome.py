@@ -1,0 +1,2 @@
+word = input()
+print(len(word) - 1 if word == word[::-1] else 0)

@@ -1,0 +1,1 @@
+print(1 if int(input()) == 1 else -1)

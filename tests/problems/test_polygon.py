@@ -1,0 +1,131 @@
+"""Packages of Codeforces Polygon become problems; what cannot be expressed names its file."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from sandbox.problems.importer import read_package, read_problems
+from sandbox.problems.problem import Problem, Protocol
+from sandbox.problems.unsupported import Unsupported
+from sandbox.runner.contract import Verdict
+from sandbox.schema import TestCase
+from sandbox.schema.checkers import InteractiveChecker, ProgramChecker
+
+XML = """\
+<?xml version="1.0" encoding="utf-8" standalone="no"?>
+<problem revision="3" short-name="double" url="https://polygon.example/double">
+  <names><name language="russian" value="-"/><name language="english" value="Double"/></names>
+  <judging cpu-name="x" cpu-speed="3600" input-file="" output-file="" run-count="1">
+    <testset name="tests">
+      <time-limit>1500</time-limit>
+      <memory-limit>268435456</memory-limit>
+      <test-count>2</test-count>
+      <input-path-pattern>tests/%02d</input-path-pattern>
+      <answer-path-pattern>tests/%02d.a</answer-path-pattern>
+      <tests>
+        <test method="manual" sample="true"/>
+        <test cmd="gen 5" method="generated"/>
+      </tests>
+    </testset>
+  </judging>
+  <files>
+    <executables><executable><source path="files/gen.cpp" type="cpp.g++17"/></executable></executables>
+  </files>
+  <assets>
+    <checker name="std::ncmp.cpp" type="testlib">
+      <source path="files/check.cpp" type="cpp.g++17"/>
+      <testset><test-count>0</test-count><tests/></testset>
+    </checker>
+    <validators><validator><source path="files/val.cpp" type="cpp.g++17"/></validator></validators>
+    <solutions>
+      <solution tag="main"><source path="solutions/main.cpp" type="cpp.g++17"/></solution>
+      <solution tag="time-limit-exceeded"><source path="solutions/slow.py" type="python.3"/></solution>
+      <solution tag="rejected"><source path="solutions/old.dpr" type="delphi"/></solution>
+    </solutions>
+  </assets>
+</problem>
+"""
+FILES = {
+    "problem.xml": XML,
+    "tests/01": "1\n",
+    "tests/01.a": "2\n",
+    "tests/02": "5\n",
+    "tests/02.a": "10\n",
+    "files/gen.cpp": "// generator",
+    "files/check.cpp": "// checker",
+    "files/val.cpp": "// validator",
+    "solutions/main.cpp": "// main",
+    "solutions/slow.py": "# slow",
+}
+INTERACTOR = '<interactor><source path="files/check.cpp" type="cpp.g++17"/></interactor>'
+
+
+def write(folder: Path, changes: dict[str, str]) -> Path:
+    for name, text in {**FILES, **changes}.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return folder
+
+
+def test_a_package(tmp_path: Path) -> None:
+    problem = read_package(write(tmp_path, {}))
+    assert (problem.name, problem.title, problem.format) == ("double", "Double", "polygon")
+    assert [test.test for test in problem.tests] == [
+        TestCase(stdin="1\n", expected="2\n"),
+        TestCase(stdin="5\n", expected="10\n"),
+    ]
+    assert [test.is_sample for test in problem.tests] == [True, False]
+    assert (problem.limits.cpu_time_s, problem.limits.memory_mb) == (1.5, 256)
+    assert isinstance(problem.checker, ProgramChecker)
+    assert (problem.checker.language, problem.checker.code) == ("cpp17", "// checker")
+    assert [each.protocol for each in problem.input_validators] == [Protocol.TESTLIB]
+    assert [each.name for each in problem.generators] == ["files/gen.cpp"]
+    assert [each.required for each in problem.submissions] == [{Verdict.ACCEPTED}, {Verdict.TIME_LIMIT_EXCEEDED}]
+    assert problem.left_out == ("solutions/old.dpr: the language 'delphi' is not supported",)
+
+
+def test_an_interactor_without_a_checker(tmp_path: Path) -> None:
+    start, end = XML.index("<checker"), XML.index("</checker>") + len("</checker>")
+    problem = read_package(write(tmp_path, {"problem.xml": XML[:start] + INTERACTOR + XML[end:]}))
+    assert isinstance(problem.checker, InteractiveChecker)
+
+
+def test_a_program_for_testlib_begins_with_the_precompiled_header(tmp_path: Path) -> None:
+    code = '// checker\n#include "testlib.h"\n'
+    problem = read_package(write(tmp_path, {"files/check.cpp": code}))
+    assert isinstance(problem.checker, ProgramChecker)
+    assert problem.checker.code == f"#include <bits/stdc++.h>\n#line 1\n{code}"
+
+
+def test_a_zip_file(tmp_path: Path) -> None:
+    archive = shutil.make_archive(str(tmp_path / "double"), "zip", write(tmp_path / "folder", {}))
+    (problem,) = read_problems(Path(archive))
+    assert isinstance(problem, Problem)
+    assert problem.name == "double"
+
+
+@pytest.mark.parametrize(
+    ("change", "where"),
+    [
+        (('input-file=""', 'input-file="in.txt"'), "problem.xml: judging: input-file"),
+        (('run-count="1"', 'run-count="2"'), "problem.xml: judging: run-count"),
+        (("<test-count>2<", "<test-count>3<"), "problem.xml: testset: test-count"),
+        (("tests/%02d<", "tests/%03d<"), "tests/001"),
+        (("tests/%02d.a<", "answers/%02d<"), "answers/01"),
+        (('sample="true"', 'points="5"'), "problem.xml: testset: tests"),
+        (("<assets>", f"<assets>{INTERACTOR}"), "problem.xml: checker"),
+        (('files/check.cpp" type="cpp.g++17"', 'files/check.cpp" type="delphi"'), "files/check.cpp"),
+        (("files/val.cpp", "../outside.cpp"), "../outside.cpp"),
+        (("<problem ", "<contest "), "problem.xml"),
+        (('standalone="no"?>', 'standalone="no"?><!DOCTYPE problem [<!ENTITY a "b">]>'), "problem.xml"),
+        (("<time-limit>1500", "<time-limit>fast"), "problem.xml: testset: time-limit"),
+    ],
+)
+def test_what_cannot_be_expressed_names_its_file(tmp_path: Path, change: tuple[str, str], where: str) -> None:
+    with pytest.raises(Unsupported) as caught:
+        read_package(write(tmp_path, {"problem.xml": XML.replace(*change)}))
+    assert caught.value.where == where

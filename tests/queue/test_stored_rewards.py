@@ -1,0 +1,85 @@
+"""Test that the rewards of a stored submission are computed once, and that every reader gets the stored ones."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from redis import Redis
+
+from sandbox.errors import InfrastructureError
+from sandbox.queue import redis_keys
+from sandbox.queue.submission import Submission
+from sandbox.rewards.plan import build_plan
+from sandbox.rewards.scoring import score_stored_request
+from sandbox.rewards.task_lookup import refuse_task_lookup
+from sandbox.schema.reward import RewardRequest, TaskSet
+from sandbox.service import Service, Ticket
+from tests.queue.submit_and_wait import await_job, wait_until
+from tests.worker_processes import WorkerProcesses
+
+TESTS = [{"stdin": "", "expected": "1\n"}, {"stdin": "", "expected": "2\n"}]
+COMPLETIONS = ["none", "```python\nprint(1)\n```", "```python\nprint(3)\n```"]
+REWARDS = [0.0, 0.5, 0.0]
+
+
+def submit_rewards(service: Service, **fields: Any) -> Ticket:
+    body = {"completions": COMPLETIONS, "tests": [TESTS], "policy": "fraction", **fields}
+    request = RewardRequest.model_validate({name: value for name, value in body.items() if value is not None})
+    programs = build_plan(request, service.get_tasks).programs
+    return service.submit(Submission("verify", programs, batch=True, durable=True, reward=request))
+
+
+def test_the_worker_stores_the_rewards_with_the_last_result(
+    service: Service, worker_processes: WorkerProcesses, redis: Redis
+) -> None:
+    body = TaskSet.model_validate({"tasks": {"a": {"tests": TESTS}}}).model_dump_json(exclude_unset=True).encode()
+    set_id = service.put_tasks(TaskSet.compute_id(body), body).id
+    ticket = submit_rewards(service, tests=None, tasks=[f"{set_id}/a"])
+    worker_processes.start()
+    wait_until(lambda: redis.exists(redis_keys.rewards(ticket.id)), "the worker has stored the rewards")
+    # What they were computed from is no longer needed.
+    redis.delete(redis_keys.reward(ticket.id), redis_keys.task_set(set_id))
+    job = service.get_job(ticket.id)
+    assert job.result is not None
+    assert job.result["rewards"] == REWARDS
+    assert 0 < redis.ttl(redis_keys.rewards(ticket.id)) <= redis.ttl(redis_keys.job(ticket.id)) + 1
+
+
+def test_a_reader_computes_rewards_that_no_worker_stored_and_later_readers_get_the_same(
+    service: Service, worker_processes: WorkerProcesses, redis: Redis
+) -> None:
+    ticket = submit_rewards(service)
+    worker_processes.start()
+    wait_until(lambda: redis.exists(redis_keys.rewards(ticket.id)), "the worker has stored the rewards")
+    redis.delete(redis_keys.rewards(ticket.id))
+    job = await_job(service, ticket.id)
+    assert job.result is not None
+    assert job.result["rewards"] == REWARDS
+    assert json.loads(redis.get(redis_keys.rewards(ticket.id))) == job.result
+    redis.delete(redis_keys.reward(ticket.id))
+    assert service.get_job(ticket.id) == job
+
+
+def test_the_first_stored_rewards_stay(service: Service, worker_processes: WorkerProcesses, redis: Redis) -> None:
+    ticket = submit_rewards(service)
+    first = {"rewards": [7.0] * 3, "details": []}
+    redis.set(redis_keys.rewards(ticket.id), json.dumps(first))
+    worker_processes.start()
+    assert await_job(service, ticket.id).result == first
+
+
+def test_a_request_without_programs_has_its_rewards_at_once(service: Service, redis: Redis) -> None:
+    ticket = submit_rewards(service, completions=["none", "nothing"])
+    job = service.get_job(ticket.id)
+    assert job.result is not None
+    assert job.result["rewards"] == [0.0, 0.0]
+    assert redis.exists(redis_keys.rewards(ticket.id))
+
+
+@pytest.mark.parametrize("change", [{"completions": ["none"]}, {"unknown": 1}], ids=["other programs", "other fields"])
+def test_a_request_of_another_version_is_a_failure_of_the_service(change: dict[str, Any]) -> None:
+    stored = json.dumps({"completions": COMPLETIONS, "tests": [TESTS], **change}).encode()
+    with pytest.raises(InfrastructureError, match="another version"):
+        score_stored_request(stored, [b"{}", b"{}"], look_up_tasks=refuse_task_lookup)
