@@ -26,9 +26,7 @@ def _assert_accessible(page: Page, phone: bool) -> None:
 
 def _judge_in_playground(one: Visit, phone: bool, name: str) -> None:
     page = one.page
-    page.get_by_role("textbox", name="Program").fill(
-        "# sums\na, b = map(int, input().split())\nprint(a + b if a > 0 else 'none')\n"
-    )
+    page.get_by_role("textbox", name="Program").fill(PROGRAM)
     page.get_by_role("tab", name="Tests").click()
     page.get_by_role("button", name="Verify").click()
     expect(page.locator(".diff")).to_be_visible()
