@@ -59,6 +59,8 @@ ONLY_IN = {
     "accelerate": [TRAINING],
     "vllm": [TRAINING],
     "typer": ["cli", "docs/generate"],
+    "openai": ["llm"],
+    "datasketch": ["synth"],
 }
 
 Import = tuple[str, int]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -27,11 +28,14 @@ def find_missing_by_lane(settings: GpuSettings) -> dict[str, str]:
         settings, sorted({name for groups in needs.values() for group in groups for name in group})
     )
     missing_groups = {lane: [group for group in groups if absent.issuperset(group)] for lane, groups in needs.items()}
-    return {
+    lacks = {
         lane: f"{get_python(settings)} has no {' and no '.join(' or '.join(group) for group in groups)}"
         for lane, groups in missing_groups.items()
         if groups
     }
+    if importlib.util.find_spec("openai") is None:  # the worker itself requests completions
+        lacks.setdefault(SERVING_LANE, f"{sys.executable} has no openai; run pip install openai")
+    return lacks
 
 
 def select_working_lanes(lanes: Sequence[str], missing_by_lane: Mapping[str, str]) -> tuple[str, ...]:

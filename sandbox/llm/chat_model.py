@@ -11,24 +11,15 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, TypeVar
 
-import httpx
-
-from sandbox.errors import BadRequest, InfrastructureError
-from sandbox.llm.retry import TRANSIENT_STATUSES, compute_pause_s
+from sandbox.llm.model_client import ModelClient, RequestRejected
 
 ATTEMPTS = 6
-FIRST_DELAY_S = 0.5
 REQUEST_TIMEOUT_S = 600.0
 SEED_LIMIT = 1 << 31
-ERROR_EXCERPT_CHARS = 300
 # The words in which vLLM, OpenAI ("context_length_exceeded") and llama.cpp reject prompts that are too long.
 CONTEXT_EXCEEDED = re.compile(r"context.?length|context.?size|context.?window", re.IGNORECASE)
 
 Parsed = TypeVar("Parsed")
-
-
-class ModelFailed(InfrastructureError):
-    """The model server failed on every attempt. Run the stage again: it continues where it stopped."""
 
 
 @dataclass
@@ -51,11 +42,12 @@ class Usage:
 
 @dataclass(frozen=True)
 class Completion:
-    """A model's answer. `tokens` is the server's count or the number of words; `complete` is False if cut off."""
+    """A model's answer. Tokens are the server's counts or numbers of words; `complete` is False if cut off."""
 
     text: str
     tokens: int
     complete: bool
+    prompt_tokens: int = 0
 
 
 class Unparsable(Exception):
@@ -85,12 +77,8 @@ class ChatModel:
         self._sampling = {"temperature": temperature, "max_tokens": max_tokens}
         self._semaphore = asyncio.Semaphore(concurrency)
         self.concurrency = concurrency
-        self._http = httpx.AsyncClient(
-            base_url=url.rstrip("/"),
-            headers={"Authorization": f"Bearer {key}"} if key else {},
-            timeout=httpx.Timeout(REQUEST_TIMEOUT_S, connect=10.0),
-            limits=httpx.Limits(max_connections=concurrency),
-        )
+        self._url = url.rstrip("/")
+        self._client = ModelClient(key=key, attempts=ATTEMPTS, timeout_s=REQUEST_TIMEOUT_S)
 
     async def __aenter__(self) -> ChatModel:
         return self
@@ -98,65 +86,35 @@ class ChatModel:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        await self._http.aclose()
+        await self._client.__aexit__(kind, error, traceback)
 
     def start_session(self, *key: object) -> PromptSession:
         """Start the calls for one line of output. Their seeds are derived from the run's seed and `key`."""
         return PromptSession(self, "/".join(map(str, (self._seed, *key))))
 
-    async def chat(self, prompt: str, seed: int) -> tuple[Completion, dict[str, Any]]:
-        """Return a completion and the server's token counts. Raises PromptTooLong, ModelFailed and BadRequest."""
+    async def chat(self, prompt: str, seed: int) -> Completion:
+        """Return a completion. Raises PromptTooLong, ModelFailed and BadRequest."""
         body = {
             "model": self._name,
             "messages": [{"role": "user", "content": prompt}],
             "seed": seed,
             **self._sampling,
         }
-        async with self._semaphore:
-            payload = await self._post(body)
         try:
-            choice = payload["choices"][0]
-            text = choice["message"]["content"] or ""
-            thoughts = choice["message"].get("reasoning_content") or ""
-        except (KeyError, IndexError, TypeError, AttributeError):
-            raise ModelFailed(
-                f"unexpected response from the model server: {str(payload)[:ERROR_EXCERPT_CHARS]}"
-            ) from None
-        if thoughts:
-            text = f"<think>\n{thoughts}\n</think>\n{text}"
-        usage = payload.get("usage") or {}
-        tokens = usage.get("completion_tokens") or len(text.split())
-        return Completion(text, tokens, choice.get("finish_reason") != "length"), usage
-
-    async def _post(self, body: dict[str, Any]) -> dict[str, Any]:
-        failure = ""
-        response: httpx.Response | None = None
-        for attempt in range(ATTEMPTS):
-            if attempt:
-                await asyncio.sleep(compute_pause_s(attempt - 1, FIRST_DELAY_S, response))
-            response = None
-            try:
-                response = await self._http.post("/chat/completions", json=body)
-            except httpx.HTTPError as error:
-                failure = f"{type(error).__name__}: {error}"
-                continue
-            if response.status_code == 200:
-                return self._decode_json(response)
-            failure = f"{response.status_code}: {response.text[:ERROR_EXCERPT_CHARS]}"
-            if response.status_code == 400 and CONTEXT_EXCEEDED.search(response.text):
-                raise PromptTooLong(failure)
-            if response.status_code not in TRANSIENT_STATUSES:
-                raise BadRequest(f"the model server rejected the request: {failure}")
-        raise ModelFailed(f"the model server at {self._http.base_url} failed {ATTEMPTS} times: {failure}")
-
-    def _decode_json(self, response: httpx.Response) -> dict[str, Any]:
-        try:
-            payload: dict[str, Any] = response.json()
-        except json.JSONDecodeError:
-            raise ModelFailed(
-                f"the response of the model server is not JSON: {response.text[:ERROR_EXCERPT_CHARS]}"
-            ) from None
-        return payload
+            async with self._semaphore:
+                response = await self._client.complete(self._url, body)
+        except RequestRejected as error:
+            if error.status == 400 and CONTEXT_EXCEEDED.search(error.text):
+                raise PromptTooLong(str(error)) from None
+            raise
+        choice = response.choices[0]
+        text = f"<think>\n{choice.reasoning}\n</think>\n{choice.text}" if choice.reasoning else choice.text
+        return Completion(
+            text,
+            response.completion_tokens or len(text.split()),
+            choice.finish_reason != "length",
+            response.prompt_tokens or len(prompt.split()),
+        )
 
 
 @dataclass
@@ -172,11 +130,11 @@ class PromptSession:
         digest = hashlib.sha256(f"{self.key}/{self.usage.calls}".encode()).digest()
         self.usage.calls += 1
         try:
-            completion, usage = await self.model.chat(prompt, int.from_bytes(digest[:8], "big") % SEED_LIMIT)
+            completion = await self.model.chat(prompt, int.from_bytes(digest[:8], "big") % SEED_LIMIT)
         except PromptTooLong:
             self.usage.too_long += 1
             raise
-        self.usage.prompt_tokens += usage.get("prompt_tokens") or len(prompt.split())
+        self.usage.prompt_tokens += completion.prompt_tokens
         self.usage.completion_tokens += completion.tokens
         return completion
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,7 +13,6 @@ from sandbox.errors import BadRequest
 SHINGLE_WORDS = 3
 BANDS = 32
 ROWS = 4
-_PRIME = (1 << 61) - 1
 
 
 def split_words(text: str) -> list[str]:
@@ -35,36 +33,25 @@ def find_near_duplicates(texts: Sequence[str], threshold: float) -> dict[int, in
     """Map the index of each near duplicate to the index of the earlier text that is kept.
 
     MinHash bands (Broder 1997) propose pairs, and the exact Jaccard similarity of their shingles decides. At the
-    default threshold of 0.7, the bands miss 2 pairs in 10,000.
+    default threshold of 0.7, the bands miss 2 pairs in 10,000. Raises BadRequest if datasketch is not installed.
     """
+    try:
+        from datasketch import MinHash, MinHashLSH
+    except ImportError:
+        raise BadRequest("near duplicates need datasketch: run pip install '.[synth]' in a checkout") from None
     shingles = [extract_ngrams(text, SHINGLE_WORDS) for text in texts]
-    buckets: dict[tuple[int, tuple[int, ...]], list[int]] = {}
+    encoded = ([" ".join(shingle).encode(errors="surrogatepass") for shingle in own] for own in shingles)
+    hashes = MinHash.generator(encoded, num_perm=BANDS * ROWS)
+    kept = MinHashLSH(num_perm=BANDS * ROWS, params=(BANDS, ROWS))
     copies: dict[int, int] = {}
-    for index, own in enumerate(shingles):
-        keys = list(_compute_bands(own))
-        rivals = sorted({rival for key in keys for rival in buckets.get(key, [])})
+    for index, (own, own_hash) in enumerate(zip(shingles, hashes, strict=True)):
+        rivals = sorted(kept.query(own_hash))
         original = next((rival for rival in rivals if compute_jaccard(own, shingles[rival]) >= threshold), None)
         if original is not None:
             copies[index] = original
-            continue
-        for key in keys:
-            buckets.setdefault(key, []).append(index)
+        else:
+            kept.insert(index, own_hash)
     return copies
-
-
-def _compute_bands(shingles: set[tuple[str, ...]]) -> Iterator[tuple[int, tuple[int, ...]]]:
-    hashes = [_hash(" ".join(shingle)) for shingle in shingles] or [0]
-    for band in range(BANDS):
-        row = range(band * ROWS, (band + 1) * ROWS)
-        yield band, tuple(min((_derive_factor(place) * value + place) % _PRIME for value in hashes) for place in row)
-
-
-def _hash(text: str) -> int:
-    return int.from_bytes(hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=7).digest(), "big")
-
-
-def _derive_factor(place: int) -> int:
-    return _hash(f"factor {place}") | 1
 
 
 class Benchmarks:

@@ -74,7 +74,7 @@ function layout() {
         h("details", { class: "limits" }, h("summary", {}, "Limits"),
           h("div", { class: "pair" }, field("CPU time in s", parts.cpu), field("Memory in MiB", parts.memory))),
         h("div", { class: "buttons" }, parts.run, parts.verify, parts.stop)),
-      h("section", { class: "card", "aria-label": "Result", "aria-live": "polite" }, parts.result)));
+      h("section", { class: "card", "aria-label": "Result", "aria-live": "polite" }, h("h2", { class: "sr-only" }, "Result"), parts.result)));
 }
 
 function tabs() {

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from sandbox.api.app import create_app
+from sandbox.config import ApiSettings
 from sandbox.errors import QueueFull
-from sandbox.schema import ExecuteRequest, JobStatus
+from sandbox.schema import MAX_ITEMS, ExecuteRequest, JobStatus
 from tests.api.fake_service import FakeService
 from tests.dialects.conftest import USAGE, ScriptedResults
 
 ROOT = "/dialects/judge0"
 SUBMISSION: dict[str, Any] = {"source_code": "a", "language_id": 71, "stdin": "1"}
 WAIT = {"wait": "true"}
+WEBHOOK_SECRET = f"whsec_{b64encode(bytes(32)).decode()}"
 
 
 def _encode_base64(text: str) -> str:
@@ -149,9 +153,26 @@ async def test_the_tables(http: httpx.AsyncClient) -> None:
     assert (await http.get(f"{ROOT}/languages/99")).status_code == 404
     assert len((await http.get(f"{ROOT}/statuses")).json()) == 14
     assert (await http.get(f"{ROOT}/about")).json() == {"version": "1.13.1"}
-    assert (await http.get(f"{ROOT}/config_info")).json()["max_submission_batch_size"] == 100
     assert (await http.get(f"{ROOT}/workers")).json()[0]["size"] == 3
     assert (await http.get(f"{ROOT}/system_info")).status_code == 200
+
+
+async def test_the_configuration_describes_batches_and_callbacks_as_they_are(
+    http: httpx.AsyncClient, service: FakeService, tmp_path: Path
+) -> None:
+    config = (await http.get(f"{ROOT}/config_info")).json()
+    assert (config["enable_callbacks"], config["callbacks_max_tries"]) == (False, 0)
+    largest: dict[str, Any] = {"submissions": [SUBMISSION] * config["max_submission_batch_size"]}
+    assert len((await http.post(f"{ROOT}/submissions/batch", json=largest)).json()) == MAX_ITEMS
+    largest["submissions"].append(SUBMISSION)
+    assert (await http.post(f"{ROOT}/submissions/batch", json=largest)).status_code == 422
+    settings = ApiSettings(home=tmp_path, webhook_secret=WEBHOOK_SECRET, webhook_tries=4, webhook_timeout_s=7)
+    transport = httpx.ASGITransport(create_app(settings, service))
+    async with httpx.AsyncClient(transport=transport, base_url="http://api") as calling:
+        config = (await calling.get(f"{ROOT}/config_info")).json()
+        assert (config["enable_callbacks"], config["callbacks_max_tries"], config["callbacks_timeout"]) == (True, 4, 7)
+        body = {**SUBMISSION, "callback_url": "https://example.com/done"}
+        assert (await calling.post(f"{ROOT}/submissions", json=body)).status_code == 201
 
 
 @pytest.mark.parametrize(

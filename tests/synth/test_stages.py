@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from sandbox.errors import BadRequest
-from sandbox.llm import chat_model as model_module
-from sandbox.llm.chat_model import ChatModel, Completion, ModelFailed, Unparsable, parse_json_object
+from sandbox.llm import model_client
+from sandbox.llm.chat_model import ChatModel, Completion, Unparsable, parse_json_object
+from sandbox.llm.model_client import ModelFailed
 from sandbox.synth.feature_tree import FeatureTree
 from sandbox.synth.label_noise import corrupt
 from sandbox.synth.prompts import Prompts
@@ -167,7 +168,7 @@ async def test_a_call_is_retried_and_repeats_with_its_key(model: ScriptedModel) 
 
 
 async def test_a_service_that_stays_away_is_said_after_retries(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(model_module, "FIRST_DELAY_S", 0.0)
+    monkeypatch.setattr(model_client, "FIRST_PAUSE_S", 0.0)
     async with ChatModel("http://127.0.0.1:9/v1", "scripted") as asked:
-        with pytest.raises(ModelFailed, match=r"127\.0\.0\.1:9/v1/ failed 6 times: ConnectError"):
+        with pytest.raises(ModelFailed, match=r"127\.0\.0\.1:9/v1 failed 6 times; it did not answer: ConnectError"):
             await asked.start_session("a").ask("x")

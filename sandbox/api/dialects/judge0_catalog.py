@@ -6,8 +6,10 @@ import signal
 from typing import Any
 
 from sandbox import languages as table
+from sandbox.config import WebhookSettings
 from sandbox.errors import BadRequest
 from sandbox.runner.contract import Status
+from sandbox.schema import MAX_ITEMS
 
 # The release that these ids belong to; the SDK uses it to look up languages.
 VERSION = "1.13.1"
@@ -76,47 +78,51 @@ DEFAULT_CPU_TIME_S = 5.0
 DEFAULT_WALL_TIME_S = 10.0
 DEFAULT_MEMORY_KB = 128_000
 
-CONFIG: dict[str, Any] = {
-    "allow_enable_network": False,
-    "allow_enable_per_process_and_thread_memory_limit": False,
-    "allow_enable_per_process_and_thread_time_limit": False,
-    "allowed_languages_for_compile_options": [],
-    "callbacks_max_tries": 0,
-    "callbacks_timeout": 0.0,
-    "cpu_extra_time": 0.0,
-    "cpu_time_limit": DEFAULT_CPU_TIME_S,
-    "enable_additional_files": False,
-    "enable_batched_submissions": True,
-    "enable_callbacks": False,
-    "enable_command_line_arguments": True,
-    "enable_compiler_options": False,
-    "enable_network": False,
-    "enable_per_process_and_thread_memory_limit": False,
-    "enable_per_process_and_thread_time_limit": False,
-    "enable_submission_delete": False,
-    "enable_wait_result": True,
-    "maintenance_mode": False,
-    "max_cpu_extra_time": 0.0,
-    "max_cpu_time_limit": 300.0,
-    "max_extract_size": 0,
-    "max_file_size": 1_048_576,
-    "max_max_file_size": 1_048_576,
-    "max_max_processes_and_or_threads": 512,
-    "max_memory_limit": 16_777_216,
-    "max_number_of_runs": 1,
-    "max_processes_and_or_threads": 64,
-    "max_queue_size": 100_000,
-    "max_stack_limit": 16_777_216,
-    "max_submission_batch_size": 100,
-    "max_wall_time_limit": 900.0,
-    "memory_limit": DEFAULT_MEMORY_KB,
-    "number_of_runs": 1,
-    "redirect_stderr_to_stdout": False,
-    "stack_limit": DEFAULT_MEMORY_KB,
-    "submission_cache_duration": 0.0,
-    "use_docs_as_homepage": False,
-    "wall_time_limit": DEFAULT_WALL_TIME_S,
-}
+
+def build_config(settings: WebhookSettings) -> dict[str, Any]:
+    """Build the answer of `/config_info`. Callbacks need a secret of the operator."""
+    callbacks = bool(settings.webhook_secret)
+    return {
+        "allow_enable_network": False,
+        "allow_enable_per_process_and_thread_memory_limit": False,
+        "allow_enable_per_process_and_thread_time_limit": False,
+        "allowed_languages_for_compile_options": [],
+        "callbacks_max_tries": settings.webhook_tries if callbacks else 0,
+        "callbacks_timeout": settings.webhook_timeout_s if callbacks else 0.0,
+        "cpu_extra_time": 0.0,
+        "cpu_time_limit": DEFAULT_CPU_TIME_S,
+        "enable_additional_files": False,
+        "enable_batched_submissions": True,
+        "enable_callbacks": callbacks,
+        "enable_command_line_arguments": True,
+        "enable_compiler_options": False,
+        "enable_network": False,
+        "enable_per_process_and_thread_memory_limit": False,
+        "enable_per_process_and_thread_time_limit": False,
+        "enable_submission_delete": False,
+        "enable_wait_result": True,
+        "maintenance_mode": False,
+        "max_cpu_extra_time": 0.0,
+        "max_cpu_time_limit": 300.0,
+        "max_extract_size": 0,
+        "max_file_size": 1_048_576,
+        "max_max_file_size": 1_048_576,
+        "max_max_processes_and_or_threads": 512,
+        "max_memory_limit": 16_777_216,
+        "max_number_of_runs": 1,
+        "max_processes_and_or_threads": 64,
+        "max_queue_size": 100_000,
+        "max_stack_limit": 16_777_216,
+        "max_submission_batch_size": MAX_ITEMS,
+        "max_wall_time_limit": 900.0,
+        "memory_limit": DEFAULT_MEMORY_KB,
+        "number_of_runs": 1,
+        "redirect_stderr_to_stdout": False,
+        "stack_limit": DEFAULT_MEMORY_KB,
+        "submission_cache_duration": 0.0,
+        "use_docs_as_homepage": False,
+        "wall_time_limit": DEFAULT_WALL_TIME_S,
+    }
 
 
 def list_languages() -> list[dict[str, Any]]:

@@ -26,6 +26,7 @@ from sandbox.api.dialects.dialect import (
     resolve_language,
     select_debug_checks,
 )
+from sandbox.api.dialects.sandbox_fusion_problem import LANGUAGE_ALIASES, add_php_tag
 from sandbox.api.problems import ProblemResponse
 from sandbox.runner.contract import Status
 from sandbox.schema import ExecuteRequest, ExecuteResult, Lane, StageResult
@@ -99,11 +100,11 @@ async def ping(request: Request) -> Response:
 
 
 def _build_execute_request(body: RunCodeRequest) -> ExecuteRequest:
-    language = resolve_language(body.language, shapes.LANGUAGE_ALIASES)
+    language = resolve_language(body.language, LANGUAGE_ALIASES)
     return build_model(
         ExecuteRequest,
         language=language,
-        code=shapes.add_php_tag(body.code) if language == "php" else body.code,
+        code=add_php_tag(body.code) if language == "php" else body.code,
         stdin=body.stdin or "",
         files={name: data for name, data in body.files.items() if data is not None},
         fetch_files=body.fetch_files,

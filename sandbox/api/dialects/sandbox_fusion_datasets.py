@@ -18,32 +18,27 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sandbox.api.dialects.dialect import parse_json_text, resolve_language
+from sandbox.api.dialects.dialect import parse_json_text
 from sandbox.api.dialects.sandbox_fusion_judge import JudgeProblem, SubmitRequest
+from sandbox.api.dialects.sandbox_fusion_problem import (
+    LIVECODEBENCH_TIMEOUT_S,
+    STDIO_CHECKER,
+    TIMEOUT_S,
+    build_function_problem,
+    build_stdio_problem,
+    extract_code,
+    select_language,
+)
 from sandbox.errors import BadRequest
-from sandbox.languages import get_language
 from sandbox.rewards import continuation, preamble
-from sandbox.rewards.expected_call import ExpectedCall, build_function_test
-from sandbox.rewards.extraction import Extraction, extract
+from sandbox.rewards.expected_call import ExpectedCall
 from sandbox.rewards.packed_tests import NotPacked, unpack_tests
-from sandbox.schema import MAX_CODE_CHARS
 
-LANGUAGE_ALIASES = {"nodejs": "javascript"}
 DATA_FIELD = "config.provided_data"
-STDIO_CHECKER = {"type": "sandbox-fusion"}
 LIVECODEBENCH_CHECKER = {"type": "livecodebench"}
-# The peer's default time limits of one run: for LiveCodeBench, for compiled languages, and for the others.
-LIVECODEBENCH_TIMEOUT_S = 6.0
-COMPILED_TIMEOUT_S = 10.0
-TIMEOUT_S = 20.0
 
 _CASE_COLUMNS = frozenset({"public_test_cases", "private_test_cases"})
 _IMPORT = re.compile(r"^(?:import|from)\s.*$", re.MULTILINE)
-
-
-def add_php_tag(code: str) -> str:
-    """Add PHP's opening tag to source that lacks it, as the peer does."""
-    return code if "<?" in code else f"<?php\n{code}"
 
 
 def parse_problem(body: SubmitRequest) -> JudgeProblem:
@@ -81,7 +76,7 @@ def parse_scalebox_problem(body: SubmitRequest) -> JudgeProblem:
     )
     name = cases.get("fn_name") or ""
     if kind == "stdin_stdout" or not (name or kind):
-        return _build_stdio_problem(body, pairs, STDIO_CHECKER)
+        return build_stdio_problem(body, pairs, STDIO_CHECKER)
     if cases.get("json_input"):
         pairs = [
             (_parse_lines(given), [parse_json_text(wanted)] if isinstance(given, str) else wanted)
@@ -90,7 +85,7 @@ def parse_scalebox_problem(body: SubmitRequest) -> JudgeProblem:
     if any(isinstance(wanted, list) and not wanted for _, wanted in pairs):
         raise BadRequest("each output must be a list that holds the value, but one list is empty", f"{field}.output")
     calls = [ExpectedCall(given, wanted[0] if isinstance(wanted, list) else wanted) for given, wanted in pairs]
-    return _build_function_problem(body, str(name), calls, TIMEOUT_S)
+    return build_function_problem(body, str(name), calls, TIMEOUT_S)
 
 
 def _transpose_cases(cases: Sequence[Any], field: str) -> dict[str, Any]:
@@ -109,7 +104,7 @@ def _parse_common_oj(body: SubmitRequest, row: Mapping[str, Any]) -> JudgeProble
     if files:
         raise BadRequest(f"tests may have only the files stdin and stdout, not {files[0]}", field)
     pairs = [(case["input"].get("stdin", ""), case.get("output", {}).get("stdout", "")) for case in cases]
-    return _build_stdio_problem(body, pairs, STDIO_CHECKER)
+    return build_stdio_problem(body, pairs, STDIO_CHECKER)
 
 
 def _is_stdio(case: Mapping[str, Any]) -> bool:
@@ -121,13 +116,13 @@ def _parse_humaneval(body: SubmitRequest, row: Mapping[str, Any], freeform: bool
 
     Without `is_freeform`, the completion continues the prompt, but a complete function is accepted too.
     """
-    if not isinstance(row.get("test"), str) or not row.get("entry_point") or _resolve_language(body) != "python":
+    if not isinstance(row.get("test"), str) or not row.get("entry_point") or select_language(body) != "python":
         raise BadRequest("prompt, test and entry_point are required, and the language must be python", DATA_FIELD)
     name, prompt, test = str(row["entry_point"]), str(row.get("prompt") or ""), row["test"]
     freeform = freeform or bool(body.config.extra.get("is_freeform"))
     code = body.completion
     if freeform or not continuation.continues_function(prompt, code):
-        code = _extract_code(code, "python")
+        code = extract_code(code, "python")
         if "```" not in body.completion:
             code = continuation.cut_after_function(code, name)
     if continuation.is_continuation(code):
@@ -160,7 +155,7 @@ def _parse_mbpp(body: SubmitRequest, row: Mapping[str, Any]) -> JudgeProblem:
     if not isinstance(imports, list) or not isinstance(setup, str):
         raise BadRequest("test_imports must be a list and test_setup_code a string", DATA_FIELD)
     before = "\n".join([*map(str, imports), setup])
-    code = continuation.cut_before_tests(_extract_code(_extract_marked_answer(body.completion), "python"))
+    code = continuation.cut_before_tests(extract_code(_extract_marked_answer(body.completion), "python"))
     # With the peer, program and tests are one file, so the program sees the imports of its tests.
     given = "".join(f"{line}\n" for line in _IMPORT.findall(before))
     return JudgeProblem(
@@ -209,9 +204,9 @@ def _parse_livecodebench(body: SubmitRequest, row: Mapping[str, Any]) -> JudgePr
         calls = [
             ExpectedCall.from_livecodebench(_parse_lines(given), parse_json_text(wanted)) for given, wanted in pairs
         ]
-        return _build_function_problem(body, str(name), calls, LIVECODEBENCH_TIMEOUT_S)
+        return build_function_problem(body, str(name), calls, LIVECODEBENCH_TIMEOUT_S)
     limit = preamble.build_livecodebench_preamble(preamble.SANDBOX_FUSION_RECURSION_LIMIT)
-    return _build_stdio_problem(body, pairs, LIVECODEBENCH_CHECKER, limit, LIVECODEBENCH_TIMEOUT_S)
+    return build_stdio_problem(body, pairs, LIVECODEBENCH_CHECKER, limit, LIVECODEBENCH_TIMEOUT_S)
 
 
 def _read_cases(row: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
@@ -245,77 +240,6 @@ def _pair_up(inputs: Any, outputs: Any, field: str, names: tuple[str, str]) -> l
     return list(zip(inputs, outputs, strict=True))
 
 
-def _build_stdio_problem(
-    body: SubmitRequest,
-    pairs: Sequence[tuple[Any, Any]],
-    checker: dict[str, Any],
-    imports: str = "",
-    run_timeout_s: float = 0.0,
-) -> JudgeProblem:
-    language = _resolve_language(body)
-    code = _extract_code(body.completion, language)
-    texts = [(_join_lines(given), _join_lines(wanted)) for given, wanted in pairs]
-    compiled = bool(get_language(language).compile_command)
-    return JudgeProblem(
-        extracted_code=code,
-        code=_build_program(code, language, imports),
-        language=language,
-        tests=[{"stdin": given, "expected": wanted} for given, wanted in texts],
-        shown_tests=[{"input": {"stdin": given}, "output": {"stdout": wanted}} for given, wanted in texts],
-        checker=checker,
-        run_timeout_s=run_timeout_s or (COMPILED_TIMEOUT_S if compiled else TIMEOUT_S),
-    )
-
-
-def _build_program(code: str, language: str, imports: str) -> str:
-    if language == "python":
-        return preamble.join_parts(imports, code)
-    return add_php_tag(code) if language == "php" else code
-
-
-def _build_function_problem(
-    body: SubmitRequest, name: str, calls: Sequence[ExpectedCall], run_timeout_s: float
-) -> JudgeProblem:
-    code = _extract_code(body.completion, _resolve_language(body))
-    return JudgeProblem(
-        extracted_code=code,
-        code=preamble.join_parts(preamble.build_livecodebench_preamble(preamble.SANDBOX_FUSION_RECURSION_LIMIT), code),
-        language=_resolve_language(body),
-        tests=[build_function_test(call) for call in calls],
-        shown_tests=[{"fn_name": name, "input": call.raw_arguments, "output": call.expected} for call in calls],
-        checker=STDIO_CHECKER,
-        run_timeout_s=run_timeout_s,
-        entry_point=f"Solution.{name}" if "class Solution" in code else name,
-    )
-
-
-def _extract_code(completion: str, language: str) -> str:
-    """Return the first code block in the language. Without a fence, or with only a closing one, return the text."""
-    text, fence, rest = completion.partition("```")
-    if not fence and len(text) > MAX_CODE_CHARS:
-        return text  # too long for a program: building the submission reports it
-    if fence and _is_closing_fence(text, rest, language):
-        return text
-    answer = extract(completion, language, Extraction(which="first", bare="raw"))
-    if answer is not None:
-        return answer.code
-    return "" if fence else continuation.find_definitions(text) or text
-
-
-def _is_closing_fence(text: str, rest: str, language: str) -> bool:
-    """Return True if the first fence closes code whose block the prompt opened, instead of opening a block."""
-    tag, _, after = rest.partition("\n")
-    if tag.strip() or "```" in after or not text.strip():
-        return False
-    if language != "python":
-        return not after.strip()
-    return continuation.parses(text) and not (after.strip() and continuation.parses(after))
-
-
-def _resolve_language(body: SubmitRequest) -> str:
-    return resolve_language(body.config.language or "python", LANGUAGE_ALIASES)
-
-
 def _select_row(body: SubmitRequest) -> dict[str, Any]:
     data = body.config.provided_data
     if isinstance(data, list):
@@ -333,11 +257,6 @@ def _reject_client_code(body: SubmitRequest) -> None:
         raise BadRequest(
             "special_judge_program is not supported: set extra.checker to a checker of POST /verify", "config.extra"
         )
-
-
-def _join_lines(value: Any) -> str:
-    """Return an input or output as text; some data sets have a list of lines."""
-    return "\n".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _parse_lines(text: Any) -> Any:

@@ -203,10 +203,12 @@ class DockerEngine:
         if session:
             options = {"connect": CONNECTION_PATH, "uid_base": uid_base, "session": True}
             return ["/usr/bin/python3", "-c", SESSION_BOOTSTRAP, json.dumps(options)]
-        supervisor_options = Options(
-            connect=CONNECTION_PATH, uid_base=uid_base, cpus=self._settings.box_cpus, modules=PRELOADED_MODULES
-        )
-        return ["/usr/bin/python3", "-I", "-S", "-c", SUPERVISOR_BOOTSTRAP, supervisor_options.encode()]
+        options_text = self._build_supervisor_options(uid_base).encode()
+        return ["/usr/bin/python3", "-I", "-S", "-c", SUPERVISOR_BOOTSTRAP, options_text]
+
+    def _build_supervisor_options(self, uid_base: int) -> Options:
+        cpus = self._settings.box_cpus
+        return Options(connect=CONNECTION_PATH, uid_base=uid_base, cpus=cpus, modules=PRELOADED_MODULES)
 
 
 def _accept_connection(listener: socket.socket, container: Container) -> socket.socket:

@@ -8,17 +8,13 @@ from collections.abc import AsyncGenerator, Container, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
-
-from sandbox.errors import BadRequest, InfrastructureError
+from sandbox.errors import BadRequest
 from sandbox.gpu.serving.engine import Engine
-from sandbox.llm.retry import TRANSIENT_STATUSES, compute_pause_s
+from sandbox.llm.model_client import ModelClient, RequestRejected
 from sandbox.schema.gpu import Message, Sampling
 
 TIMEOUT_S = 3_600.0
 ATTEMPTS = 8
-FIRST_PAUSE_S = 0.5
-MAX_SHOWN_CHARS = 500
 
 Prompt = str | list[Message]
 
@@ -41,7 +37,7 @@ class CompletionClient:
     def __init__(self, engine: Engine, requests_per_server: int, api_key: str = "") -> None:
         self._engine = engine
         self._requests_per_server = requests_per_server
-        self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        self._api_key = api_key
 
     async def warm_up(self, model: str) -> list[str]:
         """Wait until the model is served, so that later calls need not, and return its URLs. Raises
@@ -58,10 +54,11 @@ class CompletionClient:
         """
         urls = await asyncio.to_thread(self._engine.serve, model)
         room = asyncio.Semaphore(self._requests_per_server * len(urls))
-        limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
-        async with httpx.AsyncClient(timeout=TIMEOUT_S, limits=limits, headers=self._headers, trust_env=False) as http:
+        async with ModelClient(
+            key=self._api_key, attempts=ATTEMPTS, timeout_s=TIMEOUT_S, connect_timeout_s=TIMEOUT_S, trust_env=False
+        ) as client:
             tasks = [
-                asyncio.create_task(self._request_group(http, room, urls, index, model, prompt, sampling))
+                asyncio.create_task(self._request_group(client, room, urls, index, model, prompt, sampling))
                 for index, prompt in enumerate(prompts)
                 if index not in skip
             ]
@@ -75,7 +72,7 @@ class CompletionClient:
 
     async def _request_group(
         self,
-        http: httpx.AsyncClient,
+        client: ModelClient,
         room: asyncio.Semaphore,
         urls: list[str],
         index: int,
@@ -83,26 +80,30 @@ class CompletionClient:
         prompt: Prompt,
         sampling: Sampling,
     ) -> CompletionGroup:
-        path, body = build_request(model, prompt, sampling)
-        async with room:
-            for attempt in range(ATTEMPTS):
-                response: httpx.Response | None = None
-                try:
-                    response = await http.post(urls[index % len(urls)] + path, json=body)
-                    failure = f"answered {response.status_code}: {response.text[:MAX_SHOWN_CHARS]}"
-                except httpx.TransportError as error:
-                    failure = f"did not answer: {type(error).__name__}: {error}"
-                if response is not None and response.status_code not in TRANSIENT_STATUSES:
-                    return _parse_group(index, response)
-                if attempt + 1 < ATTEMPTS:
-                    await asyncio.sleep(compute_pause_s(attempt, FIRST_PAUSE_S, response))
-                    # Returns at once if the servers are healthy, and restarts one that is not.
-                    urls = await asyncio.to_thread(self._engine.serve, model)
-        raise InfrastructureError(f"the model server failed {ATTEMPTS} times; it {failure}")
+        async def find_url() -> str:
+            """Return at once if the servers are healthy, and restart one that is not."""
+            urls = await asyncio.to_thread(self._engine.serve, model)
+            return urls[index % len(urls)]
+
+        try:
+            async with room:
+                response = await client.complete(
+                    urls[index % len(urls)], build_request(model, prompt, sampling), find_url
+                )
+        except RequestRejected as error:
+            raise BadRequest(str(error), "model" if error.status == 404 else f"prompts.{index}") from None
+        return CompletionGroup(
+            prompt_index=index,
+            texts=[choice.text for choice in response.choices],
+            finish_reasons=[choice.finish_reason for choice in response.choices],
+            tokens=response.completion_tokens,
+            prompt_tokens=response.prompt_tokens,
+            finished_at=time.monotonic(),
+        )
 
 
-def build_request(model: str, prompt: Prompt, sampling: Sampling) -> tuple[str, dict[str, Any]]:
-    """Return the path and body of the request for one prompt."""
+def build_request(model: str, prompt: Prompt, sampling: Sampling) -> dict[str, Any]:
+    """Return the body of the request for one prompt."""
     body: dict[str, Any] = {
         "model": model,
         "n": sampling.n,
@@ -115,41 +116,5 @@ def build_request(model: str, prompt: Prompt, sampling: Sampling) -> tuple[str, 
     if sampling.seed is not None:
         body["seed"] = sampling.seed
     if isinstance(prompt, str):
-        return "/completions", {**body, "prompt": prompt}
-    return "/chat/completions", {**body, "messages": [message.model_dump() for message in prompt]}
-
-
-def _parse_group(index: int, response: httpx.Response) -> CompletionGroup:
-    if response.status_code >= 500:
-        raise InfrastructureError(
-            f"the model server answered {response.status_code}: {response.text[:MAX_SHOWN_CHARS]}"
-        )
-    if response.status_code == 404:
-        raise BadRequest(
-            f"model: the model server does not serve this model (404): {response.text[:MAX_SHOWN_CHARS]}", "model"
-        )
-    if response.status_code != 200:
-        words = f"the model server rejected the prompt ({response.status_code}): {response.text[:MAX_SHOWN_CHARS]}"
-        raise BadRequest(words, f"prompts.{index}")
-    try:
-        payload = response.json()
-        choices = sorted(payload["choices"], key=lambda choice: choice.get("index", 0))
-        texts = [_read_text(choice) for choice in choices]
-        usage = payload.get("usage") or {}
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise InfrastructureError(
-            f"unexpected response from the model server: {response.text[:MAX_SHOWN_CHARS]}"
-        ) from None
-    return CompletionGroup(
-        prompt_index=index,
-        texts=texts,
-        finish_reasons=[choice.get("finish_reason") or "" for choice in choices],
-        tokens=usage.get("completion_tokens") or 0,
-        prompt_tokens=usage.get("prompt_tokens") or 0,
-        finished_at=time.monotonic(),
-    )
-
-
-def _read_text(choice: dict[str, Any]) -> str:
-    text = choice["message"]["content"] if "message" in choice else choice["text"]
-    return text or ""
+        return {**body, "prompt": prompt}
+    return {**body, "messages": [message.model_dump() for message in prompt]}

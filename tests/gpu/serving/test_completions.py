@@ -10,14 +10,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-import httpx
 import pytest
 
 from sandbox.errors import BadRequest, InfrastructureError
 from sandbox.gpu.serving import completions as module
 from sandbox.gpu.serving.completions import CompletionClient, CompletionGroup
 from sandbox.gpu.serving.engine import RemoteEngine
-from sandbox.llm.retry import MAX_RETRY_AFTER_S, compute_pause_s, read_retry_after_s
+from sandbox.llm import model_client
+from sandbox.llm.retry import MAX_RETRY_AFTER_S, compute_pause_s, parse_retry_after_s
 from sandbox.schema.gpu import Sampling
 
 GOOD = {"choices": [{"index": 0, "text": "done", "finish_reason": "stop"}], "usage": {"completion_tokens": 1}}
@@ -31,6 +31,7 @@ class RefusingService:
     headers: dict[str, str] = field(default_factory=dict)
     body: object = field(default_factory=lambda: GOOD)
     request_times: list[float] = field(default_factory=list)
+    keys: list[str | None] = field(default_factory=list)
 
     @contextmanager
     def serve(self) -> Iterator[str]:
@@ -40,6 +41,7 @@ class RefusingService:
             def do_POST(self) -> None:
                 self.rfile.read(int(self.headers["Content-Length"]))
                 service.request_times.append(time.monotonic())
+                service.keys.append(self.headers["Authorization"])
                 status = service.first_statuses.pop(0) if service.first_statuses else 200
                 self.send_response(status)
                 for name, value in service.headers.items() if status != 200 else ():
@@ -63,7 +65,7 @@ class RefusingService:
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "FIRST_PAUSE_S", 0.001)
+    monkeypatch.setattr(model_client, "FIRST_PAUSE_S", 0.001)
 
 
 async def _fetch_groups(url: str) -> list[CompletionGroup]:
@@ -94,6 +96,41 @@ async def test_a_service_that_refuses_for_good_is_an_error_of_ours_after_some_tr
     ):
         await _fetch_groups(url)
     assert len(service.request_times) == module.ATTEMPTS
+
+
+@pytest.mark.parametrize(("key", "header"), [("", None), ("secret", "Bearer secret")])
+async def test_only_a_key_of_the_settings_is_sent(
+    monkeypatch: pytest.MonkeyPatch, key: str, header: str | None
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "of the environment")
+    service = RefusingService([])
+    with service.serve() as url:
+        client = CompletionClient(RemoteEngine(url), 4, key)
+        assert [group async for group in client.generate("m", ["p"], Sampling())]
+    assert service.keys == [header]
+
+
+async def test_a_redirect_is_not_followed() -> None:
+    with RefusingService([]).serve() as other:
+        service = RefusingService([307], {"Location": f"{other}/completions"})
+        with service.serve() as url, pytest.raises(BadRequest, match="307"):
+            await _fetch_groups(url)
+
+
+async def test_a_local_server_is_checked_before_each_retry() -> None:
+    """A server that ended is replaced, and the replacement has another port."""
+    broken, healthy = RefusingService([503] * 100), RefusingService([])
+    with broken.serve() as first, healthy.serve() as second:
+        urls = iter([first, second])
+
+        class RestartedEngine(RemoteEngine):
+            def serve(self, model: str) -> list[str]:
+                return [next(urls)]
+
+        client = CompletionClient(RestartedEngine(first), 4)
+        (group,) = [group async for group in client.generate("m", ["p"], Sampling())]
+    assert group.texts == ["done"]
+    assert (len(broken.request_times), len(healthy.request_times)) == (1, 1)
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 422])
@@ -136,6 +173,5 @@ async def test_a_service_that_is_not_there_is_said_after_some_tries() -> None:
     ],
 )
 def test_retry_after_is_read_in_both_its_forms(header: str, seconds: float) -> None:
-    response = httpx.Response(429, headers={"Retry-After": header} if header else {})
-    assert read_retry_after_s(response) == seconds
-    assert compute_pause_s(0, 0.5, response) >= seconds + 0.25
+    assert parse_retry_after_s(header) == seconds
+    assert compute_pause_s(0, 0.5, header) >= seconds + 0.25

@@ -37,7 +37,7 @@ def create_shell() -> Any:
     from IPython.core.displaypub import CapturingDisplayPublisher
     from IPython.core.interactiveshell import InteractiveShell
 
-    class QuietDisplayHook(DisplayHook):  # type: ignore[misc]
+    class QuietDisplayHook(DisplayHook):
         def write_output_prompt(self) -> None: ...
 
         def write_format_data(self, format_dict: Any, md_dict: Any = None) -> None: ...
@@ -47,7 +47,7 @@ def create_shell() -> Any:
     InteractiveShell.clear_instance()
     InteractiveShell.displayhook_class = QuietDisplayHook
     InteractiveShell.display_pub_class = CapturingDisplayPublisher
-    shell = InteractiveShell.instance()
+    shell: Any = InteractiveShell.instance()
     shell.display_formatter.formatters["text/plain"].pprint = False
     shell.display_formatter.active_types = list(shell.display_formatter.formatters)
     shell.showtraceback = shell.showsyntaxerror = lambda *arguments, **options: None
