@@ -44,10 +44,11 @@ def create_shell() -> Any:
 
         def finish_displayhook(self) -> None: ...
 
-    InteractiveShell.clear_instance()
-    InteractiveShell.displayhook_class = QuietDisplayHook
-    InteractiveShell.display_pub_class = CapturingDisplayPublisher
-    shell: Any = InteractiveShell.instance()
+    shell_class: Any = InteractiveShell
+    shell_class.clear_instance()
+    shell_class.displayhook_class = QuietDisplayHook
+    shell_class.display_pub_class = CapturingDisplayPublisher
+    shell = shell_class.instance()
     shell.display_formatter.formatters["text/plain"].pprint = False
     shell.display_formatter.active_types = list(shell.display_formatter.formatters)
     shell.showtraceback = shell.showsyntaxerror = lambda *arguments, **options: None
