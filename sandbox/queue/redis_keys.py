@@ -72,6 +72,7 @@ GPU_JOBS = PREFIX + "gpu:jobs"
 GPU_LEASES = PREFIX + "gpu:leases"
 GPU_WORKERS = PREFIX + "gpu:workers"
 SESSIONS = PREFIX + "sessions"
+SESSION_EXPIRIES = PREFIX + "session:expiries"
 SESSION_HOSTS = PREFIX + "session:hosts"
 SESSION_OPENS = PREFIX + "session:opens"
 

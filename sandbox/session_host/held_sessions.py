@@ -56,6 +56,15 @@ class HeldSessions:
     def list_all(self) -> list[LiveSession]:
         return list(self._sessions.values())
 
+    def compute_expiries(self, within_s: float) -> dict[str, float]:
+        """Return when recently used sessions expire, by their ids. The expiry of the others has not changed."""
+        now, recently = time.time(), time.monotonic() - within_s
+        return {
+            session.id: now + session.expires_in_s
+            for session in self._sessions.values()
+            if session.is_running or session.used_at >= recently
+        }
+
     def get(self, session_id: str) -> LiveSession:
         """Return a session. Raises `errors.SessionEnded`."""
         if (session := self._sessions.get(session_id)) is None:
