@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from deploy.monitoring.panels import Dashboard, Panel
 from deploy.monitoring.queries import QUANTILES, RATE, SATURATION, mean, quantile, rate
+from deploy.monitoring.sessions import SESSIONS
 
 VERDICTS = Panel(
     "Verdicts by verdict",
@@ -144,5 +145,6 @@ THROUGHPUT = Dashboard(
                 ),
             ),
         ),
+        SESSIONS,
     ),
 )

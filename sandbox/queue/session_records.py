@@ -170,6 +170,11 @@ def list_hosts(redis: Redis, lease_s: float) -> list[SessionHost]:
     return [SessionHost.model_validate_json(text) for text in found if text]
 
 
+def count_hosts(redis: Redis, lease_s: float) -> int:
+    """Return how many session hosts are alive. Raises RedisError."""
+    return int(redis.zcount(redis_keys.SESSION_HOSTS, time.time() - lease_s, "+inf"))
+
+
 def is_host_alive(redis: Redis, host: str, lease_s: float) -> bool:
     """Return whether a session host has sent a heartbeat within the lease. Raises RedisError."""
     beat = redis.zscore(redis_keys.SESSION_HOSTS, host)

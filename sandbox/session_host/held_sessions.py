@@ -186,7 +186,7 @@ class HeldSessions:
             forked = session.record.session.model_copy(update=update)
             child = session.fork_to(SessionRecord(forked, self._host, session.record.owner), branch)
             self._hold(child)
-            self._observer.record_opened(session.record.session.language, 0.0)
+            self._observer.record_opened(session.record.session.language, None)
             session_records.write_record(pipeline, child.update_expiry())
         await asyncio.to_thread(pipeline.execute)
 
