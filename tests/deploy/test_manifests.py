@@ -239,4 +239,4 @@ def test_systemd_reads_every_unit(tmp_path: Path) -> None:
     done = subprocess.run([analyze, "verify", *map(str, copies)], check=False, capture_output=True, text=True)
     said = [line for line in done.stderr.splitlines() if str(tmp_path) in line or "sandbox" in line]
     assert not said
-    assert len(UNITS) == 5
+    assert len(UNITS) == 6
