@@ -6,7 +6,19 @@ from typing import Annotated
 
 import typer
 
-from sandbox.cli import gpu, machine, monitoring, problem, processes, programs, submissions, synth, training_loop, votes
+from sandbox.cli import (
+    gpu,
+    machine,
+    monitoring,
+    problem,
+    processes,
+    programs,
+    study,
+    submissions,
+    synth,
+    training_loop,
+    votes,
+)
 from sandbox.cli import keys as api_keys
 from sandbox.cli.console import fail
 from sandbox.errors import SandboxError
@@ -39,6 +51,7 @@ app.add_typer(images, name="images")
 app.add_typer(keys, name="keys")
 app.add_typer(problem.app, name="problem")
 app.add_typer(synth.app, name="synth")
+synth.app.add_typer(study.app, name="study")
 keys.command("new")(api_keys.new)
 images.command("build")(machine.build_images)
 images.command("list")(machine.list_images)
