@@ -84,14 +84,13 @@ def serve(number: Annotated[int, typer.Option(min=0, hidden=True)] = 0) -> None:
     from sandbox.api.http_limits import build_timeout_protocol, raise_open_file_limit
     from sandbox.config import ApiSettings
     from sandbox.processes.api_address import open_listener, refuse_public_without_keys
-    from sandbox.processes.tuning import reduce_garbage_collection, reuse_freed_blocks
+    from sandbox.processes.garbage_collection import reduce_garbage_collection
     from sandbox.telemetry.logs import start_logging
 
     settings = read_settings(ApiSettings)
     refuse_public_without_keys(settings)
     start_logging(settings.log_level)
     raise_open_file_limit()
-    reuse_freed_blocks()
     config = uvicorn.Config(
         create_app(settings, process_number=number, hosts=resolve_allowed_hosts(settings)),
         loop="uvloop",
@@ -143,7 +142,7 @@ def worker_slot(
 ) -> None:
     """Run the worker of one slot; started by `up` and `worker`."""
     from sandbox.config import WorkerSettings
-    from sandbox.processes.tuning import reduce_garbage_collection, reuse_freed_blocks
+    from sandbox.processes.garbage_collection import reduce_garbage_collection
     from sandbox.queue.lifecycle import LifecycleLog
     from sandbox.schema import Lane
     from sandbox.telemetry.logs import start_logging
@@ -156,7 +155,6 @@ def worker_slot(
 
     settings = read_settings(WorkerSettings)
     start_logging(settings.log_level)
-    reuse_freed_blocks()
     metrics_registry = MetricsRegistry(
         get_metrics_folder(settings.home), f"{'express' if express else 'worker'}-{slot}"
     )
