@@ -1,4 +1,4 @@
-"""The command line: `python -m loadtest bench | sweep | scale | boxes | limits | hosts | capacity`."""
+"""The command line: `python -m loadtest bench | sweep | scale | boxes | sessions | limits | hosts | capacity`."""
 
 from __future__ import annotations
 
@@ -51,6 +51,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_sweep(commands.add_parser("sweep", help="cost by input size; exit code 1 if it grows faster than linearly"))
     add_scale(commands.add_parser("scale", help="throughput and efficiency by slot count; exit code 1 if too low"))
     add_boxes(commands.add_parser("boxes", help="cost of an idle box; exit code 1 if a floor is missed"))
+    add_sessions(commands.add_parser("sessions", help="latency and cost of sessions; exit code 1 if a goal is missed"))
     add_limits(
         commands.add_parser("limits", help="batches per second of one API process and one Redis, with empty boxes")
     )
@@ -97,6 +98,17 @@ def add_boxes(command: argparse.ArgumentParser) -> None:
     add_common(command)
     command.add_argument("--number", type=int, default=5, help="of boxes")
     command.set_defaults(run=run_boxes)
+
+
+def add_sessions(command: argparse.ArgumentParser) -> None:
+    add_common(command)
+    command.add_argument("--calls", type=int, default=50, help="sessions opened one at a time")
+    command.add_argument("--at-once", type=int, default=100, help="sessions opened at the same time")
+    command.add_argument("--idle", type=int, default=500, help="idle sessions for the memory row; 0: skip it")
+    command.add_argument("--churn", type=int, default=10_000, help="sessions opened and closed; 0: skip it")
+    command.add_argument("--rounds", type=int, default=3, help="rounds of verdicts beside sessions; 0: skip them")
+    command.add_argument("--seconds", type=float, default=4.0)
+    command.set_defaults(run=run_sessions)
 
 
 def add_limits(command: argparse.ArgumentParser) -> None:
@@ -238,6 +250,24 @@ def run_boxes(options: argparse.Namespace, console: Console) -> int:
     costs = measure(options.number, lambda line: console.print(f"[dim]{line}[/]"))
     show(costs, console)
     write_json(options.out / "boxes.json", costs.to_json(), console)
+    return EXIT_FLOOR_MISSED if costs.missed else 0
+
+
+def run_sessions(options: argparse.Namespace, console: Console) -> int:
+    from loadtest.session_table import show
+    from loadtest.sessions import measure
+
+    costs = measure(
+        console,
+        calls=options.calls,
+        at_once=options.at_once,
+        idle=options.idle,
+        churn=options.churn,
+        rounds=options.rounds,
+        seconds=options.seconds,
+    )
+    show(costs, console)
+    write_json(options.out / "sessions.json", costs.to_json(), console)
     return EXIT_FLOOR_MISSED if costs.missed else 0
 
 

@@ -88,6 +88,11 @@ class TemporaryService:
         shutil.rmtree(self._home, ignore_errors=True)
 
     @property
+    def home(self) -> Path:
+        """The home folder of the service, inside the `with` block."""
+        return self._home
+
+    @property
     def _log(self) -> Path:
         return self._home / "up.log"
 

@@ -167,6 +167,7 @@ class ApiSettings(WebhookSettings):
         ge=0,
         description="MiB of jobs' requests and results and of task sets that one API key may store; 0: no limit",
     )
+    key_max_sessions: int = Field(1_000, ge=0, description="sessions that one API key may have open; 0: no limit")
     public_without_keys: bool = Field(
         False, description="listen beyond loopback without API keys: anyone who can connect can run programs"
     )
@@ -283,7 +284,31 @@ class GpuSettings(HostSettings):
         return Path(self.gpu_folder).absolute() if self.gpu_folder else self.home / "gpu"
 
 
-class UpSettings(ApiSettings, WorkerSettings):
+class SessionSettings(WorkerSettings):
+    """Settings of `sandbox session-host`, which `sandbox up` starts if `sessions` is not 0."""
+
+    sessions: int = Field(
+        0,
+        ge=0,
+        le=10_000,
+        description="sessions that this host may hold at one time; 0: none",
+    )
+    session_spares: int = Field(
+        2,
+        ge=0,
+        le=1_000,
+        description="session boxes that a host keeps ready, about 20 MB each, so that opening is fast",
+    )
+    session_memory_mb: int = Field(
+        0,
+        ge=0,
+        description="MiB for all sessions of a host; each counts as a quarter of its memory limit. 0: half of this"
+        " machine's memory",
+    )
+    session_box_uses: int = Field(200, ge=1, description="sessions after which a session box is replaced")
+
+
+class UpSettings(ApiSettings, SessionSettings):
     """Settings of `sandbox up`, which starts everything in one supervised process tree."""
 
 

@@ -5,6 +5,9 @@ SandboxError
 │   ├── UnknownLanguage
 │   ├── LanguageNotInstalled   no worker has the tools of this language
 │   ├── NotFound               no such job, or its result has expired
+│   ├── SessionEnded           the session was closed, has expired, or its state was lost
+│   ├── SessionBusy            the session runs another call
+│   ├── SequenceMismatch       the call's number is not the next one
 │   ├── IdempotencyKeyReused   the Idempotency-Key was used for another request
 │   ├── Unauthorized           the API key is missing or unknown
 │   └── Forbidden              the key's role may not do this
@@ -14,7 +17,9 @@ SandboxError
 │   ├── RateLimited            the key exceeds its rate of programs per second
 │   ├── QuotaExceeded          the key has too many programs queued
 │   ├── StorageQuotaExceeded   the key exceeds its storage quota
-│   └── StorageFull            the queue's Redis has no room left
+│   ├── StorageFull            the queue's Redis has no room left
+│   ├── NoFreeSession          all places for sessions are taken, or no session host runs
+│   └── SessionQuotaExceeded   the key has its maximum number of sessions open
 ├── Cancelled                  the submission was cancelled before it had its result
 └── InfrastructureError        the service failed; retried on another box, then reported as internal_error
     ├── BoxError               a box broke, hung, could not be proved clean, or sent an invalid reply
@@ -48,6 +53,18 @@ class LanguageNotInstalled(BadRequest):
 
 class NotFound(BadRequest):
     """No such job, or its result has expired."""
+
+
+class SessionEnded(BadRequest):
+    """The session was closed, has expired, or its state was lost. The message says which. Nothing replaces it."""
+
+
+class SessionBusy(BadRequest):
+    """The session runs another call, and runs one at a time."""
+
+
+class SequenceMismatch(BadRequest):
+    """The call's `sequence` is neither the next number nor that of a call whose answer is still known."""
 
 
 class IdempotencyKeyReused(BadRequest):
@@ -99,6 +116,14 @@ class StorageQuotaExceeded(Refused):
 
 class StorageFull(Refused):
     """The queue's Redis has no room for the request or its results."""
+
+
+class NoFreeSession(Refused):
+    """All places for sessions are taken, or no session host runs."""
+
+
+class SessionQuotaExceeded(Refused):
+    """The key has its maximum number of sessions open."""
 
 
 class Cancelled(SandboxError):

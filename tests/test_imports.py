@@ -19,7 +19,7 @@ LEVELS = (
     {"config", "languages", "request_context", "verify"},
     {"schema", "box"},
     {"queue", "rewards", "client", "llm"},
-    {"worker", "webhooks", "trainers", "synth", "problems"},
+    {"worker", "session_host", "webhooks", "trainers", "synth", "problems"},
     {"service", "gpu"},
     {"telemetry"},
     {"api"},

@@ -17,8 +17,9 @@ from sandbox.api.keyring import parse_keyring
 from sandbox.api.middleware import RequestIdMiddleware
 from sandbox.api.openapi import api_reference
 from sandbox.api.openapi.documentation import DocumentedApp
-from sandbox.api.routes import gpu, guide, health, jobs, live, rewards, submissions, web_ui, webhooks
+from sandbox.api.routes import gpu, guide, health, jobs, live, rewards, sessions, submissions, web_ui, webhooks
 from sandbox.config import ApiSettings
+from sandbox.queue.session_calls import SessionCalls
 from sandbox.request_context import Caller, Role
 from sandbox.service import Service
 from sandbox.telemetry.http_metrics import MetricsMiddleware
@@ -52,20 +53,23 @@ def create_app(
         get_metrics_folder(settings.home), f"api-{process_number}" if process_number else "api"
     )
     tracing = configure_tracing(settings, "api")
+    session_calls = SessionCalls(settings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         if service is not None:
             yield
+            session_calls.close()
             return
         own = Service(settings)
         own.start()
-        context = dependencies.ApiContext(settings, own, metrics_registry)
+        context = dependencies.ApiContext(settings, own, metrics_registry, session_calls)
         try:
             dependencies.attach_context(app, context)
             with open_metrics_port(settings, process_number, context.check_readiness):
                 yield
         finally:
+            session_calls.close()
             own.close()
             if tracing is not None:
                 tracing.close()
@@ -80,7 +84,8 @@ def create_app(
         redirect_slashes=False,
     )
     if service is not None:
-        dependencies.attach_context(app, dependencies.ApiContext(settings, service, metrics_registry))
+        context = dependencies.ApiContext(settings, service, metrics_registry, session_calls)
+        dependencies.attach_context(app, context)
     _add_routes(app, settings)
     app.add_middleware(FastRouteMiddleware, routes=find_fast_routes(app.router.routes))
     if settings.api_keys:
@@ -102,6 +107,7 @@ def _add_routes(app: FastAPI, settings: ApiSettings) -> None:
     rewards.add_routes(app.router)
     gpu.add_routes(app.router)
     app.include_router(jobs.router)
+    app.include_router(sessions.router)
     app.include_router(webhooks.router)
     app.include_router(health.router)
     app.include_router(api_reference.router)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fastapi import FastAPI, Request
 
 from sandbox.config import ApiSettings
+from sandbox.queue.session_calls import SessionCalls
 from sandbox.schema.health import Readiness
 from sandbox.service import Service
 from sandbox.telemetry.registry import MetricsRegistry
@@ -20,6 +21,7 @@ class ApiContext:
     settings: ApiSettings
     service: Service
     metrics_registry: MetricsRegistry
+    sessions: SessionCalls
 
     def check_readiness(self) -> Readiness:
         """Return whether the service can run programs now, and set the metrics that say so."""

@@ -13,6 +13,7 @@ from sandbox.cli import (
     problem,
     processes,
     programs,
+    shell,
     study,
     submissions,
     synth,
@@ -37,6 +38,8 @@ app.command("gpu-worker")(gpu.gpu_worker)
 app.command("gpu-worker-share", hidden=True)(gpu.gpu_worker_share)
 app.command()(gpu.jobs)
 app.command()(training_loop.loop)
+app.command("session-host")(processes.session_host)
+app.command()(shell.shell)
 app.command("worker-slot", hidden=True)(processes.worker_slot)
 app.command()(processes.deliver)
 app.command("host-metrics", hidden=True)(processes.host_metrics)

@@ -168,6 +168,29 @@ def worker_slot(
     raise typer.Exit(code)
 
 
+def session_host(
+    sessions: Annotated[int | None, typer.Option(min=1, help="Sessions that this host may hold at one time.")] = None,
+    redis: Annotated[str | None, typer.Option(help="URL of the service's Redis; default: SANDBOX_REDIS_URL.")] = None,
+) -> None:
+    """Hold sessions on this host. `up` starts it if SANDBOX_SESSIONS is set.
+
+    SIGUSR1 drains the host: it takes no new sessions, and stops when the last one has ended.
+    """
+    from sandbox.config import SessionSettings
+    from sandbox.session_host.host import main as serve_sessions
+    from sandbox.telemetry.logs import start_logging
+    from sandbox.telemetry.process_files import get_metrics_folder
+    from sandbox.telemetry.registry import MetricsRegistry
+    from sandbox.telemetry.session_metrics import SessionMetrics
+
+    settings = read_settings(SessionSettings, sessions=sessions, redis_url=redis)
+    if not settings.sessions:
+        fail("give --sessions or SANDBOX_SESSIONS: how many sessions this host may hold")
+    start_logging(settings.log_level)
+    registry = MetricsRegistry(get_metrics_folder(settings.home), "session-host")
+    serve_sessions(settings, SessionMetrics(registry))
+
+
 def deliver() -> None:
     """Start only the webhook sender, for the Redis at SANDBOX_REDIS_URL. `up` starts it if a webhook secret is set."""
     import asyncio

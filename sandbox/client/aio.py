@@ -36,10 +36,12 @@ from sandbox.schema import (
 )
 
 if TYPE_CHECKING:
+    from sandbox.client.aio_session import AsyncSession
     from sandbox.schema.gpu import GpuJob, GpuPool, GpuRequest
     from sandbox.schema.health import Readiness
     from sandbox.schema.live import LiveView
     from sandbox.schema.reward import RewardRequest, RewardResult, TaskSet, TaskSetInfo
+    from sandbox.schema.sessions import SessionInfo, SessionRequest
     from sandbox.schema.submissions import SubmissionKind
     from sandbox.schema.vote import VoteRequest, VoteResult
 
@@ -160,6 +162,28 @@ class AsyncClient:
     async def put_tasks(self, tasks: TaskSet | Mapping[str, Any]) -> TaskSetInfo:
         """Register tasks by name; a reward request refers to each as `<id>/<name>`."""
         return await self._send(protocol.build_task_set_call(tasks))
+
+    def session(self, request: SessionRequest | Mapping[str, Any] | None = None, **fields: Any) -> AsyncSession:
+        """Return a new session, which opens when it is entered as a context manager.
+
+        `fields` are those of `schema.sessions.SessionRequest`, such as `language`, `files` and `idle_ttl_s`.
+        """
+        from sandbox.client.aio_session import AsyncSession
+
+        return AsyncSession(self._send, self._read_stream, fields if request is None else request)
+
+    def attach_session(self, session_id: str) -> AsyncSession:
+        """Return an open session by its id."""
+        from sandbox.client.aio_session import AsyncSession
+
+        return AsyncSession(self._send, self._read_stream, session_id=session_id)
+
+    async def sessions(self) -> list[SessionInfo]:
+        """Return the open sessions, the latest first."""
+        from sandbox.client.session_calls import build_list_call
+
+        answer = await self._send(build_list_call())
+        return answer.sessions
 
     async def submit(
         self,

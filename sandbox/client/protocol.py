@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
 from uuid import uuid4
 
 import httpx
@@ -43,6 +43,7 @@ Answer = TypeVar("Answer")
 LANGUAGES_ADAPTER = TypeAdapter(list[LanguageInfo])
 ENDED_STATUSES = frozenset({JobStatus.FINISHED, JobStatus.CANCELLED, JobStatus.FAILED})
 
+_RAW_TYPES: tuple[object, ...] = (bytes, type(None))  # answers that are not JSON: a file's content, or nothing
 _JSON_HEADERS = {"Content-Type": "application/json"}
 
 
@@ -65,6 +66,8 @@ class ApiCall(Generic[Answer]):
         """Return the typed answer; raise the error that a problem document names."""
         if response.status_code not in self.success_statuses:
             raise build_error(response)
+        if self.answer_type in _RAW_TYPES:
+            return cast(Answer, response.content if self.answer_type == _RAW_TYPES[0] else None)
         try:
             if isinstance(self.answer_type, TypeAdapter):
                 return self.answer_type.validate_json(response.content)
@@ -122,10 +125,10 @@ def encode_request(kind: str, request: Program | Submission) -> bytes:
     """Encode a request as JSON without its unset fields; raise BadRequest for an invalid one."""
     if not isinstance(request, Mapping):
         return _encode_model(request)
-    return _validate_and_encode(ExecuteRequest if kind == "execute" else VerifyRequest, request)
+    return validate_and_encode(ExecuteRequest if kind == "execute" else VerifyRequest, request)
 
 
-def _validate_and_encode(model: type[BaseModel], request: Any) -> bytes:
+def validate_and_encode(model: type[BaseModel], request: Any) -> bytes:
     """Encode a model, or a mapping of the same shape, as JSON; raise BadRequest for an invalid one."""
     try:
         return _encode_model(model.model_validate(request))
@@ -202,13 +205,13 @@ def build_submit_call(
 def build_vote_call(request: VoteRequest | Mapping[str, Any], key: str) -> ApiCall[VoteResult]:
     from sandbox.schema.vote import VoteRequest, VoteResult
 
-    return ApiCall("POST", "/verify/vote", VoteResult, _validate_and_encode(VoteRequest, request), build_headers(key))
+    return ApiCall("POST", "/verify/vote", VoteResult, validate_and_encode(VoteRequest, request), build_headers(key))
 
 
 def build_reward_call(request: RewardRequest | Mapping[str, Any], key: str) -> ApiCall[RewardResult]:
     from sandbox.schema.reward import RewardRequest, RewardResult
 
-    body = _validate_and_encode(RewardRequest, request)
+    body = validate_and_encode(RewardRequest, request)
     completions = request["completions"] if isinstance(request, Mapping) else request.completions
     return ApiCall("POST", "/reward", RewardResult, body, build_headers(key), item_count=len(completions))
 
@@ -216,7 +219,7 @@ def build_reward_call(request: RewardRequest | Mapping[str, Any], key: str) -> A
 def build_task_set_call(tasks: TaskSet | Mapping[str, Any]) -> ApiCall[TaskSetInfo]:
     from sandbox.schema.reward import TaskSet, TaskSetInfo
 
-    body = _validate_and_encode(TaskSet, tasks if isinstance(tasks, TaskSet) else {"tasks": tasks})
+    body = validate_and_encode(TaskSet, tasks if isinstance(tasks, TaskSet) else {"tasks": tasks})
     return ApiCall("PUT", f"/tasks/{TaskSet.compute_id(body)}", TaskSetInfo, body, _JSON_HEADERS)
 
 
@@ -239,7 +242,7 @@ def _choose_job_model(job_id: str) -> type[Job]:
 def build_gpu_job_call(kind: str, request: GpuRequest | Mapping[str, Any], key: str) -> ApiCall[GpuJob]:
     from sandbox.schema.gpu import REQUEST_MODELS, GpuJob, GpuKind
 
-    body = _validate_and_encode(REQUEST_MODELS[GpuKind(kind)], request)
+    body = validate_and_encode(REQUEST_MODELS[GpuKind(kind)], request)
     path = "/" + kind.replace("_", "/")
     return ApiCall("POST", path, GpuJob, body, build_headers(key or uuid4().hex), frozenset({202}))
 

@@ -22,6 +22,7 @@ import httpx
 from sandbox.config import (
     HostSettings,
     QueueSettings,
+    SessionSettings,
     UpSettings,
     WorkerSettings,
     build_environment,
@@ -87,6 +88,7 @@ def _build_children(settings: UpSettings, log_folder: Path | None) -> list[Child
         name = f"api-{number}" if number else "api"
         api = [sys.executable, "-m", "sandbox", "serve", "--number", str(number)]
         children.append(Child(name, api, environment, is_ready=lambda: responds_ok(f"{url}/health/live")))
+    children += build_session_children(settings, environment)
     if settings.webhook_secret:
         children.append(Child("deliver", [sys.executable, "-m", "sandbox", "deliver"], environment))
     for child in children:
@@ -113,6 +115,14 @@ def build_worker_children(settings: WorkerSettings, environment: Mapping[str, st
         Child(f"worker-{slot}", [*command, str(slot), *role], environment, stop_timeout_s=WORKER_STOP_TIMEOUT_S)
         for slot, role in enumerate(roles)
     ]
+
+
+def build_session_children(settings: SessionSettings, environment: Mapping[str, str]) -> list[Child]:
+    """Build the process that holds this host's sessions, if it may hold any."""
+    if not settings.sessions:
+        return []
+    command = [sys.executable, "-m", "sandbox", "session-host"]
+    return [Child("session-host", command, environment, stop_timeout_s=WORKER_STOP_TIMEOUT_S)]
 
 
 def remove_stale_metrics(settings: QueueSettings) -> None:

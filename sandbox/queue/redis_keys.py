@@ -40,6 +40,14 @@
 | sandbox:gpu:jobs             | zset   | GPU jobs by time of submission             | pruned when listed         |
 | sandbox:gpu:leases           | hash   | GPU -> its worker, its job, and the expiry | while there are any        |
 | sandbox:gpu:workers          | zset   | GPU worker -> when its lease ends          | pruned by the workers      |
+| sandbox:session:<id>         | hash   | a session: host, owner, status, limits     | an hour after its end      |
+| sandbox:sessions             | zset   | sessions by time of creation               | pruned when listed         |
+| sandbox:session:hosts        | zset   | session host -> time of its last heartbeat | pruned by the hosts        |
+| sandbox:session:host:<id>    | string | a session host's description as JSON       | a few leases               |
+| sandbox:session:opens        | list   | requests for a new session                 | until a host takes them    |
+| sandbox:session:calls:<host> | list   | calls of the sessions of one host          | until the host takes them  |
+| sandbox:session:owned:<key id> | zset | an API key's sessions by expiry            | the longest of them        |
+| sandbox:session:journal:<id> | list   | the calls of a session with `replay`       | as its session             |
 """
 
 from __future__ import annotations
@@ -63,6 +71,9 @@ WEBHOOKS_DEAD = PREFIX + "webhooks:dead"
 GPU_JOBS = PREFIX + "gpu:jobs"
 GPU_LEASES = PREFIX + "gpu:leases"
 GPU_WORKERS = PREFIX + "gpu:workers"
+SESSIONS = PREFIX + "sessions"
+SESSION_HOSTS = PREFIX + "session:hosts"
+SESSION_OPENS = PREFIX + "session:opens"
 
 
 def job_batch(batch_id: str) -> str:
@@ -155,6 +166,26 @@ def gpu_job(job_id: str) -> str:
 
 def gpu_events(job_id: str) -> str:
     return f"{PREFIX}gpu:events:{job_id}"
+
+
+def session(session_id: str) -> str:
+    return f"{PREFIX}session:{session_id}"
+
+
+def session_host(host: str) -> str:
+    return f"{PREFIX}session:host:{host}"
+
+
+def session_calls(host: str) -> str:
+    return f"{PREFIX}session:calls:{host}"
+
+
+def owned_sessions(caller_id: str) -> str:
+    return f"{PREFIX}session:owned:{caller_id}"
+
+
+def session_journal(session_id: str) -> str:
+    return f"{PREFIX}session:journal:{session_id}"
 
 
 def verdict_counts(minute: int) -> str:

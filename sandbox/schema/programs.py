@@ -60,7 +60,7 @@ def _decode_base64(value: Any) -> bytes:
         raise ValueError(f"is not valid base64: {error}") from error
 
 
-def _check_relative_path(name: str) -> str:
+def check_relative_path(name: str) -> str:
     parts = name.split("/")
     if not name or len(name.encode()) > MAX_PATH_BYTES or name.startswith("/") or "\0" in name:
         raise ValueError(f"must be a relative path of 1 to {MAX_PATH_BYTES} bytes in UTF-8 without NUL")
@@ -103,7 +103,7 @@ Base64Data = Annotated[
     BeforeValidator(_decode_base64, json_schema_input_type=str),
     PlainSerializer(lambda value: b64encode(value).decode(), return_type=str, when_used="json"),
 ]
-FilePath = Annotated[str, AfterValidator(_check_relative_path)]
+FilePath = Annotated[str, AfterValidator(check_relative_path)]
 Files = Annotated[dict[FilePath, Base64Data], Field(max_length=MAX_FILES), AfterValidator(_check_file_tree)]
 Argument = Annotated[str, Field(max_length=MAX_ARGUMENT_CHARS), AfterValidator(_check_argument)]
 

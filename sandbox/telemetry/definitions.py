@@ -128,6 +128,19 @@ RETRIES = _counter("infrastructure_retries", "runs", "Runs retried in another bo
 BOX_INPUT = _counter("box_input_bytes", "bytes", "Sent to boxes: standard input and files")
 BOX_OUTPUT = _counter("box_output_bytes", "bytes", "Received from boxes: standard output and error, and files")
 
+# Sessions.
+SESSIONS_OPENED = _counter("sessions_opened", "sessions", "Sessions opened; forks do not count", "language")
+SESSIONS_ENDED = _counter("sessions_ended", "sessions", "Sessions ended: closed, or lost", "language", "status")
+SESSIONS_OPEN = _gauge("sessions_open", "sessions", "Sessions open on this host, including forks", "language")
+SESSION_OPEN_WAIT = _seconds("session_open_wait", "From the request for a session until it is open")
+SESSION_CALLS = _counter("session_calls", "calls", "Calls of sessions that ended", "language", "status")
+SESSION_CALL_DURATION = _seconds("session_call", "One call of a session, in its host", "language")
+SESSION_FORKS = _counter("session_forks", "sessions", "Sessions made by forking another")
+SESSION_FORK_DURATION = _seconds("session_fork", "One request for forks, however many")
+SESSION_BOXES = _gauge(
+    "session_boxes", "boxes", "Boxes of this host for sessions: in_use, or warm and waiting for a session", "state"
+)
+
 # Webhooks.
 WEBHOOKS = _counter("webhooks", "webhooks", "Webhooks finished: delivered, or dead after the last try", "outcome")
 WEBHOOK_ATTEMPTS = _counter(

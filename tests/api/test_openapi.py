@@ -12,10 +12,10 @@ from fastapi import FastAPI
 from pydantic import TypeAdapter
 
 from sandbox import schema
-from sandbox.api.openapi.documentation import Live
 from sandbox.api.openapi.examples import EXAMPLES
+from sandbox.api.openapi.models import Live
 from sandbox.runner.contract import Usage
-from sandbox.schema import gpu, live, reward, vote
+from sandbox.schema import gpu, live, reward, sessions, vote
 from sandbox.schema.health import Readiness
 
 ROUTES = {
@@ -84,7 +84,7 @@ def test_every_reference_resolves(document: dict[str, Any]) -> None:
 def test_every_operation_tells_its_answers_problems_and_words(document: dict[str, Any]) -> None:
     for method, path, operation in _list_operations(document):
         assert operation["description"], path
-        assert {"200", "202", "204"} & set(operation["responses"]), path
+        assert {"200", "201", "202", "204"} & set(operation["responses"]), path
         for status, response in operation["responses"].items():
             assert all(content["schema"] for content in response["content"].values()), (method, path, status)
             is_problem = int(status) >= 400 and (path, status) != ("/health/ready", "503")
@@ -93,7 +93,7 @@ def test_every_operation_tells_its_answers_problems_and_words(document: dict[str
 
 def test_every_submission_route_tells_its_body_and_headers(document: dict[str, Any]) -> None:
     for method, path, operation in _list_operations(document):
-        if method == "post" and not path.startswith("/webhooks/"):
+        if method == "post" and not path.startswith(("/webhooks/", "/sessions")):
             assert operation["requestBody"]["content"]["application/json"]["schema"]["$ref"], path
             names = {parameter["name"] for parameter in operation["parameters"]}
             # GPU jobs are always asynchronous.
@@ -114,7 +114,7 @@ def test_every_example_is_what_its_model_takes(document: dict[str, Any]) -> None
     for name, component in document["components"]["schemas"].items():
         for example in component.get("examples", []):
             model = NOT_IN_SCHEMA.get(name) or next(
-                getattr(module, name) for module in (schema, reward, vote, gpu, live) if hasattr(module, name)
+                getattr(module, name) for module in (schema, reward, vote, gpu, live, sessions) if hasattr(module, name)
             )
             TypeAdapter(model).validate_json(json.dumps(example))
 

@@ -42,6 +42,7 @@ def running(images: dict[str, str]) -> Iterator[RunningService]:
             "SANDBOX_HOME": str(home),
             "SANDBOX_PORT": str(port),
             "SANDBOX_SLOTS": "1",
+            "SANDBOX_SESSIONS": "4",
             "SANDBOX_URL": url,
         }
         service_settings |= {"SANDBOX_WEBHOOK_SECRET": WEBHOOK_SECRET, "SANDBOX_WEBHOOK_NETWORKS": "127.0.0.1"}

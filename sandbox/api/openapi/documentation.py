@@ -15,62 +15,19 @@ from starlette.types import Receive, Scope, Send
 
 from sandbox import schema
 from sandbox.api.openapi.examples import EXAMPLES
+from sandbox.api.openapi.models import REQUEST_MODELS, RESPONSE_MODELS
 from sandbox.api.problems import PROBLEM_MEDIA_TYPE
 from sandbox.api.request_parsing import NDJSON
-from sandbox.schema.callbacks import DeadWebhook
-from sandbox.schema.gpu import REQUEST_MODELS as GPU_REQUESTS
-from sandbox.schema.gpu import GpuJob, GpuPool
-from sandbox.schema.health import Readiness
-from sandbox.schema.live import LiveView
-from sandbox.schema.reward import RewardRequest, RewardResult, TaskSet, TaskSetInfo
-from sandbox.schema.vote import VoteRequest, VoteResult
-
-REQUEST_MODELS: tuple[type[BaseModel], ...] = (
-    schema.ExecuteRequest,
-    schema.ExecuteSubmission,
-    schema.VerifyRequest,
-    schema.VerifySubmission,
-    schema.ExecuteBatchRequest,
-    schema.VerifyBatchRequest,
-    VoteRequest,
-    RewardRequest,
-    TaskSet,
-    *GPU_REQUESTS.values(),
-)
-
-
-class Live(BaseModel):
-    """The answer of `GET /health/live`."""
-
-    status: str = "ok"
-
-
-RESPONSE_MODELS: tuple[type[Any], ...] = (
-    schema.ExecuteResult,
-    schema.VerifyResult,
-    schema.ExecuteBatchResult,
-    schema.VerifyBatchResult,
-    VoteResult,
-    RewardResult,
-    TaskSetInfo,
-    schema.Job,
-    DeadWebhook,
-    schema.LanguageInfo,
-    schema.Problem,
-    Readiness,
-    Live,
-    LiveView,
-    GpuJob,
-    GpuPool,
-)
+from sandbox.schema.gpu import GpuJob
 
 _PROBLEM_DESCRIPTIONS = {
     400: "the body is not valid JSON, or not valid gzip despite its Content-Encoding",
     401: "the API key is missing or unknown (if the service uses keys)",
     403: "the API key's role does not allow this",
-    404: "no such job, task set or webhook, or it has expired",
+    404: "no such job, task set, webhook, session or file, or it has expired",
     408: "the body took too long to arrive",
-    409: "the submission was cancelled before it finished",
+    409: "the submission was cancelled before it finished, or the session is busy",
+    410: "the session has ended; `detail` says why",
     413: "the body is too large",
     415: "the body is not application/json, or has an unsupported Content-Encoding",
     422: "the request is invalid, such as a missing field or an unknown language; `errors` lists the fields at fault",
@@ -182,6 +139,29 @@ def document_job_events() -> dict[str, Any]:
         "example": "41",
     }
     return {**operation, "openapi_extra": {"parameters": [last, _REQUEST_ID_HEADER]}}
+
+
+def document_session_call(
+    body: type[BaseModel] | str | None, result: type[BaseModel] | str | None, *problems: int, status: int = 200
+) -> dict[str, Any]:
+    """Return the arguments of a route of sessions; a body or result that is not JSON is given as its media type."""
+    answered = [401, 404, 409, 410, 422, 429, 502, 503, *problems, 500]
+    if body is not None:
+        answered += [400, 408, 413, 415]
+    ok: dict[str, Any] = {"description": "done", "content": {}}
+    if result is not None:
+        ok["content"] = _build_typed_content(result)
+    extra: dict[str, Any] = {"parameters": [_REQUEST_ID_HEADER]}
+    if body is not None:
+        extra["requestBody"] = {"required": True, "content": _build_typed_content(body)}
+    responses: dict[int | str, dict[str, Any]] = {status: ok, **_build_problem_responses(*sorted(set(answered)))}
+    return {"status_code": status, "responses": responses, "openapi_extra": extra}
+
+
+def _build_typed_content(model: type[BaseModel] | str) -> dict[str, Any]:
+    if isinstance(model, str):
+        return {model: {"schema": {"type": "string", "format": "binary"}}}
+    return {"application/json": _build_content(model)}
 
 
 def document_no_content(*problems: int) -> dict[str, Any]:

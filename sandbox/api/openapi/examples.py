@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from sandbox.api.openapi.session_examples import SESSION_EXAMPLES
+
 _SUM = "a, b = map(int, input().split())\nprint(a + b)"
 _ID = "0f8fad5bd9cb469fa16570867728950e"
 _USAGE = {"cpu_time_s": 0.004, "wall_time_s": 0.005, "memory_mb": 9.1}
@@ -221,4 +223,5 @@ EXAMPLES: dict[str, Any] = {
         "matrix": [["accepted"]],
         "test_set": _TEST_SET,
     },
+    **SESSION_EXAMPLES,
 }

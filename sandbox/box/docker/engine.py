@@ -30,7 +30,7 @@ from sandbox.box.docker.box_handle import DockerBoxHandle, remove_container
 from sandbox.box.docker.engine_client import ENGINE_ERRORS, open_engine_client, translate_engine_errors
 from sandbox.box.docker.images import compute_image_tag, find_missing_images
 from sandbox.box.docker.socket_folder import ensure_socket_folder, get_fallback_folder, remove_socket_folders
-from sandbox.box.uids import UidBlock
+from sandbox.box.uids import BOXES_PER_BLOCK, UidBlock
 from sandbox.config import WorkerSettings
 from sandbox.errors import BoxError, EngineUnavailable
 from sandbox.runner.supervisor.options import Options
@@ -40,6 +40,7 @@ CAPABILITIES = ["CHOWN", "DAC_OVERRIDE", "IPC_LOCK", "KILL", "SETGID", "SETUID"]
 HOME_LABEL = "sandbox.home"
 # Make sure that a run leaves no state in the box's network: no port occupied for a minute, no cached TCP metrics.
 SYSCTLS = {"net.ipv4.tcp_max_tw_buckets": "0", "net.ipv4.tcp_no_metrics_save": "1"}
+CONNECTION_PATH = "/run/sandbox/worker.sock"
 CONNECT_TIMEOUT_S = 30.0
 MISSING_MOUNT_SOURCE = "source path does not exist"  # the engine's error message if it cannot see the folder to mount
 CONTAINER_CHECK_INTERVAL_S = 2.0
@@ -47,6 +48,9 @@ CONTAINER_CHECK_INTERVAL_S = 2.0
 GVISOR_PROCESS_FACTOR = 8
 SUPERVISOR_BOOTSTRAP = (
     "import sys; sys.path.insert(0, '/opt/sandbox'); from sandbox.runner.supervisor.supervisor import main; main()"
+)
+SESSION_BOOTSTRAP = (
+    "import sys; sys.path.insert(0, '/opt/sandbox'); from sandbox.runner.session.session_supervisor import main; main()"
 )
 # The modules that programs use most, imported before the fork. The differential test runs with each of them.
 PRELOADED_MODULES = """
@@ -60,9 +64,9 @@ class SocketFolderNotShared(Exception):
 
 
 class DockerEngine:
-    """Starts boxes for one slot of one worker."""
+    """Starts boxes for one slot of one worker, or for a session host, which has up to `max_boxes` at one time."""
 
-    def __init__(self, settings: WorkerSettings, slot: int) -> None:
+    def __init__(self, settings: WorkerSettings, slot: int, max_boxes: int = BOXES_PER_BLOCK) -> None:
         self._settings = settings
         self._slot = slot
         self._cpus = (
@@ -74,16 +78,17 @@ class DockerEngine:
         with translate_engine_errors("reach the Docker engine"):
             self._client = docker.from_env(timeout=60)
             self._process_limit = settings.box_processes * self._find_process_factor()
-        self._uids = UidBlock()
+        self._uids = [UidBlock() for _ in range(-(-max_boxes // BOXES_PER_BLOCK))]
 
-    def start(self, image: str) -> DockerBoxHandle:
+    def start(self, image: str, session: bool = False) -> DockerBoxHandle:
+        """Start a box for runs, or one for a session. Raises EngineUnavailable or BoxError."""
         try:
-            return self._start(image)
+            return self._start(image, session)
         except SocketFolderNotShared:
             self._folder = get_fallback_folder(self._settings.home)
-            return self._start(image)
+            return self._start(image, session)
 
-    def _start(self, image: str) -> DockerBoxHandle:
+    def _start(self, image: str, session: bool) -> DockerBoxHandle:
         name = f"sandbox-{self._slot}-{uuid.uuid4().hex[:12]}"
         folder = self._folder / name
         folder.mkdir(parents=True, mode=0o700)
@@ -93,7 +98,8 @@ class DockerEngine:
             listener.bind(str(folder / "worker.sock"))
             listener.listen(1)
             listener.settimeout(CONTAINER_CHECK_INTERVAL_S)
-            container = self._client.containers.create(compute_image_tag(image), **self._build_options(name, folder))
+            options = self._build_options(name, folder, session)
+            container = self._client.containers.create(compute_image_tag(image), **options)
             container.start()
             connection = _accept_connection(listener, container)
         except ImageNotFound as error:
@@ -146,20 +152,20 @@ class DockerEngine:
     def close(self) -> None:
         for handle in list(self._live_handles):
             handle.destroy()
-        self._uids.close()
+        for block in self._uids:
+            block.close()
         self._client.close()
         with suppress(OSError):  # not empty or already gone: another slot of this state directory uses it
             self._folder.rmdir()
 
-    def _build_options(self, name: str, folder: Path) -> dict[str, Any]:
+    def _build_options(self, name: str, folder: Path, session: bool) -> dict[str, Any]:
         settings = self._settings
-        options = self._build_supervisor_options(self._uids.compute_base(self._started_count))
-        self._started_count += 1
         size = f"size={settings.box_tmpfs_mb}m,nr_inodes=65536"
         return {
             "name": name,
             "hostname": "box",
-            "command": ["/usr/bin/python3", "-I", "-S", "-c", SUPERVISOR_BOOTSTRAP, options.encode()],
+            "command": self._build_command(session),
+            "environment": {"PYTHONHASHSEED": "0"},  # a session's REPL is a fork of its supervisor
             "auto_remove": True,
             "labels": {HOME_LABEL: str(settings.home)},
             "network_mode": "none",
@@ -186,13 +192,19 @@ class DockerEngine:
             "oom_kill_disable": False,
         }
 
+    def _build_command(self, session: bool) -> list[str]:
+        block = self._uids[self._started_count // BOXES_PER_BLOCK % len(self._uids)]
+        uid_base = block.compute_base(self._started_count)
+        self._started_count += 1
+        if session:
+            options = {"connect": CONNECTION_PATH, "uid_base": uid_base, "session": True}
+            return ["/usr/bin/python3", "-c", SESSION_BOOTSTRAP, json.dumps(options)]
+        options_text = self._build_supervisor_options(uid_base).encode()
+        return ["/usr/bin/python3", "-I", "-S", "-c", SUPERVISOR_BOOTSTRAP, options_text]
+
     def _build_supervisor_options(self, uid_base: int) -> Options:
-        return Options(
-            connect="/run/sandbox/worker.sock",
-            uid_base=uid_base,
-            cpus=self._settings.box_cpus,
-            modules=PRELOADED_MODULES,
-        )
+        cpus = self._settings.box_cpus
+        return Options(connect=CONNECTION_PATH, uid_base=uid_base, cpus=cpus, modules=PRELOADED_MODULES)
 
 
 def _accept_connection(listener: socket.socket, container: Container) -> socket.socket:

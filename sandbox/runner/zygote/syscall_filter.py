@@ -58,6 +58,12 @@ DENIED_CALLS: dict[str, dict[str, tuple[int | None, int | None]]] = {
         "uselib": (134, None), "ustat": (136, None), "sysfs": (139, None), "nfsservctl": (180, 42),
     },
 }  # fmt: skip
+# Calls that a listener may decide instead of the kernel: they change ids or capabilities.
+IDENTITY_CALLS: dict[str, tuple[int, int]] = {
+    "setuid": (105, 146), "setgid": (106, 144), "setreuid": (113, 145), "setregid": (114, 143),
+    "setgroups": (116, 159), "setresuid": (117, 147), "setresgid": (119, 149), "setfsuid": (122, 151),
+    "setfsgid": (123, 152), "capset": (126, 91),
+}  # fmt: skip
 NEWEST_KNOWN_CALL = 470
 # These calls return 0 and do nothing: the kernel would otherwise write out the file systems of the whole machine.
 IGNORED_CALLS: dict[str, tuple[int, int]] = {"sync": (162, 81), "syncfs": (306, 267)}
@@ -93,7 +99,7 @@ ALLOWED_SOCKET_OPTIONS: dict[int, tuple[tuple[int, int], ...]] = {
 }
 
 _LOAD, _JUMP, _JEQ, _JGE, _JSET, _AND, _RETURN = 0x20, 0x05, 0x15, 0x35, 0x45, 0x54, 0x06
-_ALLOW, _KILL, _ERRNO = 0x7FFF_0000, 0x8000_0000, 0x0005_0000
+_ALLOW, _KILL, _ERRNO, _NOTIFY = 0x7FFF_0000, 0x8000_0000, 0x0005_0000, 0x7FC0_0000
 # offsets in the call's data; a branch offset is one byte
 _NUMBER_OFFSET, _ARCHITECTURE_OFFSET, _MAX_BRANCH = 0, 4, 0xFF
 
@@ -247,8 +253,11 @@ def _filter_pipe2() -> Instructions:
     return [*load_argument(1), *branch_on_bits(NOTIFICATION_PIPE, deny(errno.ENOPKG), allow())]
 
 
-def build_filter(machine: str = "", ipv6: bool = True) -> bytes:
-    """Build the filter as BPF instructions (struct sock_filter[]). Raises KeyError for an unknown architecture."""
+def build_filter(machine: str = "", ipv6: bool = True, notify_identity_calls: bool = False) -> bytes:
+    """Build the filter as BPF instructions (struct sock_filter[]). Raises KeyError for an unknown architecture.
+
+    `notify_identity_calls` sends each call that changes ids or capabilities to the filter's listener.
+    """
     arch = ARCHITECTURES[machine or platform.machine()]
     calls: dict[int, Instructions] = {}
     for group in DENIED_CALLS.values():
@@ -268,6 +277,8 @@ def build_filter(machine: str = "", ipv6: bool = True) -> bytes:
         arch.fcntl: _filter_fcntl(),
         arch.pipe2: _filter_pipe2(),
     }
+    if notify_identity_calls:
+        calls |= {pair[arch.column]: [Instruction(_RETURN, _NOTIFY)] for pair in IDENTITY_CALLS.values()}
     # ENOSYS also blocks the x32 calls, whose numbers start at 0x40000000.
     return build_for_architecture(arch, branch_on_value(calls, allow(), NEWEST_KNOWN_CALL, deny(errno.ENOSYS)))
 

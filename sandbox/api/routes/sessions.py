@@ -1,0 +1,218 @@
+"""`/sessions`: stateful boxes that keep an interpreter or a shell, and files, between calls."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from base64 import b64decode, b64encode
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Request, Response
+from starlette.responses import StreamingResponse
+
+from sandbox.api import request_parsing
+from sandbox.api.dependencies import get_context
+from sandbox.api.openapi.documentation import document_session_call
+from sandbox.api.problems import describe_error
+from sandbox.api.responses import build_json_response, submit_and_respond
+from sandbox.api.session_client import call_session, open_session
+from sandbox.api.session_verify import build_submission
+from sandbox.errors import BadRequest, SandboxError
+from sandbox.queue.session_calls import SessionCalls
+from sandbox.request_context import generate_id
+from sandbox.schema import VerifyResult
+from sandbox.schema.programs import check_relative_path
+from sandbox.schema.sessions import (
+    CallResult,
+    ForkRequest,
+    ForkResult,
+    InterruptResult,
+    SessionCall,
+    SessionFiles,
+    SessionInfo,
+    SessionList,
+    SessionRequest,
+    SessionStatus,
+    SessionVerifyRequest,
+)
+
+router = APIRouter(prefix="/sessions", tags=["sessions"])
+
+SessionId = Annotated[str, Path(max_length=64, pattern=r"^[A-Za-z0-9]+$", description="from `POST /sessions`")]
+FilePath = Annotated[str, Path(max_length=255, description="relative to the work directory")]
+MAX_FILE_BYTES = 16 << 20
+EVENT_STREAM = "text/event-stream"
+ARCHIVE = "application/x-tar"
+BINARY = "application/octet-stream"
+
+
+@router.post("", **document_session_call(SessionRequest, SessionInfo, status=201))
+async def open(request: Request) -> Response:
+    """Open a session. Its id is needed for every call."""
+    body = await request_parsing.parse_body(request, SessionRequest)
+    session = await open_session(_get_calls(request), body)
+    response = build_json_response(session.model_dump_json(), 201)
+    response.headers["Location"] = f"{request.scope.get('root_path', '')}/sessions/{session.id}"
+    return response
+
+
+@router.get("", **document_session_call(None, SessionList))
+async def list_sessions(request: Request) -> Response:
+    """List the caller's open sessions, the latest first."""
+    sessions = await asyncio.to_thread(_get_calls(request).list_open)
+    return build_json_response(SessionList(sessions=sessions).model_dump_json())
+
+
+@router.get("/{session_id}", **document_session_call(None, SessionInfo))
+async def get(request: Request, session_id: SessionId) -> Response:
+    """Return the state of a session; for an hour after its end, why it ended."""
+    calls = _get_calls(request)
+    record = await asyncio.to_thread(calls.get, session_id)
+    if record.session.status is SessionStatus.OPEN:
+        answer = await call_session(calls, session_id, {"do": "describe"})
+        return build_json_response(SessionInfo.model_validate(answer["session"]).model_dump_json())
+    return build_json_response(record.session.model_dump_json())
+
+
+@router.delete("/{session_id}", **document_session_call(None, None, status=204))
+async def close(request: Request, session_id: SessionId) -> Response:
+    """Close a session, and remove everything in it."""
+    await call_session(_get_calls(request), session_id, {"do": "close"})
+    return Response(status_code=204)
+
+
+@router.post("/{session_id}/execute", **document_session_call(SessionCall, CallResult))
+async def execute(request: Request, session_id: SessionId) -> Response:
+    """Run code or a command. With `Accept: text/event-stream`, output arrives as it is written.
+
+    The events are `stdout` and `stderr` ({"text"}), `display`, and at the end `result` or `problem`.
+    """
+    body = await request_parsing.parse_body(request, SessionCall)
+    fields = {"do": "execute", "call": body.model_dump(mode="json", exclude_defaults=True)}
+    if EVENT_STREAM in request.headers.get("accept", ""):
+        events = _stream_call(_get_calls(request), session_id, fields)
+        return StreamingResponse(events, media_type=EVENT_STREAM)
+    answer = await call_session(_get_calls(request), session_id, fields)
+    return build_json_response(json.dumps(answer))
+
+
+@router.post("/{session_id}/interrupt", **document_session_call(None, InterruptResult))
+async def interrupt(request: Request, session_id: SessionId) -> Response:
+    """Interrupt the running call, as Ctrl-C does. The session keeps its state."""
+    answer = await call_session(_get_calls(request), session_id, {"do": "interrupt"})
+    return build_json_response(InterruptResult.model_validate(answer).model_dump_json())
+
+
+@router.post("/{session_id}/fork", **document_session_call(ForkRequest, ForkResult))
+async def fork(request: Request, session_id: SessionId) -> Response:
+    """Copy a session: its variables, and its files. The copies and the original then go separate ways."""
+    body = await request_parsing.parse_body(request, ForkRequest)
+    calls = _get_calls(request)
+    record = await asyncio.to_thread(calls.get, session_id)
+    ids = [generate_id() for _ in range(body.count)]
+    await asyncio.to_thread(calls.admit_forks, record, ids)
+    try:
+        answer = await call_session(calls, session_id, {"do": "fork", "ids": ids})
+    except SandboxError:
+        await asyncio.to_thread(calls.release, record, ids)
+        raise
+    return build_json_response(ForkResult.model_validate(answer).model_dump_json())
+
+
+@router.get("/{session_id}/files", **document_session_call(None, SessionFiles))
+async def list_files(request: Request, session_id: SessionId, path: str = "") -> Response:
+    """List a directory of the session, by default its work directory."""
+    answer = await call_session(_get_calls(request), session_id, {"do": "list_files", "path": path})
+    return build_json_response(SessionFiles.model_validate(answer).model_dump_json())
+
+
+@router.put("/{session_id}/files/{path:path}", **document_session_call(BINARY, None, status=204))
+async def put_file(request: Request, session_id: SessionId, path: FilePath) -> Response:
+    """Write a file; the body is its content. Missing directories are created."""
+    content = await request_parsing.read_body(request)
+    if len(content) > MAX_FILE_BYTES:
+        raise BadRequest(f"the file has {len(content)} bytes, the maximum is {MAX_FILE_BYTES}", "body")
+    fields = {"do": "put_file", "path": _check_path(path), "content": b64encode(content).decode()}
+    await call_session(_get_calls(request), session_id, fields)
+    return Response(status_code=204)
+
+
+@router.get("/{session_id}/files/{path:path}", response_class=Response, **document_session_call(None, BINARY))
+async def get_file(request: Request, session_id: SessionId, path: FilePath) -> Response:
+    """Return the content of a file."""
+    fields = {"do": "get_file", "path": _check_path(path)}
+    answer = await call_session(_get_calls(request), session_id, fields)
+    return Response(b64decode(answer["content"]), media_type=BINARY)
+
+
+@router.delete("/{session_id}/files/{path:path}", **document_session_call(None, None, status=204))
+async def delete_file(request: Request, session_id: SessionId, path: FilePath) -> Response:
+    """Delete a file, or a directory with everything in it."""
+    await call_session(_get_calls(request), session_id, {"do": "delete_file", "path": _check_path(path)})
+    return Response(status_code=204)
+
+
+@router.post("/{session_id}/snapshot", response_class=Response, **document_session_call(None, ARCHIVE))
+async def snapshot(request: Request, session_id: SessionId) -> Response:
+    """Return the files of the work directory as a tar archive."""
+    answer = await call_session(_get_calls(request), session_id, {"do": "snapshot"})
+    return Response(b64decode(answer["content"]), media_type=ARCHIVE)
+
+
+@router.post("/{session_id}/restore", **document_session_call(ARCHIVE, None, status=204))
+async def restore(request: Request, session_id: SessionId) -> Response:
+    """Replace the files of the work directory by those of a tar archive. Variables stay as they are."""
+    content = await request_parsing.read_body(request)
+    await call_session(_get_calls(request), session_id, {"do": "restore", "content": b64encode(content).decode()})
+    return Response(status_code=204)
+
+
+@router.post("/{session_id}/verify", **document_session_call(SessionVerifyRequest, VerifyResult, 504))
+async def verify(request: Request, session_id: SessionId) -> Response:
+    """Judge what the session holds with tests that it never sees. They run in another box, on a copy of its files."""
+    body, preferences = await request_parsing.parse_submission(request, SessionVerifyRequest)
+    calls = _get_calls(request)
+    archive = await call_session(calls, session_id, {"do": "snapshot"})
+    cells = {} if body.file is not None else await call_session(calls, session_id, {"do": "cells"})
+    submission = build_submission(body, b64decode(archive["content"]), str(cells.get("code", "")))
+    return await submit_and_respond(request, submission, preferences)
+
+
+def _get_calls(request: Request) -> SessionCalls:
+    return get_context(request).sessions
+
+
+def _check_path(path: str) -> str:
+    try:
+        return check_relative_path(path)
+    except ValueError as error:
+        raise BadRequest(str(error), "path.path") from None
+
+
+async def _stream_call(calls: SessionCalls, session_id: str, fields: dict[str, Any]) -> AsyncIterator[bytes]:
+    """Yield server-sent events: the parts of the answer, and then the answer itself."""
+    loop = asyncio.get_running_loop()
+    parts: asyncio.Queue[bytes] = asyncio.Queue()
+    task = loop.create_task(
+        call_session(calls, session_id, fields, lambda part: loop.call_soon_threadsafe(parts.put_nowait, part))
+    )
+    try:
+        while not task.done() or not parts.empty():
+            getter = loop.create_task(parts.get())
+            await asyncio.wait({task, getter}, return_when=asyncio.FIRST_COMPLETED)
+            if getter.done():
+                part = json.loads(getter.result())
+                yield _render_event(part["event"], part["data"])
+            else:
+                getter.cancel()
+        try:
+            yield _render_event("result", task.result())
+        except SandboxError as error:
+            yield _render_event("problem", describe_error(error).problem.model_dump(mode="json"))
+    finally:
+        task.cancel()
+
+
+def _render_event(name: str, data: object) -> bytes:
+    return f"event: {name}\ndata: {json.dumps(data)}\n\n".encode()

@@ -1,0 +1,70 @@
+"""Turn what a session holds into a submission: a copy of its files, and the tests that it never sees."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+
+from sandbox.errors import BadRequest
+from sandbox.queue.submission import Submission
+from sandbox.schema import MAX_FILES, VerifyRequest
+from sandbox.schema.sessions import SessionVerifyRequest
+from sandbox.schema.tests import AnyTest, AssertTest, FunctionTest
+
+MAX_COPIED_BYTES = 32 << 20
+
+
+def build_submission(request: SessionVerifyRequest, archive: bytes, cells: str) -> Submission:
+    """Build the submission that judges a session's files.
+
+    The program is `request.file`, or `cells` without one. Raises BadRequest if the file is missing, or if the session
+    has more files than a program may have.
+    """
+    files = read_archive(archive)
+    code = cells
+    if request.file is not None:
+        if request.file not in files:
+            raise BadRequest(f"the session has no file {request.file!r}", "file")
+        code = files.pop(request.file).decode(errors="replace")
+    files |= request.hidden
+    if len(files) > MAX_FILES:
+        raise BadRequest(f"the session's work directory has {len(files)} files, and at most {MAX_FILES} can be judged")
+    try:
+        verify = VerifyRequest(
+            language=request.language,
+            code=code,
+            tests=[_add_files(test, files) for test in request.tests],
+            entry_point=request.entry_point,
+            checker=request.checker,
+            limits=request.limits,
+        )
+    except ValueError as error:
+        raise BadRequest(str(error)) from None
+    return Submission("verify", [verify])
+
+
+def read_archive(archive: bytes) -> dict[str, bytes]:
+    """Return the regular files of a tar archive by path. Raises BadRequest if they are too large in total."""
+    files: dict[str, bytes] = {}
+    left = MAX_COPIED_BYTES
+    try:
+        with tarfile.open(fileobj=io.BytesIO(archive), mode="r:") as opened:
+            for member in opened:
+                if not member.isreg():
+                    continue
+                left -= member.size
+                if left < 0:
+                    raise BadRequest(f"the session's files have more than {MAX_COPIED_BYTES >> 20} MiB in total")
+                content = opened.extractfile(member)
+                assert content is not None
+                files[member.name.removeprefix("./")] = content.read()
+    except tarfile.TarError as error:
+        raise BadRequest(f"the session's files cannot be read: {error}") from error
+    return files
+
+
+def _add_files(test: AnyTest, files: dict[str, bytes]) -> AnyTest:
+    """Add the session's files to a test that runs beside files. The test's own files win."""
+    if isinstance(test, FunctionTest | AssertTest):
+        return test
+    return test.model_copy(update={"files": files | test.files})

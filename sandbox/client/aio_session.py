@@ -1,0 +1,148 @@
+"""A session for asyncio: a box that keeps an interpreter or a shell, and files, between calls.
+
+`sync_session.py` is generated from this file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from sandbox.client import session_calls
+from sandbox.client.protocol import ApiCall
+from sandbox.client.streams import JobEvent
+
+if TYPE_CHECKING:
+    from sandbox.schema import VerifyResult
+    from sandbox.schema.sessions import CallResult, SessionFile, SessionInfo, SessionRequest
+
+
+Answer = TypeVar("Answer")
+
+
+class AsyncSend(Protocol):
+    """Sends a call with the client's retries, and returns its answer."""
+
+    async def __call__(self, call: ApiCall[Answer]) -> Answer: ...
+
+
+class AsyncSession:
+    """A session. As a context manager, it opens on entry and closes on exit.
+
+    Each call has a number, so the client can repeat a call after a lost answer, and the code still runs once. Calls
+    raise `errors.SessionEnded` once the session has ended, with the reason.
+    """
+
+    def __init__(
+        self,
+        send: AsyncSend,
+        read_stream: Callable[[session_calls.CallStream], AsyncIterator[JobEvent]],
+        request: SessionRequest | Mapping[str, Any] | None = None,
+        session_id: str = "",
+    ) -> None:
+        self._send = send
+        self._read_stream = read_stream
+        self._request = request
+        self._id = session_id
+        self._sequence: int | None = None if session_id else 0
+
+    @property
+    def id(self) -> str:
+        """The id of the open session, or an empty string before it is open."""
+        return self._id
+
+    async def __aenter__(self) -> AsyncSession:
+        if not self._id:
+            await self.open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def open(self) -> SessionInfo:
+        """Open the session; wait up to the request's `wait_s` for a free place."""
+        session = await self._send(session_calls.build_open_call(self._request or {}))
+        self._id = session.id
+        return session
+
+    async def close(self) -> None:
+        """Close the session and remove everything in it; it is no error if it has ended already."""
+        await self._send(session_calls.build_close_call(self._id))
+
+    async def describe(self) -> SessionInfo:
+        """Return the state of the session; for an hour after its end, why it ended."""
+        return await self._send(session_calls.build_get_call(self._id))
+
+    async def execute(self, code: str, *, stdin: str = "", limits: Mapping[str, Any] | None = None) -> CallResult:
+        """Run code in the session's language."""
+        return await self._call({"code": code, "stdin": stdin}, limits)
+
+    async def command(self, command: str, *, stdin: str = "", limits: Mapping[str, Any] | None = None) -> CallResult:
+        """Run a command of bash in the session's work directory."""
+        return await self._call({"command": command, "stdin": stdin}, limits)
+
+    def stream(self, code: str, *, stdin: str = "", limits: Mapping[str, Any] | None = None) -> AsyncIterator[JobEvent]:
+        """Run code; yield its output as events `stdout`, `stderr` and `display`, and at the end `result`."""
+        fields = self._number_call({"code": code, "stdin": stdin}, limits)
+        if self._sequence is not None:
+            self._sequence += 1
+        return self._read_stream(session_calls.CallStream(self._id, fields))
+
+    async def interrupt(self) -> bool:
+        """Interrupt the running call, as Ctrl-C does; return whether there was one."""
+        answer = await self._send(session_calls.build_interrupt_call(self._id))
+        return answer.interrupted
+
+    async def fork(self, count: int = 1) -> list[AsyncSession]:
+        """Copy the session, with its variables and files; return the copies."""
+        answer = await self._send(session_calls.build_fork_call(self._id, count))
+        return [type(self)(self._send, self._read_stream, session_id=session_id) for session_id in answer.ids]
+
+    async def put_file(self, path: str, content: bytes) -> None:
+        """Write a file below the work directory."""
+        await self._send(session_calls.build_file_call("PUT", self._id, path, type(None), content))
+
+    async def get_file(self, path: str) -> bytes:
+        """Return the content of a file."""
+        return await self._send(session_calls.build_file_call("GET", self._id, path, bytes))
+
+    async def delete_file(self, path: str) -> None:
+        """Delete a file, or a directory with everything in it."""
+        await self._send(session_calls.build_file_call("DELETE", self._id, path, type(None)))
+
+    async def list_files(self, path: str = "") -> list[SessionFile]:
+        """List a directory, by default the work directory."""
+        answer = await self._send(session_calls.build_list_files_call(self._id, path))
+        return answer.files
+
+    async def snapshot(self) -> bytes:
+        """Return the files of the work directory as a tar archive."""
+        return await self._send(session_calls.build_archive_call("snapshot", self._id, bytes))
+
+    async def restore(self, archive: bytes) -> None:
+        """Replace the files of the work directory by those of a tar archive."""
+        await self._send(session_calls.build_archive_call("restore", self._id, type(None), archive))
+
+    async def verify(self, tests: Sequence[Any], **options: Any) -> VerifyResult:
+        """Judge what the session holds with tests that it never sees.
+
+        `options` are the other fields of `schema.sessions.SessionVerifyRequest`, such as `file` and `hidden`.
+        """
+        return await self._send(session_calls.build_verify_call(self._id, {"tests": tests, **options}))
+
+    async def _call(self, fields: dict[str, Any], limits: Mapping[str, Any] | None) -> CallResult:
+        call = session_calls.build_execute_call(self._id, self._number_call(fields, limits))
+        result = await self._send(call)
+        self._sequence = result.sequence
+        return result
+
+    def _number_call(self, fields: dict[str, Any], limits: Mapping[str, Any] | None) -> dict[str, Any]:
+        """Add the number of the call. The number of a session that was opened elsewhere is known after its first."""
+        if self._sequence is not None:
+            fields["sequence"] = self._sequence + 1
+        if limits is not None:
+            fields["limits"] = dict(limits)
+        return fields

@@ -1,0 +1,72 @@
+"""Write a branch's work directory to a tar archive, and restore one, in a side process with the branch's uid."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import Any
+
+from sandbox.runner.session.branch_files import clear_work, open_directory, split_path
+
+COPY_BYTES = 1 << 20
+
+
+def write_archive(root: str, target: int) -> int:
+    """Write the work directory to the memfd `target`; return the archive's size in bytes. Sockets are left out."""
+    import tarfile  # costs 3 MB, so only this side process pays for it
+
+    with os.fdopen(os.dup(target), "wb") as file:
+        with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as archive:
+            archive.add(root, arcname=".")
+        return file.tell()
+
+
+def restore_archive(root: str, source: int, max_bytes: int) -> int:
+    """Replace the work directory by an archive's files, directories and links; return their number.
+
+    Raises ValueError for a member outside the directory, or if the files are larger than `max_bytes` together.
+    """
+    import tarfile
+
+    clear_work(root)
+    count = total = 0
+    directories: list[tuple[list[str], int]] = []
+    with os.fdopen(os.dup(source), "rb") as file, tarfile.open(fileobj=file, mode="r:") as archive:
+        for member in archive:
+            names = split_path(member.name)
+            if not names:
+                continue
+            total += member.size
+            if total > max_bytes:
+                raise ValueError(f"the archive's files are larger than {max_bytes} bytes")
+            _restore_member(root, archive, member, names)
+            if member.isdir():
+                directories.append((names, member.mode))
+            count += 1
+    for names, mode in reversed(directories):  # last, because a directory may be read-only
+        with open_directory(root, names) as directory:
+            os.fchmod(directory, stat.S_IMODE(mode) & 0o777)
+    return count
+
+
+def _restore_member(root: str, archive: Any, member: Any, names: list[str]) -> None:
+    parents, name = names[:-1], names[-1]
+    with open_directory(root, parents, create=True) as directory:
+        if member.isdir():
+            with open_directory(root, names, create=True):
+                return
+        if member.issym():
+            os.symlink(member.linkname, name, dir_fd=directory)
+        elif member.islnk():
+            *target_parents, target = split_path(member.linkname)
+            with open_directory(root, target_parents) as other:
+                os.link(target, name, src_dir_fd=other, dst_dir_fd=directory, follow_symlinks=False)
+        elif member.isreg():
+            content = archive.extractfile(member)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+            descriptor = os.open(name, flags, 0o600, dir_fd=directory)
+            with os.fdopen(descriptor, "wb") as target_file:
+                while content is not None and (chunk := content.read(COPY_BYTES)):
+                    target_file.write(chunk)
+                os.fchmod(descriptor, stat.S_IMODE(member.mode) & 0o777)
+            os.utime(name, (member.mtime, member.mtime), dir_fd=directory, follow_symlinks=False)

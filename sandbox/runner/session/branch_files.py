@@ -1,0 +1,178 @@
+"""Work on the files of one branch, in a side process with the branch's uid.
+
+A path is relative to the work directory. Each of its directories is opened without following symbolic links, so no path
+leaves the work directory. The caller is unprivileged: even a link swapped at the wrong moment gives it nothing that the
+branch could not reach.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sandbox.runner import frames
+
+MAX_LISTED_FILES = 10_000
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_TYPES = {stat.S_IFREG: "file", stat.S_IFDIR: "directory", stat.S_IFLNK: "symlink"}
+
+
+def split_path(path: str) -> list[str]:
+    """Return the names of a relative path. Raises ValueError for one that could leave the directory."""
+    names = [name for name in path.split("/") if name not in {"", "."}]
+    if path.startswith("/") or ".." in names or "\0" in path:
+        raise ValueError(f"path {path!r} is not inside the work directory")
+    return names
+
+
+@contextmanager
+def open_directory(root: str, names: list[str], create: bool = False) -> Iterator[int]:
+    """Open a directory below `root` and close it afterwards."""
+    descriptor = os.open(root, _DIRECTORY)
+    try:
+        for name in names:
+            if create:
+                try:
+                    os.mkdir(name, 0o755, dir_fd=descriptor)
+                except FileExistsError:
+                    pass
+            inner = os.open(name, _DIRECTORY, dir_fd=descriptor)
+            os.close(descriptor)
+            descriptor = inner
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def put_file(root: str, path: str, content: bytes, mode: int = 0o644) -> None:
+    """Create or replace a file, and its directories."""
+    *parents, name = split_path(path) or [""]
+    with open_directory(root, parents, create=True) as directory:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        descriptor = os.open(name, flags, mode, dir_fd=directory)
+        try:
+            _require_regular(descriptor)
+            os.ftruncate(descriptor, 0)
+            frames.write_all(descriptor, content)
+            os.fchmod(descriptor, mode)
+        finally:
+            os.close(descriptor)
+
+
+def get_file(root: str, path: str, target: int, max_bytes: int) -> int:
+    """Copy a file to the memfd `target`; return its size. Raises OSError, also if it is larger than `max_bytes`."""
+    *parents, name = split_path(path) or [""]
+    with open_directory(root, parents) as directory:
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        descriptor = os.open(name, flags, dir_fd=directory)
+    try:
+        _require_regular(descriptor)
+        size = 0
+        while chunk := os.read(descriptor, 1 << 20):
+            size += len(chunk)
+            if size > max_bytes:
+                raise OSError(errno.EFBIG, f"the file is larger than {max_bytes} bytes")
+            frames.write_all(target, chunk)
+        return size
+    finally:
+        os.close(descriptor)
+
+
+def _require_regular(descriptor: int) -> None:
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        raise OSError(errno.EINVAL, "not a regular file")
+
+
+def delete_file(root: str, path: str) -> None:
+    """Delete a file, a symbolic link, or a directory with everything in it."""
+    *parents, name = split_path(path) or [""]
+    with open_directory(root, parents) as directory:
+        if stat.S_ISDIR(os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode):
+            import shutil  # costs 2 MB, so only this side process pays for it
+
+            _make_writable(name, directory)
+            shutil.rmtree(name, dir_fd=directory)
+        else:
+            os.unlink(name, dir_fd=directory)
+
+
+def _make_writable(name: str, directory: int) -> None:
+    """Let the owner delete everything below a directory."""
+    os.chmod(name, 0o700, dir_fd=directory)
+    for _, names, _, inner in os.fwalk(name, dir_fd=directory):
+        for one in names:
+            if stat.S_ISDIR(os.stat(one, dir_fd=inner, follow_symlinks=False).st_mode):
+                os.chmod(one, 0o700, dir_fd=inner)
+
+
+def list_files(root: str, path: str, recursive: bool) -> dict[str, Any]:
+    """List a directory: path, type, size in bytes, permission bits and modification time of each entry."""
+    names = split_path(path)
+    found: list[dict[str, Any]] = []
+    waiting = [names]
+    while waiting and len(found) < MAX_LISTED_FILES:
+        current = waiting.pop()
+        with open_directory(root, current) as directory, os.scandir(directory) as entries:
+            for entry in entries:
+                status = os.stat(entry.name, dir_fd=directory, follow_symlinks=False)
+                kind = _TYPES.get(stat.S_IFMT(status.st_mode), "other")
+                found.append(
+                    {
+                        "path": "/".join([*current, entry.name]),
+                        "type": kind,
+                        "size": status.st_size,
+                        "mode": stat.S_IMODE(status.st_mode),
+                        "modified_at": status.st_mtime,
+                    }
+                )
+                if recursive and kind == "directory":
+                    waiting.append([*current, entry.name])
+                if len(found) >= MAX_LISTED_FILES:
+                    break
+    found.sort(key=lambda entry: str(entry["path"]))
+    return {"files": found, "complete": len(found) < MAX_LISTED_FILES}
+
+
+def clear_work(root: str) -> None:
+    """Delete everything in the work directory."""
+    with open_directory(root, []) as directory:
+        names = os.listdir(directory)
+    for name in names:
+        delete_file(root, name)
+
+
+def measure_bytes(directory: str, shared: tuple[str, ...], uid: int) -> int:
+    """Return the bytes that a branch occupies: in its directory, and as the owner of files in shared directories."""
+    total = 0
+    for place in (directory, *shared):
+        for parent, names, files in os.walk(place):
+            for name in [*names, *files]:
+                try:
+                    status = os.lstat(f"{parent}/{name}")
+                except OSError:
+                    continue
+                total += status.st_blocks * 512 if status.st_uid == uid else 0
+    return total
+
+
+def remove_shared_files(shared: tuple[str, ...], uid: int) -> None:
+    """Delete the branch's files in shared directories; leave those that cannot be deleted to the box's end."""
+    import shutil
+
+    for place in shared:
+        for name in os.listdir(place):
+            path = f"{place}/{name}"
+            try:
+                status = os.lstat(path)
+                if status.st_uid != uid:
+                    continue
+                if stat.S_ISDIR(status.st_mode):
+                    shutil.rmtree(path, ignore_errors=True)
+                else:
+                    os.unlink(path)
+            except OSError:
+                continue

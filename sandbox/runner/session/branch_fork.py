@@ -1,0 +1,136 @@
+"""One fork of a branch: the new branches, from the copy of the directory to the moment when all of them are ready."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+
+from sandbox.runner import frames
+from sandbox.runner.session.branch import Branch
+from sandbox.runner.session.links import LinkClosed, ReplLink
+from sandbox.runner.session.output_stream import OutputStream
+from sandbox.runner.session.reactor import Reactor
+from sandbox.runner.session.uid_listener import ExpectedSwitch, has_uid, read_status
+
+FORK_TIMEOUT_S = 30.0
+
+
+class ReplFork:
+    """Brings the children of a forking REPL to their own uids, and reports them, or the failure, once."""
+
+    def __init__(
+        self,
+        reactor: Reactor,
+        parent: Branch,
+        branches: list[Branch],
+        known_pids: Callable[[], set[int]],
+        finish: Callable[[str], None],
+    ) -> None:
+        self._reactor = reactor
+        self._parent = parent
+        self._branches = branches
+        self._known_pids = known_pids
+        self._finish: Callable[[str], None] | None = finish
+        self._copied = False
+        self._waiting: list[Branch] = []  # said hello, but their directory is not ready
+        self._left = len(branches)
+
+    def begin(self) -> None:
+        """Ask the parent to fork. Raises LinkClosed if it is gone."""
+        assert isinstance(self._parent.link, ReplLink)
+        ends: list[int] = []
+        try:
+            for branch in self._branches:
+                ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+                branch.link = ReplLink(ours)
+                branch.link.require_credentials()
+                branch.stdout, branch.stderr = OutputStream(self._reactor), OutputStream(self._reactor)
+                ends += [theirs.detach(), os.dup(branch.stdout.write_end), os.dup(branch.stderr.write_end)]
+                branch.stdout.close_write_end()
+                branch.stderr.close_write_end()
+                self._watch(branch, self._receive_hello)
+            self._reactor.set_timer(self, FORK_TIMEOUT_S, lambda: self.fail("the fork took too long"))
+            self._parent.link.send_fork(ends)
+        finally:
+            frames.close_descriptors(ends)
+
+    def finish_copy(self, error: str) -> None:
+        """Let the children move to their directories, which are ready now."""
+        if error:
+            self.fail(f"the directory cannot be copied: {error}")
+            return
+        self._copied = True
+        waiting, self._waiting = self._waiting, []
+        for branch in waiting:
+            self._order_move(branch)
+
+    def fail(self, reason: str) -> None:
+        if self._finish is not None:
+            self._end(reason)
+
+    def _watch(self, branch: Branch, callback: Callable[[Branch], None]) -> None:
+        def receive() -> None:
+            try:
+                callback(branch)
+            except LinkClosed:
+                self.fail("the forked process ended")
+
+        assert isinstance(branch.link, ReplLink)
+        self._reactor.add_reader(branch.link.descriptor, receive)
+
+    def _receive_hello(self, branch: Branch) -> None:
+        assert isinstance(branch.link, ReplLink)
+        pid = branch.link.receive_pid()
+        if pid <= 0 or pid in self._known_pids() or any(other.pid == pid for other in self._branches):
+            raise LinkClosed
+        branch.pid = pid
+        self._watch(branch, self._receive_moved)
+        if self._copied:
+            self._order_move(branch)
+        else:
+            self._waiting.append(branch)
+
+    def _order_move(self, branch: Branch) -> None:
+        assert isinstance(branch.link, ReplLink)
+        self._parent.family.expected[branch.pid] = ExpectedSwitch(branch.pid, self._parent.uid, branch.uid)
+        null = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            branch.link.send_move(branch.uid, branch.spec.directory, null)
+        except LinkClosed:
+            self.fail("the forked process ended")
+        finally:
+            os.close(null)
+
+    def _receive_moved(self, branch: Branch) -> None:
+        assert isinstance(branch.link, ReplLink)
+        branch.link.receive()
+        if not has_uid(read_status(branch.pid), branch.uid):
+            raise LinkClosed
+        branch.ready = True
+        self._reactor.remove_reader(branch.link.descriptor)
+        self._left -= 1
+        if not self._left:
+            self._end("")
+
+    def _end(self, error: str) -> None:
+        self._reactor.cancel_timer(self)
+        for branch in self._branches:
+            self._parent.family.expected.pop(branch.pid, None)
+        finish, self._finish = self._finish, None
+        if finish is not None:
+            finish(error)
+
+
+def create_directory(branch: Branch) -> None:
+    """Create a branch's directory, closed to everyone until it is handed over."""
+    os.mkdir(branch.spec.directory, 0o700)
+
+
+def hand_over(branch: Branch) -> None:
+    """Create the subdirectories of a new branch and give them to its uid."""
+    for name in ("work", "tmp"):
+        path = f"{branch.spec.directory}/{name}"
+        os.mkdir(path, 0o700)
+        os.chown(path, branch.uid, branch.family.group)
+    os.chown(branch.spec.directory, branch.uid, branch.family.group)

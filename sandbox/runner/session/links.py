@@ -1,0 +1,173 @@
+"""The supervisor's ends of what connects it to a branch's process: a REPL's socket, or bash's pipes and memfds."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import socket
+import struct
+from typing import Any, NamedTuple
+
+from sandbox.runner import frames
+from sandbox.runner.session import shell
+from sandbox.runner.session.repl import MAX_BODY_BYTES, SEALS
+
+_CREDENTIALS = struct.Struct("=iII")
+
+
+class Message(NamedTuple):
+    """A message of a branch's process. Nothing in it is trusted.
+
+    `body` is a JSON object of at most 60 kB, or empty if it travels in `large`, a sealed memfd of `large_bytes` bytes.
+    """
+
+    header: dict[str, Any]
+    body: dict[str, Any]
+    large: int | None = None
+    large_bytes: int = 0
+
+
+class LinkClosed(Exception):
+    """The process closed its end, or sent something that is not a message."""
+
+
+class ReplLink:
+    """The socket to a REPL."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        connection.setblocking(False)
+        self.descriptor = connection.fileno()
+
+    def execute(self, code: bytes, stdin: int) -> None:
+        """Send a cell. Raises LinkClosed if the REPL is gone."""
+        if len(code) <= frames.MAX_INLINE_BYTES:
+            self._send({"do": "execute"}, [stdin], code)
+            return
+        memory_file = frames.create_memory_file("code", code)
+        try:
+            self._send({"do": "execute", "memory_file": len(code)}, [memory_file, stdin])
+        finally:
+            os.close(memory_file)
+
+    def send_fork(self, descriptors: list[int]) -> None:
+        self._send({"do": "fork"}, descriptors)
+
+    def send_move(self, uid: int, directory: str, stdin: int) -> None:
+        self._send({"uid": uid, "directory": directory}, [stdin])
+
+    def _send(self, header: dict[str, Any], descriptors: list[int], payload: bytes = b"") -> None:
+        try:
+            frames.send(self._connection, header, descriptors, payload)
+        except frames.FrameError as error:
+            raise LinkClosed from error
+
+    def receive(self) -> Message:
+        header, payload, descriptors = self.receive_frame()
+        large = None
+        large_bytes = header.get("large", 0)
+        if len(descriptors) == 1 and isinstance(large_bytes, int) and 0 < large_bytes <= MAX_BODY_BYTES:
+            large = descriptors.pop() if _is_sealed(descriptors[0]) else None
+        frames.close_descriptors(descriptors)
+        try:
+            body = json.loads(payload or b"{}")
+        except (ValueError, RecursionError) as error:
+            raise LinkClosed from error
+        if not isinstance(body, dict):
+            raise LinkClosed
+        return Message(header, body, large, large_bytes if large is not None else 0)
+
+    def receive_frame(self) -> tuple[dict[str, Any], bytes, list[int]]:
+        try:
+            return frames.receive(self._connection)
+        except frames.FrameError as error:
+            raise LinkClosed from error
+
+    def require_credentials(self) -> None:
+        self._connection.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+
+    def receive_pid(self) -> int:
+        """Receive the first message of a forked REPL; return the pid of its sender, which the kernel vouches for."""
+        try:
+            _, ancillary, _, _ = self._connection.recvmsg(256, socket.CMSG_SPACE(_CREDENTIALS.size))
+        except OSError as error:
+            raise LinkClosed from error
+        self._connection.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 0)
+        for level, kind, content in ancillary:
+            if (level, kind) == (socket.SOL_SOCKET, socket.SCM_CREDENTIALS):
+                return int(_CREDENTIALS.unpack(content)[0])
+        raise LinkClosed
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+class ShellLink:
+    """The pipes and memfds to a bash."""
+
+    def __init__(self) -> None:
+        self._lines_read, self._lines = os.pipe()
+        self.descriptor, self._status = os.pipe()
+        os.set_blocking(self.descriptor, False)
+        os.set_blocking(self._lines, False)
+        self._code, self._stdin, self._state = (os.memfd_create(name, os.MFD_CLOEXEC) for name in ("c", "i", "s"))
+        os.write(self._lines, shell.FIRST_LINES.encode())
+
+    def list_private(self, error_output: int) -> list[int]:
+        """Return the descriptors for the new bash, in the order of the numbers in `shell`."""
+        return [self._code, self._stdin, self._status, self._state, error_output]
+
+    @property
+    def lines_read_end(self) -> int:
+        return self._lines_read
+
+    def close_child_ends(self) -> None:
+        os.close(self._lines_read)
+        os.close(self._status)
+
+    def execute(self, code: bytes, stdin: bytes | None) -> None:
+        """Send a command. Raises LinkClosed if bash is gone."""
+        try:
+            _replace_content(self._code, code.replace(b"\0", b"") + b"\0")
+            _replace_content(self._stdin, stdin or b"")
+            os.write(self._lines, shell.CALL_LINES.encode())
+        except OSError as error:
+            raise LinkClosed from error
+
+    def save_state(self) -> None:
+        """Ask bash to save its state, which `read_state` returns once it has answered. Raises LinkClosed."""
+        try:
+            os.write(self._lines, shell.SAVE_LINES.encode())
+        except OSError as error:
+            raise LinkClosed from error
+
+    def receive(self) -> Message:
+        try:
+            content = os.read(self.descriptor, shell.MAX_STATUS_BYTES)
+            status = int(content.split(b"\0")[0])
+        except (OSError, ValueError) as error:
+            raise LinkClosed from error
+        return Message({"done": True, "exit_code": status & 0xFF}, {})
+
+    def read_state(self) -> bytes:
+        size = os.fstat(self._state).st_size
+        return os.pread(self._state, min(size, MAX_BODY_BYTES), 0)
+
+    def close(self) -> None:
+        frames.close_descriptors([self._lines, self.descriptor, self._code, self._stdin, self._state])
+
+
+def _replace_content(memory_file: int, content: bytes) -> None:
+    os.ftruncate(memory_file, 0)
+    os.lseek(memory_file, 0, os.SEEK_SET)
+    frames.write_all(memory_file, content)
+    os.lseek(memory_file, 0, os.SEEK_SET)
+
+
+def _is_sealed(descriptor: int) -> bool:
+    """Return whether a descriptor is a memfd that nobody can change. Only such a file has these seals."""
+    try:
+        return fcntl.fcntl(descriptor, fcntl.F_GET_SEALS) & SEALS == SEALS
+    except OSError:
+        return False

@@ -1,0 +1,249 @@
+"""A Python REPL: the process of one branch, which runs cells and forks itself.
+
+Theory of operation. The supervisor sends each call as a frame over a private socket. The REPL answers with frames, too:
+displays while a cell runs, then the outcome. The program shares this process, so it can read and forge these frames.
+The supervisor therefore trusts none of them: a program that lies spoils only its own answers.
+
+A fork runs between two calls. An intermediate child forks the new branches and ends, so that the supervisor adopts
+them: the parent's `os.wait` never sees them. Each new branch says hello over a socket of its own, which proves its pid
+to the supervisor, waits for its uid and directory, takes them, and goes on as a REPL. Other threads and pending asyncio
+tasks do not survive in it. Descriptors that the program opened do, as after any fork.
+"""
+
+from __future__ import annotations
+
+import builtins
+import fcntl
+import gc
+import io
+import json
+import os
+import signal
+import socket
+import sys
+from types import FrameType, ModuleType
+from typing import Any, NoReturn
+
+from sandbox.runner import frames
+from sandbox.runner.session import displays
+from sandbox.runner.session.branch_launch import (
+    PRIVATE_DESCRIPTOR,
+    BranchSpec,
+    confine,
+    confine_forkable,
+    get_work_directory,
+)
+from sandbox.runner.session.cell import CellOutcome, CellRunner
+from sandbox.runner.session.event_loop import KeptEventLoop
+from sandbox.runner.zygote import confinement
+
+MAX_INLINE_BODY_BYTES = 60_000
+MAX_BODY_BYTES = 8 << 20
+SEALS = 0x0002 | 0x0004 | 0x0008  # F_SEAL_SHRINK, F_SEAL_GROW, F_SEAL_WRITE
+
+
+class Repl:
+    """Serves the calls of one branch, and of one branch after another in forked children."""
+
+    def __init__(self, connection: socket.socket, directory: str) -> None:
+        self._connection = connection
+        self._directory = directory
+        self._loop = KeptEventLoop()
+        self._running = False
+        namespace = self._prepare_namespace()
+        self._cells = CellRunner(namespace, self._loop.run)
+        signal.signal(signal.SIGINT, self._raise_interrupt)
+        sys.stdout = self._open_stream(1)
+        sys.stderr = self._open_stream(2)
+        self._stdin = sys.stdin = open_stdin()
+
+    def _prepare_namespace(self) -> dict[str, Any]:
+        main = ModuleType("__main__")
+        main.__dict__["__builtins__"] = builtins
+        sys.modules["__main__"] = main
+        setattr(builtins, "display", displays.build_display_function(self._send_display))  # noqa: B010 - mypy
+        return main.__dict__
+
+    @staticmethod
+    def _open_stream(descriptor: int) -> io.TextIOWrapper:
+        """Open an unbuffered stream, so that its text keeps its order with what subprocesses and os.write write."""
+        raw = io.FileIO(descriptor, "w", closefd=False)
+        return io.TextIOWrapper(  # as `python3 -u` does
+            raw,
+            encoding="utf-8",
+            errors="backslashreplace" if descriptor == 2 else "surrogateescape",
+            write_through=True,
+        )
+
+    def _raise_interrupt(self, _signal: int, _frame: FrameType | None) -> None:
+        if self._running:
+            raise KeyboardInterrupt
+
+    def serve(self) -> NoReturn:
+        while True:
+            try:
+                request, payload, descriptors = frames.receive(self._connection, allow_large_header=True)
+                if request["do"] == "execute":
+                    self._execute(request, payload, descriptors)
+                elif request["do"] == "fork":
+                    self._fork(descriptors)
+            except KeyboardInterrupt:  # arrived at the very end of a cell
+                self._running = False
+            except frames.FrameError:
+                os._exit(0)
+
+    def _execute(self, request: dict[str, Any], payload: bytes, descriptors: list[int]) -> None:
+        if request.get("memory_file"):
+            payload = frames.read_memory_file(descriptors.pop(0), request["memory_file"])
+        self._replace_stdin(descriptors)
+        outcome = self._run_cell(payload.decode("utf-8", "surrogateescape"))
+        self._send(
+            {"done": True, "exit_code": outcome.exit_code, "interrupted": outcome.interrupted},
+            {"result": outcome.result, "error": outcome.error._asdict() if outcome.error else None},
+        )
+
+    def _run_cell(self, source: str) -> CellOutcome:
+        outcome = None
+        try:
+            self._running = True
+            outcome = self._cells.run(source)
+            displays.display_open_figures(self._send_display)
+            self._flush_streams()
+            self._running = False
+        except KeyboardInterrupt:
+            self._running = False
+            outcome = outcome or CellOutcome(1, interrupted=True)
+        except Exception as error:  # noqa: BLE001 - figures and replaced streams are the program's code
+            self._running = False
+            print(f"{type(error).__name__}: {error}", file=sys.__stderr__)
+        return outcome or CellOutcome(1)
+
+    def _flush_streams(self) -> None:
+        for stream in (sys.stdout, sys.stderr):
+            if hasattr(stream, "flush"):
+                stream.flush()
+
+    def _replace_stdin(self, descriptors: list[int]) -> None:
+        """Make the call's input descriptor 0, and `sys.stdin` unless the program replaced it."""
+        os.dup2(descriptors[0], 0)
+        frames.close_descriptors(descriptors)
+        is_own = sys.stdin is self._stdin
+        self._stdin = open_stdin()
+        if is_own:
+            sys.stdin = self._stdin
+
+    def _send_display(self, bundle: displays.Bundle) -> None:
+        self._flush_streams()
+        self._send({"display": True}, {"data": bundle})
+
+    def _send(self, header: dict[str, Any], body: dict[str, Any]) -> None:
+        """Send a message. A large body travels in a sealed memfd, so that nobody can change it afterwards."""
+        text = json.dumps(body, separators=(",", ":"), default=str).encode()
+        if len(text) > MAX_BODY_BYTES:
+            omitted = {"text/plain": f"<{len(text)} bytes were left out>"}
+            text = json.dumps({name: omitted for name, value in body.items() if value is not None}).encode()
+        if len(text) <= MAX_INLINE_BODY_BYTES:
+            frames.send(self._connection, header, payload=text)
+            return
+        descriptor = os.memfd_create("message", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        try:
+            frames.write_all(descriptor, text)
+            fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, SEALS)
+            frames.send(self._connection, header | {"large": len(text)}, [descriptor])
+        finally:
+            os.close(descriptor)
+
+    def _fork(self, descriptors: list[int]) -> None:
+        """Fork one branch for each three descriptors: its connection, stdout and stderr."""
+        random = sys.modules.get("random")
+        state = random.getstate() if random is not None else None  # a forked child reseeds it otherwise
+        try:
+            intermediate = os.fork()
+        except OSError as error:
+            frames.close_descriptors(descriptors)
+            self._send({"fork_failed": error.strerror}, {})
+            return
+        if intermediate:
+            frames.close_descriptors(descriptors)
+            os.waitpid(intermediate, 0)
+            return
+        try:
+            for start in range(0, len(descriptors), 3):
+                if os.fork() == 0:
+                    self._become_branch(descriptors, start)
+                    if random is not None:
+                        random.setstate(state)
+                    return
+        except BaseException:  # noqa: BLE001 - the process boundary: the supervisor sees the closed connection
+            os._exit(1)
+        os._exit(0)
+
+    def _become_branch(self, descriptors: list[int], start: int) -> None:
+        connection, output, error_output = descriptors[start : start + 3]
+        os.setsid()
+        os.dup2(connection, PRIVATE_DESCRIPTOR, inheritable=False)
+        os.dup2(output, 1)
+        os.dup2(error_output, 2)
+        frames.close_descriptors(descriptors)
+        frames.send(self._connection, {"hello": True})
+        order, _, extra = frames.receive(self._connection, allow_large_header=True)
+        os.dup2(extra[0], 0)
+        frames.close_descriptors(extra)
+        uid, directory = order["uid"], order["directory"]
+        os.setresuid(uid, uid, uid)
+        confinement.set_dumpable(True)
+        self._move_to(directory)
+        self._loop.abandon()
+        frames.send(self._connection, {"moved": True})
+
+    def _move_to(self, directory: str) -> None:
+        """Change from the parent's directory to the copy: the current directory, the environment, `tempfile`."""
+        old, self._directory = self._directory, directory
+        try:
+            current = os.getcwd()
+        except OSError:
+            current = old
+        try:
+            os.chdir(_replace_prefix(current, old, directory))
+        except OSError:
+            os.chdir(get_work_directory(directory))
+        for name, value in list(os.environ.items()):
+            if name in {"HOME", "PWD", "TMPDIR", "OLDPWD"}:
+                os.environ[name] = _replace_prefix(value, old, directory)
+        tempfile: Any = sys.modules.get("tempfile")
+        if isinstance(getattr(tempfile, "tempdir", None), str):
+            tempfile.tempdir = _replace_prefix(tempfile.tempdir, old, directory)
+
+
+def open_stdin() -> io.TextIOWrapper:
+    return io.TextIOWrapper(io.BufferedReader(io.FileIO(0, closefd=False)), encoding="utf-8", errors="surrogateescape")
+
+
+def _replace_prefix(path: str, old: str, new: str) -> str:
+    return new + path[len(old) :] if path == old or path.startswith(f"{old}/") else path
+
+
+def run_repl(spec: BranchSpec) -> NoReturn:
+    """Confine this process and serve calls until the supervisor closes the connection."""
+    connection = socket.socket(fileno=PRIVATE_DESCRIPTOR)
+    if spec.limits.get("forkable", True):
+        listener = confine_forkable(spec.uid)
+    else:
+        listener = None
+        confine(spec.uid)
+    frames.send(connection, {"ready": True}, [] if listener is None else [listener])
+    if listener is not None:
+        os.close(listener)
+    repl = Repl(connection, spec.directory)
+    prepare_interpreter()
+    gc.enable()
+    repl.serve()
+
+
+def prepare_interpreter() -> None:
+    """Make this interpreter look like a new one: no path to the runner, none of its modules."""
+    package_parent = os.path.abspath(f"{__file__}/../../../..")
+    sys.path[:] = ["", *[path for path in sys.path if path not in {"", package_parent}]]
+    sys.argv[:] = [""]
+    for name in [name for name in sys.modules if name == "sandbox" or name.startswith("sandbox.")]:
+        del sys.modules[name]

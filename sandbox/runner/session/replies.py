@@ -1,0 +1,53 @@
+"""Answers to the worker: results, errors, and events. A large body travels in a memfd."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from sandbox.runner import frames
+from sandbox.runner.session.reactor import FrameSender
+
+MAX_INLINE_BODY_BYTES = 60_000
+
+
+class RequestFailed(Exception):
+    """A request that cannot be served; `code` is for programs, the message for people."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Replies:
+    """Sends frames to the worker in order."""
+
+    def __init__(self, sender: FrameSender) -> None:
+        self._sender = sender
+
+    @property
+    def is_congested(self) -> bool:
+        return self._sender.is_congested
+
+    def send(self, header: dict[str, Any], payload: bytes = b"", body: dict[str, Any] | None = None) -> None:
+        """Send a frame. If `body` is too large for the header, it follows in a memfd of `large` bytes, as JSON."""
+        descriptors = []
+        if body:
+            text = json.dumps(body, separators=(",", ":")).encode()
+            if len(text) > MAX_INLINE_BODY_BYTES:
+                header = header | {"large": len(text)}
+                descriptors.append(frames.create_memory_file("body", text))
+            else:
+                header = header | body
+        self._sender.send(header, payload, descriptors)
+
+    def send_large(self, header: dict[str, Any], descriptor: int, size: int) -> None:
+        """Send a frame whose body, a JSON object of `size` bytes, is in a memfd; close it afterwards."""
+        self._sender.send(header | {"large": size}, b"", [descriptor])
+
+    def send_file(self, header: dict[str, Any], descriptor: int, size: int) -> None:
+        """Send a frame with a file's content, `memory_file` bytes in a memfd; close it afterwards."""
+        self._sender.send(header | {"memory_file": size}, b"", [descriptor])
+
+    def send_error(self, request: Any, code: str, message: str) -> None:
+        self._sender.send({"id": request, "error": {"code": code, "message": message}})

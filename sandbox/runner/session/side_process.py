@@ -1,0 +1,78 @@
+"""Run slow or unsafe work on a branch's files in a process of its own, so that the supervisor never waits for it.
+
+The process is trusted code that acts with the branch's uid as its effective uid. It can therefore reach only what the
+branch itself can reach, whatever paths and links it meets. Its real uid stays root, so the branch's processes can
+neither signal nor inspect it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from sandbox.runner import frames
+from sandbox.runner.zygote import confinement
+
+MAX_RESULT_BYTES = 16 << 20
+
+
+class SideResult(NamedTuple):
+    """The outcome of a side process: its value, or the error that ended it."""
+
+    value: Any = None
+    error: str = ""
+    missing: bool = False  # because a file does not exist
+
+
+class SideProcess:
+    """One running side process. `finish` is called with its result when the supervisor reaps it."""
+
+    def __init__(self, work: Callable[[], Any], uid: int | None, finish: Callable[[SideResult], None]) -> None:
+        self._result = os.memfd_create("result", os.MFD_CLOEXEC)
+        self.finish = finish
+        self.pid = os.fork()
+        if self.pid == 0:
+            self._run(work, uid)
+
+    def _run(self, work: Callable[[], Any], uid: int | None) -> None:
+        code = 1
+        try:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            confinement.raise_oom_score()
+            if uid is not None:
+                os.setgroups([])
+                os.setegid(uid)
+                os.seteuid(uid)
+            frames.write_all(self._result, json.dumps({"value": work()}).encode())
+            code = 0
+        except BaseException as error:  # noqa: BLE001 - the process boundary
+            message = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+            missing = isinstance(error, FileNotFoundError)
+            found = {"error": message or type(error).__name__, "missing": missing}
+            frames.write_all(self._result, json.dumps(found).encode())
+        finally:
+            os._exit(code)
+
+    def collect(self) -> SideResult:
+        """Return the result of the ended process and close its memfd."""
+        try:
+            text = frames.read_memory_file(self._result, MAX_RESULT_BYTES)
+            return SideResult(**json.loads(text))
+        except (OSError, ValueError, TypeError):
+            return SideResult(error="the file operation was killed")
+
+
+def kill_uid(uid: int) -> None:
+    """Kill every process of a uid at once. The kernel lets none of them fork in the meantime."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.setresuid(0, uid, 0)
+            os.kill(-1, signal.SIGKILL)
+        finally:
+            os._exit(0)
+    os.waitpid(pid, 0)

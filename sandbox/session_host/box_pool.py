@@ -1,0 +1,151 @@
+"""Boxes for sessions, started in advance.
+
+A box that was used and is proven clean serves another session, under uids that no earlier session had. A box that is
+broken, or has served its number of sessions, is destroyed. The engine blocks, so its calls run in threads, and few at a
+time: a container takes a large part of a second of CPU time to start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Coroutine
+from typing import Protocol
+
+from sandbox.box.engine import BoxHandle
+from sandbox.errors import EngineUnavailable, InfrastructureError
+from sandbox.session_host.session_box import SessionBox
+
+logger = logging.getLogger(__name__)
+
+PAUSE_AFTER_FAILURE_S = 1.0
+MAX_PARALLEL_STARTS = 2
+
+
+class SessionEngine(Protocol):
+    """The part of a box engine that starts session boxes."""
+
+    def start(self, image: str, session: bool) -> BoxHandle: ...
+
+    def close(self) -> None: ...
+
+
+class BoxPool:
+    """Keeps `spares` boxes ready. Use it in one event loop."""
+
+    def __init__(self, engine: SessionEngine, spares: int, max_uses: int) -> None:
+        self._engine = engine
+        self._spares = spares
+        self._max_uses = max_uses
+        self._ready: deque[SessionBox] = deque()
+        self._waiters: deque[asyncio.Future[SessionBox]] = deque()
+        self._starting = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._closed = False
+
+    @property
+    def warm(self) -> int:
+        return len(self._ready)
+
+    def fill(self) -> None:
+        """Start the boxes that are missing."""
+        wanted = self._spares + len(self._waiters) - len(self._ready) - self._starting
+        for _ in range(min(wanted, MAX_PARALLEL_STARTS - self._starting)):
+            self._starting += 1
+            self._run(self._start_one())
+
+    async def take(self) -> SessionBox:
+        """Return a ready box, or wait for the next one. Raises InfrastructureError."""
+        while self._ready:
+            box = self._ready.popleft()
+            if not box.is_broken:
+                self.fill()
+                return box
+            self._run(self._destroy(box))
+        waiter: asyncio.Future[SessionBox] = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
+        self.fill()
+        try:
+            return await waiter
+        except asyncio.CancelledError:
+            if waiter in self._waiters:
+                self._waiters.remove(waiter)
+            elif waiter.done() and not waiter.cancelled() and waiter.exception() is None:
+                self._offer(waiter.result())
+            raise
+
+    def put_back(self, box: SessionBox, clean: bool) -> None:
+        """Return a box. It serves again if it is clean and not worn out."""
+        box.uses += 1
+        if (
+            not clean
+            or box.is_broken
+            or self._closed
+            or box.uses >= self._max_uses
+            or (len(self._ready) >= self._spares and not self._waiters)
+        ):
+            self._run(self._destroy(box))
+        else:
+            self._offer(box)
+
+    async def close(self) -> None:
+        """Destroy all boxes that no session uses, and close the engine."""
+        self._closed = True
+        for waiter in self._waiters:
+            waiter.cancel()
+        while self._ready:
+            self._run(self._destroy(self._ready.popleft()))
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.to_thread(self._engine.close)
+
+    def _offer(self, box: SessionBox) -> None:
+        while self._waiters:
+            waiter = self._waiters.popleft()
+            if not waiter.done():
+                waiter.set_result(box)
+                return
+        self._ready.append(box)
+
+    async def _start_one(self) -> None:
+        try:
+            handle = await asyncio.to_thread(self._engine.start, "python", True)
+            box = SessionBox(handle)
+            try:
+                await box.connect()
+            except InfrastructureError:
+                await asyncio.to_thread(handle.destroy)
+                raise
+            if self._closed:
+                await self._destroy(box)
+            else:
+                self._offer(box)
+        except InfrastructureError as error:
+            logger.warning("a session box did not start: %s", error)
+            self._fail_waiters(error)
+            await asyncio.sleep(PAUSE_AFTER_FAILURE_S)
+        finally:
+            self._starting -= 1
+            if not self._closed:
+                self.fill()
+
+    def _fail_waiters(self, error: InfrastructureError) -> None:
+        while self._waiters:
+            waiter = self._waiters.popleft()
+            if not waiter.done():
+                waiter.set_exception(EngineUnavailable(str(error)))
+
+    async def _destroy(self, box: SessionBox) -> None:
+        try:
+            box.disconnect()
+            await asyncio.to_thread(box.handle.destroy)
+        except InfrastructureError as error:
+            logger.warning("a session box was not removed: %s", error)
+        finally:
+            if not self._closed:
+                self.fill()
+
+    def _run(self, work: Coroutine[object, object, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

@@ -1,0 +1,210 @@
+"""The session host: the process that holds the sessions of one machine.
+
+Theory of operation. Two threads read Redis: one the calls of this host's sessions, the other requests for new sessions
+while a place is free. Everything else happens in one event loop, and a third thread sends the answers. A host has a new
+id each time it starts. It sends a heartbeat a few times per lease, and without one, its sessions count as lost. A host
+that was suspended for longer than that finds its sessions marked as lost, and drops them, so that a session that was
+rebuilt elsewhere never runs twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import signal
+import socket
+import time
+from collections.abc import Awaitable, Mapping
+from typing import Any
+
+from redis.exceptions import RedisError
+
+from sandbox.config import SessionSettings
+from sandbox.errors import BoxError, NoFreeSession, SandboxError, SessionEnded
+from sandbox.queue import session_records
+from sandbox.queue.connection import connect, get_failure_log_level
+from sandbox.queue.session_answers import encode_error
+from sandbox.request_context import generate_id
+from sandbox.schema.sessions import SessionHost, SessionStatus
+from sandbox.session_host.answers import AnswerWriter
+from sandbox.session_host.box_pool import BoxPool, SessionEngine
+from sandbox.session_host.call_handlers import CallHandlers
+from sandbox.session_host.held_sessions import HeldSessions
+from sandbox.session_host.intake import Intake
+from sandbox.session_host.live_session import Answer
+from sandbox.session_host.observer import NULL_OBSERVER, SessionObserver
+from sandbox.session_host.places import Places
+
+logger = logging.getLogger(__name__)
+
+EXPIRY_CHECK_INTERVAL_S = 0.5
+
+Message = Mapping[str, Any]
+
+
+class HostProcess:
+    """Serves sessions until `stop` is called. `drain` lets the open sessions end first."""
+
+    def __init__(
+        self, settings: SessionSettings, engine: SessionEngine, observer: SessionObserver = NULL_OBSERVER
+    ) -> None:
+        self.id = generate_id()
+        self._settings = settings
+        url = settings.effective_redis_url
+        self._redis = connect(url, forever=True)
+        self._places = Places(settings.sessions, settings.session_memory_mb)
+        self._pool = BoxPool(engine, settings.session_spares, settings.session_box_uses)
+        self._answers = AnswerWriter(connect(url, forever=True))
+        self._sessions = HeldSessions(self._redis, self.id, self._pool, self._places, self._start, observer)
+        self._sessions.on_ended = self._stop_if_drained
+        self._handlers = CallHandlers(self._redis, self._sessions, self._places, self._answers, observer)
+        self._intake = Intake(url, self.id, self._places, self._take_calls, self._take_open)
+        self._draining = False
+        self._stop_requested = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop
+        self._tasks: set[asyncio.Future[None]] = set()
+        self._heartbeat_at = time.monotonic()
+
+    async def run(self) -> None:
+        """Serve until stopped. All sessions have ended when this returns."""
+        self._loop = asyncio.get_running_loop()
+        self._pool.fill()
+        self._answers.start()
+        await asyncio.to_thread(self._send_heartbeat)
+        self._intake.start()
+        tasks = [asyncio.create_task(self._send_heartbeats()), asyncio.create_task(self._end_expired())]
+        logger.info("session host started", extra={"host": self.id, "places": self._settings.sessions})
+        await self._stop_requested.wait()
+        self._intake.close()
+        for task in tasks:
+            task.cancel()
+        await self._shut_down()
+
+    def stop(self) -> None:
+        self._stop_requested.set()
+
+    def drain(self) -> None:
+        """Take no new sessions, and stop when the last one has ended."""
+        self._draining = True
+        self._intake.takes_new_sessions = False
+        last_s = max((session.expires_in_s for session in self._sessions.list_all()), default=0.0)
+        logger.info("draining", extra={"open": len(self._sessions), "last_ends_within_s": round(last_s)})
+        self._stop_if_drained()
+
+    def _stop_if_drained(self) -> None:
+        if self._draining and not self._sessions:
+            logger.info("drained: the last session has ended")
+            self.stop()
+
+    async def _shut_down(self) -> None:
+        sessions = self._sessions.list_all()
+        ended = [self._sessions.end(session, SessionStatus.LOST, "its host was stopped") for session in sessions]
+        await asyncio.gather(*ended, return_exceptions=True)
+        await self._pool.close()
+        await asyncio.to_thread(session_records.remove_host, self._redis, self.id)
+        await asyncio.to_thread(self._answers.close)
+
+    def _start(self, work: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._finish_task)
+
+    def _finish_task(self, task: asyncio.Future[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("a call failed: %r", error, exc_info=error)
+
+    def _take_calls(self, messages: list[bytes]) -> None:
+        """Start serving calls. Called in a thread of the intake."""
+
+        def start() -> None:
+            for message in messages:
+                self._start(self._serve(json.loads(message)))
+
+        self._loop.call_soon_threadsafe(start)
+
+    def _take_open(self, message: Message) -> None:
+        """Start opening a session. Called in a thread of the intake."""
+        self._loop.call_soon_threadsafe(lambda: self._start(self._open(message)))
+
+    async def _serve(self, message: Message) -> None:
+        try:
+            answer = await self._handlers.serve(message)
+        except SandboxError as error:
+            answer = await self._describe_failure(message["session"], error)
+        except Exception as error:  # the process boundary: the client must get an answer
+            logger.exception("a call failed", extra={"session": message["session"], "call": message["do"]})
+            answer = await self._describe_failure(message["session"], BoxError(repr(error)))
+        self._write_answer(message, answer)
+
+    async def _describe_failure(self, session_id: str, error: SandboxError) -> Answer:
+        if isinstance(error, BoxError):
+            reason = f"its box failed: {error}"
+            try:
+                await self._sessions.end_family(self._sessions.get(session_id).family, reason)
+            except SessionEnded:
+                logger.debug("the session of a broken box has ended already", extra={"session": session_id})
+            error = SessionEnded(reason)
+        return dict(encode_error(error))
+
+    async def _open(self, message: Message) -> None:
+        try:
+            if message["expires_at"] < time.time():
+                self._sessions.give_up(message)
+                raise NoFreeSession("no place became free in time", 2.0)
+            is_new = message["do"] == "open"
+            session = await (self._sessions.open(message) if is_new else self._sessions.reopen(message))
+            answer: Answer = {"session": session.record.session.model_dump(mode="json")}
+        except SandboxError as error:
+            answer = dict(encode_error(error))
+        self._write_answer(message, answer)
+
+    def _write_answer(self, message: Message, answer: Answer) -> None:
+        self._answers.write(message["reader"], message["id"], json.dumps(answer).encode())
+
+    async def _end_expired(self) -> None:
+        while True:
+            await asyncio.sleep(EXPIRY_CHECK_INTERVAL_S)
+            await self._sessions.end_expired()
+
+    async def _send_heartbeats(self) -> None:
+        interval_s = self._settings.lease_s / session_records.HEARTBEATS_PER_LEASE
+        while True:
+            await asyncio.sleep(interval_s)
+            try:
+                if time.monotonic() - self._heartbeat_at > self._settings.lease_s:
+                    await self._sessions.drop_given_up()
+                await asyncio.to_thread(self._send_heartbeat)
+            except RedisError as error:
+                logger.log(get_failure_log_level(), "heartbeat missed: %s", error)
+
+    def _send_heartbeat(self) -> None:
+        host = SessionHost(
+            id=self.id,
+            name=socket.gethostname(),
+            capacity=self._settings.sessions,
+            open=len(self._sessions),
+            warm=self._pool.warm,
+            draining=self._draining,
+        )
+        session_records.send_heartbeat(self._redis, host, self._settings.lease_s)
+        self._heartbeat_at = time.monotonic()
+
+
+def main(settings: SessionSettings, observer: SessionObserver) -> None:
+    """Run a session host until SIGTERM or SIGINT. SIGUSR1 drains it. Raises EngineUnavailable."""
+    from sandbox.box.docker.engine import DockerEngine
+
+    # A box that was replaced may still be shutting down, so there are more uids than boxes.
+    max_boxes = 2 * (settings.sessions + settings.session_spares)
+
+    async def serve() -> None:
+        host = HostProcess(settings, DockerEngine(settings, 0, max_boxes), observer)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, host.stop)
+        loop.add_signal_handler(signal.SIGUSR1, host.drain)
+        await host.run()
+
+    asyncio.run(serve())

@@ -1,0 +1,39 @@
+"""What a session host reports of its sessions, to whoever counts them."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class SessionObserver(Protocol):
+    """Receives events of a session host, in its event loop."""
+
+    def record_opened(self, language: str, wait_s: float) -> None:
+        """Record a session that opened `wait_s` seconds after it was asked for."""
+
+    def record_ended(self, language: str, status: str) -> None:
+        """Record a session that was closed or lost."""
+
+    def record_call(self, language: str, status: str, duration_s: float) -> None:
+        """Record a call that ended."""
+
+    def record_forks(self, count: int, duration_s: float) -> None:
+        """Record that a session was forked `count` times at once."""
+
+    def set_boxes(self, in_use: int, warm: int) -> None:
+        """Record how many boxes sessions use, and how many are ready."""
+
+
+class _NullObserver:
+    def record_opened(self, language: str, wait_s: float) -> None: ...
+
+    def record_ended(self, language: str, status: str) -> None: ...
+
+    def record_call(self, language: str, status: str, duration_s: float) -> None: ...
+
+    def record_forks(self, count: int, duration_s: float) -> None: ...
+
+    def set_boxes(self, in_use: int, warm: int) -> None: ...
+
+
+NULL_OBSERVER: SessionObserver = _NullObserver()

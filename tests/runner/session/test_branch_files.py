@@ -1,0 +1,76 @@
+"""Files of a branch, snapshots and restores, and paths that try to leave the work directory."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+
+import pytest
+
+from tests.runner.session.session_box import SessionBox
+
+
+def test_a_file_goes_in_and_out(box: SessionBox) -> None:
+    content = bytes(range(256)) * 1000
+    assert box.ask("put_file", content=content, path="a/b.bin").header["done"]
+    assert box.execute("import os; (os.path.getsize('a/b.bin'), os.stat('a/b.bin').st_uid == os.getuid())").text == (
+        "(256000, True)"
+    )
+    assert box.ask("get_file", path="a/b.bin").content == content
+    listed = box.ask("list_files", path="", recursive=True).header["files"]
+    assert [(entry["path"], entry["type"], entry["size"]) for entry in listed if entry["type"] == "file"] == [
+        ("a/b.bin", "file", 256_000)
+    ]
+    assert box.ask("delete_file", path="a").header["done"]
+    assert box.ask("list_files", path="").header["files"] == []
+    assert box.ask("get_file", path="a/b.bin").header["error"]["code"] == "not_found"
+
+
+@pytest.mark.parametrize("path", ["../x", "/etc/passwd", "a/../../x", "link/passwd", "passwd", "fifo", "dir", ""])
+@pytest.mark.parametrize("action", ["get_file", "put_file"])
+def test_no_path_leaves_the_work_directory(box: SessionBox, action: str, path: str) -> None:
+    box.execute(
+        "import os\nos.symlink('/etc', 'link'); os.symlink('/etc/passwd', 'passwd'); os.mkfifo('fifo'); os.mkdir('dir')"
+    )
+    assert box.ask(action, path=path, content=b"x").header["error"]["code"] in {"file_error", "not_found"}
+
+
+def test_deleting_a_link_deletes_only_the_link(box: SessionBox) -> None:
+    box.execute("import os\nos.makedirs('/tmp/kept/x'); os.symlink('/tmp/kept', 'link')")
+    box.ask("delete_file", path="link")
+    assert box.execute("os.path.exists('/tmp/kept/x'), os.path.lexists('link')").text == "(True, False)"
+
+
+def test_a_snapshot_restores_files_links_and_modes(box: SessionBox) -> None:
+    box.execute(
+        "import os\nos.makedirs('d/e'); open('d/e/f', 'w').write('text'); os.chmod('d/e/f', 0o755)\n"
+        "os.link('d/e/f', 'hard'); os.symlink('d/e/f', 'soft'); os.chmod('d/e', 0o500)"
+    )
+    archive = box.ask("snapshot").content
+    box.execute("open('new', 'w').close(); os.unlink('hard')")
+    assert box.ask("restore", content=archive).header["restored"] == 5
+    code = "(sorted(os.listdir()), open('soft').read(), os.stat('hard').st_nlink, oct(os.stat('hard').st_mode & 0o777))"
+    assert box.execute(code).text == "(['d', 'hard', 'soft'], 'text', 2, '0o755')"
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "link"),
+    [
+        ("../x", tarfile.REGTYPE, ""),
+        ("/tmp/escaped", tarfile.REGTYPE, ""),
+        ("hard", tarfile.LNKTYPE, "/etc/passwd"),
+        ("hard", tarfile.LNKTYPE, "../../x"),
+        ("out/escaped", tarfile.REGTYPE, ""),
+    ],
+)
+def test_an_archive_cannot_write_outside(box: SessionBox, name: str, kind: bytes, link: str) -> None:
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w") as archive:
+        outside = tarfile.TarInfo("out")
+        outside.type, outside.linkname = tarfile.SYMTYPE, "/tmp"
+        archive.addfile(outside)
+        member = tarfile.TarInfo(name)
+        member.type, member.linkname = kind, link
+        archive.addfile(member, io.BytesIO())
+    assert box.ask("restore", content=content.getvalue()).header["error"]["code"] in {"file_error", "not_found"}
+    assert box.execute("import os; os.path.exists('/tmp/escaped')").text == "False"

@@ -1,0 +1,111 @@
+"""Files, snapshots and forks of a session."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+
+import pytest
+
+from sandbox.client import Client
+from sandbox.errors import BadRequest, NotFound, SandboxError, SessionEnded
+
+
+def test_files_go_in_and_come_out(client: Client) -> None:
+    with client.session() as session:
+        session.put_file("a/b.bin", bytes(range(256)))
+        assert session.execute("len(open('a/b.bin', 'rb').read())").result == {"text/plain": "256"}
+        session.execute("open('a/c.txt', 'w').write('written')")
+        assert session.get_file("a/c.txt") == b"written"
+        assert {entry.path: entry.type for entry in session.list_files()} == {"a": "directory"}
+        assert {entry.path: entry.size for entry in session.list_files("a")} == {"a/b.bin": 256, "a/c.txt": 7}
+        session.delete_file("a")
+        assert session.list_files() == []
+        with pytest.raises(NotFound):
+            session.get_file("a/c.txt")
+
+
+@pytest.mark.parametrize("path", ["../x", "a/../../x", "/etc/passwd"])
+def test_paths_outside_the_work_directory_are_refused(client: Client, path: str) -> None:
+    with client.session() as session, pytest.raises(SandboxError):
+        session.get_file(path)
+
+
+def test_a_symlink_does_not_lead_out_of_the_work_directory(client: Client) -> None:
+    with client.session() as session:
+        session.execute("import os\nos.symlink('/etc', 'out')\nos.symlink('/etc/passwd', 'file')")
+        for path in ("out/passwd", "file"):
+            with pytest.raises(BadRequest):
+                session.get_file(path)
+        with pytest.raises(BadRequest):
+            session.put_file("out/new", b"")
+
+
+def test_a_snapshot_restores_the_files_and_leaves_the_variables(client: Client) -> None:
+    with client.session() as session:
+        session.execute("x = 1\nopen('one', 'w').write('1')")
+        archive = session.snapshot()
+        with tarfile.open(fileobj=io.BytesIO(archive)) as opened:
+            assert [member.name.removeprefix("./") for member in opened if member.isreg()] == ["one"]
+        session.execute("x = 2\nimport os\nos.remove('one')\nopen('two', 'w').write('2')")
+        session.restore(archive)
+        assert [entry.path for entry in session.list_files()] == ["one"]
+        assert session.execute("x").result == {"text/plain": "2"}
+
+
+def test_forks_go_separate_ways(client: Client) -> None:
+    with client.session() as session:
+        session.execute("x = [1]\nopen('f', 'w').write('parent')")
+        first, second = session.fork(2)
+        with first, second:
+            first.execute("x.append('first')\nopen('f', 'w').write('first')")
+            assert second.execute("x, open('f').read()").result == {"text/plain": "([1], 'parent')"}
+            assert first.execute("x, open('f').read()").result == {"text/plain": "([1, 'first'], 'first')"}
+            assert session.execute("x, open('f').read()").result == {"text/plain": "([1], 'parent')"}
+            assert first.describe().parent == session.id
+
+
+def test_a_fork_can_be_forked_and_outlives_its_parent(client: Client) -> None:
+    session = client.session()
+    session.open()
+    session.execute("depth = 0")
+    for depth in range(3):
+        (fork,) = session.fork()
+        session.close()
+        session = fork
+        session.execute("depth += 1")
+        assert session.execute("depth").result == {"text/plain": str(depth + 1)}
+    session.close()
+
+
+def test_forks_cannot_reach_each_other(client: Client) -> None:
+    with client.session() as session:
+        session.execute("import os\nsecret = 'parent'\npid = os.getpid(), os.getcwd()")
+        parent = session.execute("pid").result
+        (fork,) = session.fork()
+        with fork:
+            fork.execute("parent_pid, parent_directory = pid")
+            attacks = {
+                "os.kill(parent_pid, 9)": ("PermissionError", "ProcessLookupError"),
+                "os.listdir(parent_directory)": ("PermissionError",),
+                "open(f'/proc/{parent_pid}/mem', 'rb')": ("PermissionError", "FileNotFoundError"),
+                "os.setuid(os.stat(parent_directory).st_uid)": ("PermissionError",),
+            }
+            for attack, errors in attacks.items():
+                answer = fork.execute(attack)
+                assert answer.error is not None, attack
+                assert answer.error.type in errors, attack
+            assert session.execute("pid").result == parent
+
+
+def test_forks_count_against_the_places_of_the_host(client: Client) -> None:
+    with client.session() as session, pytest.raises(SandboxError, match="free places"):
+        session.fork(60)
+
+
+def test_an_exit_of_bash_ends_the_session(client: Client) -> None:
+    with client.session(language="bash") as session:
+        answer = session.command("exit 3")
+        assert (answer.status, answer.state, answer.exit_code) == ("ended", "lost", 3)
+        with pytest.raises(SessionEnded):
+            session.command("true")
