@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from sandbox.errors import NoFreeSession, SessionEnded
-from sandbox.queue.session_calls import OPEN_GRACE_S, Answer, OnPart, PendingCall, SessionCalls, decode_answer
+from sandbox.queue.session_answers import Answer, OnPart, decode_answer
+from sandbox.queue.session_calls import OPEN_GRACE_S, PendingCall, SessionCalls
 from sandbox.schema.sessions import SessionInfo, SessionRequest, SessionStatus
 
 HOST_CHECK_INTERVAL_S = 1.0

@@ -14,6 +14,7 @@ from sandbox.cli import (
     processes,
     programs,
     shell,
+    study,
     submissions,
     synth,
     training_loop,
@@ -53,6 +54,7 @@ app.add_typer(images, name="images")
 app.add_typer(keys, name="keys")
 app.add_typer(problem.app, name="problem")
 app.add_typer(synth.app, name="synth")
+synth.app.add_typer(study.app, name="study")
 keys.command("new")(api_keys.new)
 images.command("build")(machine.build_images)
 images.command("list")(machine.list_images)

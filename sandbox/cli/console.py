@@ -78,7 +78,7 @@ def connect_to_service(url: str, attempts: int = ATTEMPTS) -> Iterator[Client]:
     from sandbox.client import Client, Retries
     from sandbox.config import ApiSettings
     from sandbox.errors import InfrastructureError
-    from sandbox.processes.up import build_service_url
+    from sandbox.processes.api_address import build_service_url
 
     url = url or build_service_url(read_settings(ApiSettings))
 

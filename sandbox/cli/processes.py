@@ -37,6 +37,7 @@ def up(
     """
     from sandbox.config import UpSettings
     from sandbox.processes import up as service
+    from sandbox.processes.api_address import build_service_url
     from sandbox.processes.state_dir import AlreadyRunning, find_running_pid
     from sandbox.telemetry.logs import start_logging
 
@@ -55,7 +56,7 @@ def up(
         say(f"already running on {settings.home}, pid {pid}; {stop_it}")
         return
     if detach:
-        pid, url = service.start_detached(settings, say), service.build_service_url(settings)
+        pid, url = service.start_detached(settings, say), build_service_url(settings)
         say(f"ready at {url}, pid {pid}, logs in {service.get_log_folder(settings)}; {stop_it}")
         return
     start_logging(settings.log_level)
@@ -82,15 +83,14 @@ def serve(number: Annotated[int, typer.Option(min=0, hidden=True)] = 0) -> None:
     from sandbox.api.host_check import resolve_allowed_hosts
     from sandbox.api.http_limits import build_timeout_protocol, raise_open_file_limit
     from sandbox.config import ApiSettings
-    from sandbox.processes import up as service
-    from sandbox.processes.tuning import reduce_garbage_collection, reuse_freed_blocks
+    from sandbox.processes.api_address import open_listener, refuse_public_without_keys
+    from sandbox.processes.garbage_collection import reduce_garbage_collection
     from sandbox.telemetry.logs import start_logging
 
     settings = read_settings(ApiSettings)
-    service.refuse_public_without_keys(settings)
+    refuse_public_without_keys(settings)
     start_logging(settings.log_level)
     raise_open_file_limit()
-    reuse_freed_blocks()
     config = uvicorn.Config(
         create_app(settings, process_number=number, hosts=resolve_allowed_hosts(settings)),
         loop="uvloop",
@@ -103,7 +103,7 @@ def serve(number: Annotated[int, typer.Option(min=0, hidden=True)] = 0) -> None:
         timeout_graceful_shutdown=STOP_TIMEOUT_S,
     )
     reduce_garbage_collection()
-    with service.open_listener(settings) as listener, suppress(KeyboardInterrupt):
+    with open_listener(settings) as listener, suppress(KeyboardInterrupt):
         uvicorn.Server(config).run(sockets=[listener])
 
 
@@ -142,7 +142,7 @@ def worker_slot(
 ) -> None:
     """Run the worker of one slot; started by `up` and `worker`."""
     from sandbox.config import WorkerSettings
-    from sandbox.processes.tuning import reduce_garbage_collection, reuse_freed_blocks
+    from sandbox.processes.garbage_collection import reduce_garbage_collection
     from sandbox.queue.lifecycle import LifecycleLog
     from sandbox.schema import Lane
     from sandbox.telemetry.logs import start_logging
@@ -155,7 +155,6 @@ def worker_slot(
 
     settings = read_settings(WorkerSettings)
     start_logging(settings.log_level)
-    reuse_freed_blocks()
     metrics_registry = MetricsRegistry(
         get_metrics_folder(settings.home), f"{'express' if express else 'worker'}-{slot}"
     )

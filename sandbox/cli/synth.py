@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sandbox.cli.console import EXIT_USAGE, Url, connect_to_service, fail, format_faults, say
+from sandbox.cli.console import EXIT_USAGE, Url, fail, format_faults, say
 
 if TYPE_CHECKING:
     from sandbox.synth.pipeline import OnProgress, Pipeline
@@ -17,8 +16,6 @@ if TYPE_CHECKING:
 app = typer.Typer(
     no_args_is_help=True, help="Create synthetic tasks, solutions and tests with a language model and votes."
 )
-study = typer.Typer(no_args_is_help=True, help="Run studies: budget, data size, wrong labels.")
-app.add_typer(study, name="study")
 
 Folder = Annotated[Path, typer.Argument(help="The run's directory.")]
 LlmUrl = Annotated[
@@ -32,14 +29,6 @@ LlmKey = Annotated[
 ]
 Concurrency = Annotated[int, typer.Option(min=1, max=1_024, help="Calls that run at the same time.")]
 Parquet = Annotated[bool, typer.Option("--parquet", help="Also write the data set as Parquet; needs pyarrow.")]
-Steps = Annotated[int, typer.Option(min=1, help="Steps per training job.")]
-Repeats = Annotated[int, typer.Option(min=1, help="Trainings per point, with consecutive seeds.")]
-ExtraFields = Annotated[
-    Path | None, typer.Option("--settings", exists=True, dir_okay=False, help="JSON with more fields for each request.")
-]
-TrainModel = Annotated[
-    str, typer.Option("--train", help="Train this model on each point with GPU jobs, and wait for them.")
-]
 Seed = Annotated[int, typer.Option(min=0, help="Random seed; the same seed gives the same result.")]
 
 
@@ -147,7 +136,7 @@ def run_stages(
 
     from sandbox.synth.pipeline import Endpoints, Pipeline
 
-    services = Endpoints(llm_url, llm_key, _resolve_service_url(url), concurrency)
+    services = Endpoints(llm_url, llm_key, resolve_service_url(url), concurrency)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
         pipeline = Pipeline(folder, services, _build_progress_callback(progress))
@@ -175,10 +164,10 @@ def _build_progress_callback(progress: Any) -> OnProgress:
     return on_progress
 
 
-def _resolve_service_url(url: str) -> str:
+def resolve_service_url(url: str) -> str:
     from sandbox.cli.console import read_settings
     from sandbox.config import ApiSettings
-    from sandbox.processes.up import build_service_url
+    from sandbox.processes.api_address import build_service_url
 
     return url or build_service_url(read_settings(ApiSettings))
 
@@ -201,7 +190,7 @@ def _build_summary_rows(folder: Path, prices: tuple[float, float]) -> list[dict[
     from sandbox.errors import BadRequest
     from sandbox.synth import statistics
 
-    pipeline = _open_pipeline(folder)
+    pipeline = open_pipeline(folder)
     try:
         evolution = pipeline.replay_evolution()
     except BadRequest:  # not evolved yet
@@ -233,7 +222,7 @@ def _is_deep(value: Any) -> bool:
     return isinstance(value, dict) or (isinstance(value, list) and any(isinstance(each, dict) for each in value))
 
 
-def _open_pipeline(folder: Path, url: str = "") -> Pipeline:
+def open_pipeline(folder: Path, url: str = "") -> Pipeline:
     from sandbox.synth.pipeline import Endpoints, Pipeline
 
     return Pipeline(folder, Endpoints(sandbox_url=url), lambda *_: None)
@@ -256,111 +245,7 @@ def corrupt(
     say(f"{wrong} of {sum(len(row['tests']) for row in made)} labels are wrong now")
 
 
-@study.command()
-def budget(
-    folder: Folder,
-    solutions: Annotated[int, typer.Option(min=2, help="Total number of solutions to use from the run.")],
-    url: Url = "",
-) -> None:
-    """Compare more tasks with more solutions per task at a fixed budget, by real votes on parts of a run."""
-    import asyncio
-
-    from sandbox.client import AsyncClient
-    from sandbox.synth.study import run_budget_study as study_budget
-
-    async def run_votes() -> list[dict[str, Any]]:
-        async with AsyncClient(_resolve_service_url(url)) as client:
-            return await study_budget(_open_pipeline(folder), client, solutions, say)
-
-    show_rows(asyncio.run(run_votes()))
-
-
-@study.command()
-def scaling(
-    folder: Folder,
-    part: Annotated[list[float], typer.Option(help="Share of the SFT rows; may be repeated.")] = [0.25, 0.5, 1.0],  # noqa: B006
-    train: TrainModel = "",
-    steps: Steps = 100,
-    repeats: Repeats = 1,
-    settings: ExtraFields = None,
-    seed: Seed = 0,
-    url: Url = "",
-) -> None:
-    """Study data size: create nested parts of the SFT rows and, with --train, run a training job on each."""
-    from sandbox.synth.study import prepare_scaling_study as study_scaling
-
-    sft, rl = read_dataset_rows(folder, "sft"), read_dataset_rows(folder, "rl")
-    _run_training_study(
-        folder,
-        "scaling",
-        lambda: study_scaling(folder, sft, rl, part, seed),
-        train,
-        _read_extra_fields(settings, steps),
-        repeats,
-        url,
-    )
-
-
-@study.command()
-def labels(
-    folder: Folder,
-    wrong: Annotated[list[float], typer.Option(help="Share of wrong labels; may be repeated.")] = [0.0, 0.05, 0.1, 0.2],  # noqa: B006
-    train: TrainModel = "",
-    steps: Steps = 100,
-    repeats: Repeats = 1,
-    settings: ExtraFields = None,
-    seed: Seed = 0,
-    url: Url = "",
-) -> None:
-    """Study wrong labels: create RL rows with shares of wrong labels and, with --train, run a GRPO job on each."""
-    from sandbox.synth.study import prepare_label_noise_study
-
-    rl = read_dataset_rows(folder, "rl")
-    _run_training_study(
-        folder,
-        "labels",
-        lambda: prepare_label_noise_study(folder, rl, wrong, seed),
-        train,
-        _read_extra_fields(settings, steps),
-        repeats,
-        url,
-    )
-
-
 def read_dataset_rows(folder: Path, name: str) -> list[dict[str, Any]]:
     from sandbox.synth.stages.dataset import DATASET_FOLDER, read_rows
 
     return read_rows(folder / DATASET_FOLDER / f"{name}.jsonl")
-
-
-def _read_extra_fields(path: Path | None, steps: int) -> dict[str, Any]:
-    if path is None:
-        return {"steps": steps}
-    try:
-        more = json.loads(path.read_bytes())
-    except ValueError as error:
-        fail(f"{path} is not JSON: {error}", EXIT_USAGE)
-    if not isinstance(more, dict):
-        fail(f"{path}: expected an object with fields of the request", EXIT_USAGE)
-    return {"steps": steps, **more}
-
-
-def _run_training_study(
-    folder: Path,
-    name: str,
-    build_points: Callable[[], list[dict[str, Any]]],
-    model: str,
-    extra_fields: dict[str, Any],
-    repeats: int,
-    url: str,
-) -> None:
-    from sandbox.synth.study import save_points, train
-
-    points = build_points()
-    if model:
-        with connect_to_service(url) as client:
-            points = train(client, points, {"model": model, **extra_fields}, repeats, say)
-    save_points(folder, name, points)
-    show_rows(points)
-    if model and any(set(point["statuses"]) != {"finished"} for point in points):
-        fail("not every training job finished; see `sandbox jobs`")

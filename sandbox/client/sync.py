@@ -3,31 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
-from contextlib import closing
-from functools import partial
-from itertools import count
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 import httpx
 
 from sandbox.client import protocol
-from sandbox.client.batching import pass_results, split_into_batches, stream_batches
-from sandbox.client.congestion import Gate
-from sandbox.client.connection import DEFAULT_URL, Progress, build_auth_headers, build_limits, build_timeout
+from sandbox.client.batching import pass_results
+from sandbox.client.connection import DEFAULT_URL, Progress
 from sandbox.client.protocol import (
     ENDED_STATUSES,
     LANGUAGES_ADAPTER,
-    Answer,
     ApiCall,
     Program,
-    Result,
     Submission,
 )
-from sandbox.client.retries import CONNECTION_ERRORS, DEFAULT_RETRIES, RECONNECT_ERRORS, PollSchedule, Retries
-from sandbox.client.streams import BatchStream, EventStream, JobEvent, ResumableStream
-from sandbox.errors import Refused, SandboxError
+from sandbox.client.retries import DEFAULT_RETRIES, PollSchedule, Retries
+from sandbox.client.streams import EventStream, JobEvent
+from sandbox.client.sync_connection import Connection
 from sandbox.schema import (
     ExecuteBatchResult,
     ExecuteResult,
@@ -66,15 +60,9 @@ class Client:
         retries: Retries = DEFAULT_RETRIES,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        self._retries = retries
-        self._gate = Gate()
-        self._http = httpx.Client(
-            base_url=url,
-            headers=build_auth_headers(api_key),
-            timeout=build_timeout(timeout_s),
-            limits=build_limits(connections),
-            transport=transport,
-        )
+        self._connection = Connection(url, api_key, timeout_s, connections, retries, transport)
+        self._send = self._connection.send
+        self._read_stream = self._connection.read_stream
 
     def __enter__(self) -> Client:
         return self
@@ -86,7 +74,7 @@ class Client:
 
     def close(self) -> None:
         """Close all connections."""
-        self._http.close()
+        self._connection.close()
 
     def execute(self, program: Program, *, idempotency_key: str = "") -> ExecuteResult:
         """Run one program."""
@@ -119,7 +107,7 @@ class Client:
 
         The client calls `on_progress` with the number of results so far and the total, None if it is unknown.
         """
-        return self._stream_results("execute", programs, ExecuteResult, on_progress, idempotency_key)
+        return self._connection.stream_results("execute", programs, ExecuteResult, on_progress, idempotency_key)
 
     @overload
     def verify_stream(
@@ -154,7 +142,7 @@ class Client:
         With `on_result`, call that function with each index and result instead of yielding them. The client calls
         `on_progress` with the number of results so far and the total, None if it is unknown.
         """
-        stream = self._stream_results("verify", submissions, VerifyResult, on_progress, idempotency_key)
+        stream = self._connection.stream_results("verify", submissions, VerifyResult, on_progress, idempotency_key)
         if on_result is None:
             return stream
         pass_results(stream, on_result)
@@ -255,70 +243,3 @@ class Client:
     def ready(self) -> Readiness:
         """Return the readiness of the service: whether it can run programs now. Not being ready raises no error."""
         return self._send(protocol.build_readiness_call())
-
-    def _send(self, call: ApiCall[Answer]) -> Answer:
-        with self._gate.reserve(call.item_count):
-            answer = self._send_with_retries(call)
-        self._gate.record_answer(call.item_count, protocol.find_longest_queue_time_s(answer))
-        return answer
-
-    def _send_with_retries(self, call: ApiCall[Answer]) -> Answer:
-        for attempt in range(self._retries.attempts):
-            try:
-                response = self._http.request(call.method, call.path, content=call.body, headers=call.headers)
-            except CONNECTION_ERRORS as error:
-                failure: SandboxError = protocol.build_unreachable_error(error)
-            except httpx.HTTPError as error:
-                raise protocol.build_unreachable_error(error) from error
-            else:
-                if not call.should_retry(response):
-                    return call.parse_response(response)
-                failure = protocol.build_error(response)
-                self._gate.record_refusal()
-            if attempt + 1 < self._retries.attempts:
-                time.sleep(self._retries.delay_s(attempt, getattr(failure, "retry_after_s", 0.0)))
-        raise failure
-
-    def _stream_results(
-        self,
-        kind: str,
-        requests: Iterable[Any],
-        result: type[Result],
-        on_progress: Progress | None,
-        key: str,
-    ) -> Iterator[tuple[int, Result]]:
-        """Send the requests in batches as large as the window; each batch has its own idempotency key."""
-        done, total = 0, len(requests) if isinstance(requests, Sized) else None
-        encode = partial(protocol.encode_request, kind)
-        numbers = count()
-        batches = (
-            BatchStream(kind, batch, result, f"{key}-{next(numbers)}" if key else "")
-            for batch in split_into_batches(requests, encode, lambda: self._gate.window.limit)
-        )
-        with closing(stream_batches(self._gate, batches, self._read_stream)) as pairs:
-            for pair in pairs:
-                done += 1
-                if on_progress is not None:
-                    on_progress(done, total)
-                yield pair
-
-    def _read_stream(self, stream: ResumableStream[Part]) -> Iterator[Part]:
-        """Yield the parts of a streamed response; when the connection breaks, reconnect and ask for the rest."""
-        while not stream.ended:
-            headers, body = stream.start_request()
-            failure: Exception | None = None
-            try:
-                with self._http.stream(stream.method, stream.path, content=body, headers=headers) as response:
-                    if response.status_code != 200:
-                        response.read()
-                        raise protocol.build_error(response)
-                    for chunk in response.iter_bytes():
-                        yield from stream.parse_chunk(chunk)
-            except RECONNECT_ERRORS as error:
-                failure = error
-                if isinstance(error, Refused):
-                    self._gate.record_refusal()
-            except httpx.HTTPError as error:
-                raise protocol.build_unreachable_error(error) from error
-            if not stream.ended:
-                time.sleep(stream.attempts.count_failure(self._retries, failure))

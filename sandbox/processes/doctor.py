@@ -18,7 +18,8 @@ from redis.exceptions import RedisError
 from sandbox.config import UpSettings, WorkerSettings
 from sandbox.errors import SandboxError
 from sandbox.processes import embedded_redis
-from sandbox.processes.up import build_service_url, is_ready, list_local_isolation_gaps
+from sandbox.processes.api_address import build_service_url, is_ready
+from sandbox.processes.up import list_local_isolation_gaps
 
 CGROUP_ROOT = Path("/sys/fs/cgroup")
 SECCOMP_ACTIONS = Path("/proc/sys/kernel/seccomp/actions_avail")
@@ -127,8 +128,8 @@ def _check_docker_engine(settings: WorkerSettings) -> Iterator[Finding]:
 def _check_program(settings: WorkerSettings) -> Iterator[Finding]:
     """Run a real program in a new box: an engine that answers may still be unable to run anything."""
     from sandbox.box.slot import Slot
+    from sandbox.worker.slot_boxes import make_engine
     from sandbox.worker.slot_check import run_self_test
-    from sandbox.worker.worker import make_engine
 
     advice = "fix the failure; once the service runs, try other programs with `sandbox run`"
     with tempfile.TemporaryDirectory(prefix="doctor-") as home:

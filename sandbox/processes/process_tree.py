@@ -37,14 +37,17 @@ READY_POLL_INTERVAL_S = 0.05
 READY_TIMEOUT_S = 60.0
 MAX_LOG_BYTES = 64 << 20
 LOG_TAIL_LINES = 10
+# Make glibc reuse freed blocks of up to 32 MiB instead of returning them to the kernel, and retain at most 64 MiB.
+# A new block costs a page fault per 4 KiB: 9 ms of CPU time for a request body of 24 MB.
+ALLOCATOR_VARIABLES = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(64 << 20)}
 
 
 @dataclass
 class Child:
     """A process to keep running. Its kind is its name up to the first dash.
 
-    The next child starts once `is_ready` returns True. `environment` replaces the parent's environment. Output goes to
-    the file `log`, or to the parent's output without one.
+    The next child starts once `is_ready` returns True. `environment` replaces the parent's environment, to which the
+    tree adds `ALLOCATOR_VARIABLES`. Output goes to the file `log`, or to the parent's output without one.
     """
 
     name: str
@@ -134,7 +137,7 @@ class ProcessTree:
             output = opened.enter_context(_rotate_log(child.log).open("ab")) if child.log is not None else None
             child.process = subprocess.Popen(
                 child.command,
-                env=child.environment,
+                env={**ALLOCATOR_VARIABLES, **(os.environ if child.environment is None else child.environment)},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

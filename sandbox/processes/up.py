@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import shlex
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -20,19 +19,23 @@ from pathlib import Path
 
 import httpx
 
-from sandbox.api import keyring
 from sandbox.config import (
-    ApiSettings,
     HostSettings,
     QueueSettings,
     SessionSettings,
     UpSettings,
     WorkerSettings,
     build_environment,
-    is_loopback,
 )
 from sandbox.errors import EngineUnavailable
 from sandbox.processes import embedded_redis
+from sandbox.processes.api_address import (
+    build_service_url,
+    check_port,
+    is_ready,
+    refuse_public_without_keys,
+    responds_ok,
+)
 from sandbox.processes.process_tree import Child, ProcessTree
 from sandbox.processes.state_dir import (
     LifecycleError,
@@ -42,7 +45,6 @@ from sandbox.processes.state_dir import (
     lock_state_dir,
     record_settings,
 )
-from sandbox.request_context import Caller
 
 Report = Callable[[str], None]
 
@@ -63,7 +65,7 @@ def run(settings: UpSettings, report: Report, log_folder: Path | None = None) ->
     refuse_public_without_keys(settings)
     with lock_state_dir(settings.home):
         record_settings(settings.home, settings.model_dump(mode="json"))
-        _check_port(settings)
+        check_port(settings)
         prepare_engine(settings, report)
         remove_leftovers(settings)
         remove_stale_metrics(settings)
@@ -85,7 +87,7 @@ def _build_children(settings: UpSettings, log_folder: Path | None) -> list[Child
     for number in range(processes):
         name = f"api-{number}" if number else "api"
         api = [sys.executable, "-m", "sandbox", "serve", "--number", str(number)]
-        children.append(Child(name, api, environment, is_ready=lambda: _responds_ok(f"{url}/health/live")))
+        children.append(Child(name, api, environment, is_ready=lambda: responds_ok(f"{url}/health/live")))
     children += build_session_children(settings, environment)
     if settings.webhook_secret:
         children.append(Child("deliver", [sys.executable, "-m", "sandbox", "deliver"], environment))
@@ -170,7 +172,7 @@ def start_detached(settings: UpSettings, report: Report) -> int:
     """Start the tree in the background, wait until it is ready, and return its pid. Raises the same errors as `run`."""
     refuse_public_without_keys(settings)
     create_state_dir(settings.home)
-    _check_port(settings)
+    check_port(settings)
     prepare_engine(settings, report)
     logs = get_log_folder(settings)
     logs.mkdir(exist_ok=True)
@@ -265,64 +267,3 @@ def remove_leftovers(settings: UpSettings) -> None:
 
 def get_log_folder(settings: QueueSettings) -> Path:
     return settings.home / "log"
-
-
-def build_service_url(settings: ApiSettings) -> str:
-    """Return the URL at which this machine reaches the API."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
-    return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
-
-
-def refuse_public_without_keys(settings: ApiSettings) -> None:
-    """Raise LifecycleError if other machines could run programs without a key, unless the settings allow it."""
-    if settings.api_keys:
-        keyring.parse_keyring(settings.api_keys, Caller(""))
-    elif not settings.public_without_keys and not is_loopback(settings.host):
-        raise LifecycleError(
-            f"{settings.host} can be reached from other machines, but no API key is required. Create a key with"
-            " `sandbox keys new NAME` and put its entry into SANDBOX_API_KEYS; or listen on 127.0.0.1; or, if"
-            " something else restricts access, set SANDBOX_PUBLIC_WITHOUT_KEYS=1"
-        )
-
-
-def _check_port(settings: ApiSettings) -> None:
-    """Raise LifecycleError early if the port is in use, before another service's health passes for this one's."""
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((settings.host, settings.port))
-        except OSError as error:
-            where = f"{settings.host} port {settings.port}"
-            raise LifecycleError(
-                f"cannot listen on {where}: {error.strerror}; choose another port with --port or SANDBOX_PORT"
-            ) from error
-
-
-def open_listener(settings: ApiSettings) -> socket.socket:
-    """Return the socket on which one API process listens. Raises LifecycleError.
-
-    Several API processes share the address, and the kernel distributes the connections.
-    """
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    opened = socket.socket(family, socket.SOCK_STREAM)
-    opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    if settings.api_processes > 1:
-        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    try:
-        opened.bind((settings.host, settings.port))
-    except OSError as error:
-        opened.close()
-        raise LifecycleError(f"cannot listen on {settings.host} port {settings.port}: {error.strerror}") from error
-    return opened
-
-
-def is_ready(url: str) -> bool:
-    return _responds_ok(f"{url}/health/ready")
-
-
-def _responds_ok(url: str) -> bool:
-    try:
-        return httpx.get(url, timeout=2.0, trust_env=False).status_code == 200
-    except httpx.HTTPError:
-        return False

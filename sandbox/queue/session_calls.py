@@ -16,19 +16,16 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from redis import Redis
-
 from sandbox import errors
 from sandbox.config import ApiSettings
 from sandbox.queue import redis_keys, session_records
 from sandbox.queue.connection import connect, translate_redis_errors
-from sandbox.queue.result_reader import ResultReader
+from sandbox.queue.session_answers import CallReader, OnPart
 from sandbox.queue.session_records import SessionRecord
 from sandbox.request_context import CURRENT_CALLER, Role, generate_id
 from sandbox.schema.sessions import SessionHost, SessionInfo, SessionRequest, SessionStatus
 
 ANY_OWNER = "*"
-PART_PREFIX = b"+"  # precedes a part of an answer that is not complete yet
 REOPEN_LOCK_S = 120
 OPEN_GRACE_S = 0.5  # for the way to a host that has a free place
 
@@ -43,24 +40,7 @@ redis.call('RPUSH', KEYS[3] .. found[1], ARGV[3])
 return {'sent', found[1]}
 """
 
-Answer = Mapping[str, Any]
-OnPart = Callable[[bytes], object]
 Found = TypeVar("Found")
-
-# The errors that a host's answer may name.
-_ERRORS: dict[str, type[errors.SandboxError]] = {
-    kind.__name__: kind
-    for kind in (
-        errors.BadRequest,
-        errors.NotFound,
-        errors.SessionEnded,
-        errors.SessionBusy,
-        errors.SequenceMismatch,
-        errors.NoFreeSession,
-        errors.BoxError,
-        errors.EngineUnavailable,
-    )
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,26 +51,6 @@ class PendingCall:
     future: Future[bytes]
     host: str = ""
     message: bytes = field(default=b"", repr=False)
-
-
-class CallReader(ResultReader):
-    """Receives the answers of calls, and passes the parts of an unfinished answer to a listener."""
-
-    def __init__(self, redis: Redis) -> None:
-        super().__init__(redis, lambda _: None, lambda _: None)
-        self._listeners: dict[str, OnPart] = {}
-
-    def listen(self, call_id: str, on_part: OnPart) -> None:
-        """Call `on_part` with each part of an answer, in the reader's thread, until the answer is complete."""
-        self._listeners[call_id] = on_part
-
-    def resolve(self, item_id: str, result: bytes) -> None:
-        if result.startswith(PART_PREFIX):
-            if (on_part := self._listeners.get(item_id)) is not None:
-                on_part(result[len(PART_PREFIX) :])
-            return
-        self._listeners.pop(item_id, None)
-        super().resolve(item_id, result)
 
 
 class SessionCalls:
@@ -266,25 +226,6 @@ class SessionCalls:
     @translate_redis_errors
     def _query(self, query: Callable[[], Found]) -> Found:
         return query()
-
-
-def decode_answer(message: bytes) -> Answer:
-    """Parse a host's answer. Raises the error that it names."""
-    answer: Answer = json.loads(message)
-    if (failure := answer.get("error")) is None or "sequence" in answer:
-        return answer
-    kind = _ERRORS.get(failure["type"], errors.BoxError)
-    if issubclass(kind, errors.BadRequest):
-        raise kind(failure["message"], failure.get("field", ""))
-    raise kind(failure["message"])
-
-
-def encode_error(error: errors.SandboxError) -> Answer:
-    """Describe an error in a host's answer."""
-    known = next((name for name, kind in _ERRORS.items() if type(error) is kind), "")
-    if not known:
-        known = "BadRequest" if isinstance(error, errors.BadRequest) else "BoxError"
-    return {"error": {"type": known, "message": str(error), "field": getattr(error, "field", "")}}
 
 
 def _get_caller_id() -> str:

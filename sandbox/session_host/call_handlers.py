@@ -13,7 +13,7 @@ from redis import Redis
 
 from sandbox.errors import BadRequest, BoxError, NoFreeSession, SandboxError
 from sandbox.queue import redis_keys
-from sandbox.queue.session_calls import PART_PREFIX
+from sandbox.queue.session_answers import PART_PREFIX
 from sandbox.schema.sessions import CallStatus, SessionCall, SessionStatus
 from sandbox.session_host.answers import AnswerWriter
 from sandbox.session_host.held_sessions import HeldSessions, ask_for_file, explain_end

@@ -24,7 +24,7 @@ from sandbox.config import SessionSettings
 from sandbox.errors import BoxError, NoFreeSession, SandboxError, SessionEnded
 from sandbox.queue import session_records
 from sandbox.queue.connection import connect, get_failure_log_level
-from sandbox.queue.session_calls import encode_error
+from sandbox.queue.session_answers import encode_error
 from sandbox.request_context import generate_id
 from sandbox.schema.sessions import SessionHost, SessionStatus
 from sandbox.session_host.answers import AnswerWriter

@@ -19,10 +19,6 @@ from redis import Redis
 from redis.client import Pipeline
 from redis.exceptions import RedisError
 
-from sandbox.box import cpu_pinning
-from sandbox.box.deferred_engine import DeferredEngine
-from sandbox.box.engine import Engine
-from sandbox.box.prestart import PrestartPool
 from sandbox.box.slot import Slot
 from sandbox.config import WorkerSettings
 from sandbox.errors import Cancelled, CannotRun
@@ -43,6 +39,7 @@ from sandbox.worker.item_returns import ItemReturns
 from sandbox.worker.item_trace import ItemTracer
 from sandbox.worker.remaining_items import RemainingItems, select_wanted
 from sandbox.worker.self_description import SelfDescription
+from sandbox.worker.slot_boxes import open_slot
 from sandbox.worker.slot_check import SelfTest, SlotCallbacks, SlotCheck, run_self_test
 from sandbox.worker.unreadable_batches import UnreadableBatches
 
@@ -54,7 +51,6 @@ CANCEL_CHECK_INTERVAL_S = 0.3
 PUBLISH_INTERVAL_S = 0.4
 REDIS_FULL_PAUSE_S = 1.0
 Answer = TypeVar("Answer")
-ONE_PROGRAM_PER_BOX = 0  # a box has reached its maximum of runs after its first use
 
 
 class SlotWorker:
@@ -266,37 +262,14 @@ class SlotWorker:
         )
 
 
-def make_engine(settings: WorkerSettings, slot: int) -> Engine:
-    """Create the engine that the settings choose. Imports only its module, so the other's packages may be absent."""
-    if settings.engine == "docker":
-        from sandbox.box.docker.engine import DockerEngine
-
-        return DockerEngine(settings, slot)
-    from sandbox.box.local.engine import LocalEngine
-
-    return LocalEngine(settings, slot)
-
-
 def main(
     settings: WorkerSettings, slot: int, tracer: ItemTracer | None = None, reserved_lanes: Sequence[Lane] = ()
 ) -> int:
     """Run a worker until SIGTERM or SIGINT; the current batch is finished first."""
     tracer = ItemTracer([LifecycleLog()]) if tracer is None else tracer
     redis = connect(settings.effective_redis_url, forever=True)
-    engine: Engine = DeferredEngine(lambda: make_engine(settings, slot))
-    # A local box inherits the CPUs of the worker that starts it.
-    if settings.pin == "slots" or (settings.pin == "boxes" and settings.engine == "local"):
-        os.sched_setaffinity(0, cpu_pinning.assign_cpus(slot, settings.slots))
-    ready_count = settings.fresh_ready if settings.isolation == "fresh" else settings.spare_boxes
-    if ready_count and not reserved_lanes:
-        engine = PrestartPool(engine, ready_count)
-    max_runs = settings.box_max_runs if settings.isolation == "box" else ONE_PROGRAM_PER_BOX
-    box_slot = Slot(engine, max_runs, settings.box_max_age_s, tracer)
     name = f"{socket.gethostname()}-{os.getpid()}-{slot}{leases.RESERVED_SUFFIX if reserved_lanes else ''}"
     self_test = None if reserved_lanes else run_self_test
-    try:
+    with open_slot(settings, slot, tracer, prestarts=not reserved_lanes) as box_slot:
         SlotWorker(settings, box_slot, redis, name, tracer, reserved_lanes, self_test).work()
-    finally:
-        box_slot.close()
-        engine.close()
     return 0

@@ -18,8 +18,8 @@ from sandbox.cli import app
 from sandbox.client import AsyncClient, Client
 from sandbox.config import ApiSettings
 from sandbox.errors import BadRequest, Unauthorized
+from sandbox.processes.api_address import refuse_public_without_keys
 from sandbox.processes.state_dir import LifecycleError
-from sandbox.processes.up import refuse_public_without_keys
 from sandbox.request_context import CURRENT_CALLER, Caller, Role
 from sandbox.schema import Problem
 from tests.api.fake_service import FakeService

@@ -12,8 +12,8 @@ from fastapi import FastAPI
 from pydantic import TypeAdapter
 
 from sandbox import schema
-from sandbox.api.openapi.documentation import Live
 from sandbox.api.openapi.examples import EXAMPLES
+from sandbox.api.openapi.models import Live
 from sandbox.runner.contract import Usage
 from sandbox.schema import gpu, live, reward, sessions, vote
 from sandbox.schema.health import Readiness

@@ -19,7 +19,7 @@ from sandbox.errors import EngineUnavailable
 from sandbox.queue.submission import Submission
 from sandbox.runner.contract import Run, Status
 from sandbox.service import Service
-from sandbox.worker.worker import ONE_PROGRAM_PER_BOX
+from sandbox.worker.slot_boxes import ONE_PROGRAM_PER_BOX
 from tests.box.running import run_in
 from tests.queue.submit_and_wait import await_outputs, build_program, wait_until
 from tests.redis_server import RedisServer

@@ -20,7 +20,7 @@ from redis import Redis
 
 from sandbox.box.docker.engine import HOME_LABEL
 from sandbox.box.docker.socket_folder import get_fallback_folder, get_temporary_folder
-from sandbox.processes.up import is_ready
+from sandbox.processes.api_address import is_ready
 from tests.queue.submit_and_wait import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -405,9 +405,9 @@ def test_a_stream_ends_after_connections_that_sent_nothing(sleeps: list[float]) 
 
 def test_connections_are_reused(client: Client, url: str) -> None:
     client.execute(EXECUTE)
-    (pooled,) = client._http._transport._pool.connections  # type: ignore[attr-defined]
+    (pooled,) = client._connection.http._transport._pool.connections  # type: ignore[attr-defined]
     client.execute(EXECUTE)
-    assert client._http._transport._pool.connections == [pooled]  # type: ignore[attr-defined]
+    assert client._connection.http._transport._pool.connections == [pooled]  # type: ignore[attr-defined]
 
 
 def test_both_clients_have_the_same_methods() -> None:

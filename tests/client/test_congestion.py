@@ -99,7 +99,7 @@ async def test_tasks_wait_for_room_too_and_a_cancelled_one_keeps_none() -> None:
 
 
 def test_a_status_request_needs_no_room(url: str) -> None:
-    with Client(url) as client, client._gate.reserve(10_000):
+    with Client(url) as client, client._connection.gate.reserve(10_000):
         assert client.ready().ready
 
 
@@ -142,7 +142,7 @@ def test_a_stream_reads_no_further_than_its_window(url: str, service: FakeServic
             yield request
 
     with Client(url) as client:
-        client._gate.window.limit = 10
+        client._connection.gate.window.limit = 10
         results = client.verify_stream(generate())
         next(results)
         assert len(read) == 10
@@ -161,13 +161,13 @@ async def test_an_async_stream_reads_no_further_than_its_window(url: str, servic
 
     service.held = True
     async with AsyncClient(url) as client:
-        client._gate.window.limit = 10
+        client._connection.gate.window.limit = 10
         stream = client.verify_stream(generate())
         threading.Thread(target=lambda: service.set_result(service.wait_for_submission(), 1)).start()
         assert (await anext(stream))[0] == 1
         assert len(read) == 10
         await stream.aclose()  # type: ignore[attr-defined]
-    assert client._gate.window.in_flight == 0
+    assert client._connection.gate.window.in_flight == 0
 
 
 async def test_results_arrive_while_items_are_still_being_generated(url: str) -> None:
@@ -249,7 +249,7 @@ async def test_a_refusal_halves_the_requests_of_the_next_stream() -> None:
     async with AsyncClient(transport=httpx.MockTransport(service), retries=retries) as client:
         with pytest.raises(Refused):
             await client.verify_batch([VERIFY] * 1_000)
-        assert client._gate.window.limit == congestion.INITIAL_LIMIT / 2
+        assert client._connection.gate.window.limit == congestion.INITIAL_LIMIT / 2
         assert len([index async for index, _ in client.verify_stream([VERIFY] * 1_000)]) == 1_000
     assert [items for items, _ in service.requests] == [1_000, 1_000, 512, 488]
 

@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from sandbox import config
+from sandbox.processes.process_tree import ALLOCATOR_VARIABLES
 from sandbox.telemetry.definitions import METRICS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -225,6 +226,12 @@ def test_prometheus_may_scrape_every_pod_and_needs_no_key(name: str) -> None:
     }
     monitoring = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
     assert {"from": [monitoring], "ports": [{"port": int(port)}]} in policies[name]["ingress"]
+
+
+@pytest.mark.parametrize("path", ["Dockerfile", "systemd/sandbox-api.service"])
+def test_an_api_without_a_process_tree_has_the_same_allocator_variables(path: str) -> None:
+    text = (DEPLOY / path).read_text(encoding="utf-8")
+    assert dict(re.findall(r"(MALLOC_\w+_)=(\d+)", text)) == ALLOCATOR_VARIABLES
 
 
 def test_systemd_reads_every_unit(tmp_path: Path) -> None:

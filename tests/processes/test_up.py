@@ -19,6 +19,7 @@ from sandbox.box.docker.engine import HOME_LABEL
 from sandbox.config import ApiSettings, UpSettings
 from sandbox.errors import EngineUnavailable
 from sandbox.processes import up
+from sandbox.processes.api_address import build_service_url
 from sandbox.processes.state_dir import (
     AlreadyRunning,
     LifecycleError,
@@ -230,7 +231,7 @@ def test_a_service_that_dies_at_its_start_is_told_with_the_end_of_its_log(
     [("127.0.0.1", "http://127.0.0.1:1"), ("0.0.0.0", "http://127.0.0.1:1"), ("::", "http://[::1]:1")],
 )
 def test_the_service_is_looked_for_where_it_listens(host: str, url: str) -> None:
-    assert up.build_service_url(ApiSettings(host=host, port=1)) == url
+    assert build_service_url(ApiSettings(host=host, port=1)) == url
 
 
 def test_the_local_engine_warns_about_missing_isolation(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

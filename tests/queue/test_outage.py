@@ -130,7 +130,7 @@ def test_a_hanging_engine_does_not_block_clients(
     ("broken", "named"),
     [
         ({"SANDBOX_DOCKER_RUNTIME": "no-such-runtime"}, "no-such-runtime"),
-        ({"DOCKER_HOST": "unix:///nowhere/docker.sock"}, "no Docker engine answers"),
+        ({"DOCKER_HOST": "unix:///nowhere/docker.sock"}, "cannot reach the Docker engine"),
     ],
     ids=["runtime", "socket"],
 )

@@ -10,7 +10,8 @@ from starlette.responses import PlainTextResponse
 
 from sandbox import languages as table
 from sandbox.api.dependencies import get_context
-from sandbox.api.openapi.documentation import Live, document_metrics, document_response
+from sandbox.api.openapi.documentation import document_metrics, document_response
+from sandbox.api.openapi.models import Live
 from sandbox.api.responses import build_json_response
 from sandbox.schema import LanguageInfo
 from sandbox.schema.health import Readiness

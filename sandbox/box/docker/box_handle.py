@@ -5,11 +5,11 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable
 
-import requests
-from docker.errors import APIError, DockerException, NotFound
+from docker.errors import APIError, NotFound
 from docker.models.containers import Container
 
 from sandbox.box.cgroup import MEMORY_SLACK_BYTES, MIB, MemoryCgroup
+from sandbox.box.docker.engine_client import ENGINE_ERRORS, translate_engine_errors
 from sandbox.errors import BoxError
 
 UNMEASURED_INTERPRETER_BYTES = 96 * MIB
@@ -44,7 +44,7 @@ class DockerBoxHandle:
                 self._cgroup.limit(limit)
             else:
                 self._container.update(mem_limit=limit, memswap_limit=limit)
-        except (DockerException, requests.RequestException, OSError) as error:
+        except (*ENGINE_ERRORS, OSError) as error:
             raise BoxError(f"cannot set the memory limit to {memory_mb} MiB: {error}") from error
 
     def begin_run(self) -> None:
@@ -69,7 +69,7 @@ class DockerBoxHandle:
         try:
             self._container.reload()
             return MemoryCgroup.open_for_process(int(self._container.attrs["State"]["Pid"]))
-        except (DockerException, requests.RequestException, OSError):
+        except (*ENGINE_ERRORS, OSError):
             return None
 
 
@@ -77,13 +77,12 @@ def remove_container(container: Container | None) -> None:
     """Kill and remove a container. It is no error if it is already gone or being removed."""
     if container is None:
         return
-    try:
-        container.remove(force=True)
-    except NotFound:
-        return
-    except APIError as error:
-        if error.status_code != 409:  # 409: its removal is already in progress
-            raise BoxError(f"container {container.name} cannot be removed: {error}") from error
-    except (DockerException, requests.RequestException) as error:
-        # The engine is unreachable. The container's process ends with its connection, and the engine removes it later.
-        raise BoxError(f"container {container.name} cannot be removed: {error}") from error
+    # If the engine is unreachable, the container's process ends with its connection, and the engine removes it later.
+    with translate_engine_errors(f"remove the container {container.name}", BoxError):
+        try:
+            container.remove(force=True)
+        except NotFound:
+            return
+        except APIError as error:
+            if error.status_code != 409:  # 409: its removal is already in progress
+                raise

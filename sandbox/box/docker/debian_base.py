@@ -13,10 +13,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import docker
-import docker.errors
-import requests
 
-from sandbox.box.docker.engine_client import LOG_TAIL_LINES, build_engine_error, follow_log, has_image, set_api_timeout
+from sandbox.box.docker.engine_client import (
+    ENGINE_ERRORS,
+    LOG_TAIL_LINES,
+    follow_log,
+    has_image,
+    set_api_timeout,
+    translate_engine_errors,
+)
 from sandbox.errors import EngineUnavailable
 
 BASE_IMAGE = "sandbox-base:bookworm"
@@ -48,7 +53,7 @@ def _pull_official_base(client: docker.DockerClient, report: ReportProgress) -> 
         try:
             if follow_log(client.api.pull(repository, tag=tag, stream=True, decode=True), log=[]):
                 return False
-        except (docker.errors.DockerException, requests.RequestException):
+        except ENGINE_ERRORS:
             return False
     return has_image(client, OFFICIAL_BASE_IMAGE)
 
@@ -67,10 +72,8 @@ def _bootstrap_base(client: docker.DockerClient, report: ReportProgress) -> None
             shutil.rmtree(root / disposable, ignore_errors=True)
         _run_command(["tar", "--numeric-owner", "-C", str(root), "-cf", str(archive), "."])
         repository, _, tag = BASE_IMAGE.partition(":")
-        try:
+        with translate_engine_errors("import the Debian base"):
             client.api.import_image_from_file(str(archive), repository, tag, changes=[f"LABEL {DEBOOTSTRAP_LABEL}"])
-        except (docker.errors.DockerException, requests.RequestException) as error:
-            raise build_engine_error("import the Debian base", error) from error
 
 
 def _run_command(command: list[str]) -> None:

@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 import docker
-import requests
 from docker.errors import DockerException, ImageNotFound
 from docker.models.containers import Container
 from docker.types import Mount
@@ -28,6 +27,7 @@ from docker.types import Mount
 from sandbox.box import cpu_pinning
 from sandbox.box.cgroup import MIB
 from sandbox.box.docker.box_handle import DockerBoxHandle, remove_container
+from sandbox.box.docker.engine_client import ENGINE_ERRORS, open_engine_client, translate_engine_errors
 from sandbox.box.docker.images import compute_image_tag, find_missing_images
 from sandbox.box.docker.socket_folder import ensure_socket_folder, get_fallback_folder, remove_socket_folders
 from sandbox.box.uids import BOXES_PER_BLOCK, UidBlock
@@ -75,13 +75,9 @@ class DockerEngine:
         self._started_count = 0
         self._folder = ensure_socket_folder(settings.home)
         self._live_handles: set[DockerBoxHandle] = set()
-        try:
+        with translate_engine_errors("reach the Docker engine"):
             self._client = docker.from_env(timeout=60)
             self._process_limit = settings.box_processes * self._find_process_factor()
-        except (DockerException, requests.RequestException) as error:
-            raise EngineUnavailable(
-                f"no Docker engine answers ({error}); start one, or run `sandbox doctor`"
-            ) from error
         self._uids = [UidBlock() for _ in range(-(-max_boxes // BOXES_PER_BLOCK))]
 
     def start(self, image: str, session: bool = False) -> DockerBoxHandle:
@@ -110,7 +106,7 @@ class DockerEngine:
             raise EngineUnavailable(
                 f"image {compute_image_tag(image)} is missing; build it with `sandbox images build {image}`"
             ) from error
-        except (DockerException, requests.RequestException, OSError) as error:
+        except (*ENGINE_ERRORS, OSError) as error:
             remove_container(container)
             if (
                 container is None
@@ -235,7 +231,7 @@ def remove_boxes(home: Path) -> int:
         client = docker.from_env(timeout=60)
         label = {"label": f"{HOME_LABEL}={home}"}
         found = client.containers.list(all=True, filters=label, ignore_removed=True)
-    except (DockerException, requests.RequestException):
+    except ENGINE_ERRORS:
         return 0
     for container in found:
         remove_container(container)
@@ -245,10 +241,6 @@ def remove_boxes(home: Path) -> int:
 
 def fetch_engine_info() -> Mapping[str, Any]:
     """Return the Docker engine's description of itself. Raises EngineUnavailable."""
-    try:
-        client = docker.from_env(timeout=10)
+    with open_engine_client(timeout_s=10.0) as client:
         information: Mapping[str, Any] = client.info()
-        client.close()
-    except (DockerException, requests.RequestException) as error:
-        raise EngineUnavailable(f"no Docker engine answers: {error}") from error
     return {**information, "socket": os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")}

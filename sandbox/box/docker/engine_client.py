@@ -10,36 +10,42 @@ import docker
 import docker.errors
 import requests
 
-from sandbox.errors import EngineUnavailable
+from sandbox.errors import EngineUnavailable, InfrastructureError
 
 LOG_TAIL_LINES = 15
+# The client raises errors of its HTTP library too, for example when the engine does not answer in time.
+ENGINE_ERRORS = (docker.errors.DockerException, requests.RequestException)
+
+
+@contextmanager
+def translate_engine_errors(action: str, error_type: type[InfrastructureError] = EngineUnavailable) -> Iterator[None]:
+    """Raise `error_type` for an error of the engine, with a message that begins with "cannot" and `action`."""
+    try:
+        yield
+    except ENGINE_ERRORS as error:
+        advice = ". Check that the Docker engine runs: docker info" if error_type is EngineUnavailable else ""
+        raise error_type(f"cannot {action}: {error}{advice}") from error
 
 
 @contextmanager
 def open_engine_client(timeout_s: float = 60.0) -> Iterator[docker.DockerClient]:
     """Open a client for the Docker engine, for use outside this package. Raises `EngineUnavailable`."""
-    try:
+    with translate_engine_errors("reach the Docker engine"):
         client = docker.from_env(timeout=timeout_s)
-    except (docker.errors.DockerException, requests.RequestException) as error:
-        raise build_engine_error("reach the Docker engine", error) from error
     try:
-        yield client
+        with translate_engine_errors("use the Docker engine"):
+            yield client
     finally:
         client.close()
 
 
 def has_image(client: docker.DockerClient, tag: str) -> bool:
-    try:
-        client.api.inspect_image(tag)
-    except docker.errors.ImageNotFound:
-        return False
-    except (docker.errors.DockerException, requests.RequestException) as error:
-        raise build_engine_error("look for the images", error) from error
+    with translate_engine_errors("look for the images"):
+        try:
+            client.api.inspect_image(tag)
+        except docker.errors.ImageNotFound:
+            return False
     return True
-
-
-def build_engine_error(action: str, error: Exception) -> EngineUnavailable:
-    return EngineUnavailable(f"cannot {action}: {error}. Check that the Docker engine runs: docker info")
 
 
 @contextmanager

@@ -22,10 +22,16 @@ from typing import Any
 
 import docker
 import docker.errors
-import requests
 
 from sandbox.box.docker.debian_base import ReportProgress, ensure_base
-from sandbox.box.docker.engine_client import LOG_TAIL_LINES, build_engine_error, follow_log, has_image, set_api_timeout
+from sandbox.box.docker.engine_client import (
+    ENGINE_ERRORS,
+    LOG_TAIL_LINES,
+    follow_log,
+    has_image,
+    set_api_timeout,
+    translate_engine_errors,
+)
 from sandbox.errors import EngineUnavailable
 
 IMAGES = ("native", "python", "web")  # the fastest to build comes first
@@ -185,7 +191,7 @@ def _build(client: docker.DockerClient, name: str, report: ReportProgress, **opt
             **options,
         )
         failure = follow_log(answers, log)
-    except (docker.errors.DockerException, requests.RequestException) as error:
+    except ENGINE_ERRORS as error:
         failure = str(error)
     if failure:
         raise _build_image_error(tag, failure, log)
@@ -204,10 +210,8 @@ def _build_image_error(tag: str, failure: str, log: list[str]) -> EngineUnavaila
 def _remove_predecessors(client: docker.DockerClient, name: str, tag: str) -> None:
     """Remove older builds but keep one, because a service that has not restarted may still start boxes from it."""
     repository = f"sandbox-{name}"
-    try:
+    with translate_engine_errors("list the images"):
         older = [image for image in client.api.images(name=repository) if tag not in (image["RepoTags"] or ())]
-    except (docker.errors.DockerException, requests.RequestException) as error:
-        raise build_engine_error("list the images", error) from error
     older.sort(key=lambda image: int(image["Created"]), reverse=True)
     for image in older[_PREDECESSORS_TO_KEEP:]:
         for old_tag in image["RepoTags"] or ():
@@ -215,10 +219,11 @@ def _remove_predecessors(client: docker.DockerClient, name: str, tag: str) -> No
 
 
 def _remove_unused(client: docker.DockerClient, tag: str) -> None:
-    try:
-        client.api.remove_image(tag)
-    except docker.errors.NotFound:
-        return
-    except docker.errors.APIError as error:
-        if error.status_code != 409:  # 409: a container still uses it; the next build tries again
-            raise build_engine_error(f"remove the old image {tag}", error) from error
+    with translate_engine_errors(f"remove the old image {tag}"):
+        try:
+            client.api.remove_image(tag)
+        except docker.errors.NotFound:
+            return
+        except docker.errors.APIError as error:
+            if error.status_code != 409:  # 409: a container still uses it; the next build tries again
+                raise

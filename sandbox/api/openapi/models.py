@@ -1,0 +1,59 @@
+"""The models that routes handle as raw bytes, which the OpenAPI document must therefore name itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel
+
+from sandbox import schema
+from sandbox.schema.callbacks import DeadWebhook
+from sandbox.schema.gpu import REQUEST_MODELS as GPU_REQUESTS
+from sandbox.schema.gpu import GpuJob, GpuPool
+from sandbox.schema.health import Readiness
+from sandbox.schema.live import LiveView
+from sandbox.schema.reward import RewardRequest, RewardResult, TaskSet, TaskSetInfo
+from sandbox.schema.sessions import REQUEST_MODELS as SESSION_REQUESTS
+from sandbox.schema.sessions import RESULT_MODELS as SESSION_RESULTS
+from sandbox.schema.vote import VoteRequest, VoteResult
+
+REQUEST_MODELS: tuple[type[BaseModel], ...] = (
+    schema.ExecuteRequest,
+    schema.ExecuteSubmission,
+    schema.VerifyRequest,
+    schema.VerifySubmission,
+    schema.ExecuteBatchRequest,
+    schema.VerifyBatchRequest,
+    VoteRequest,
+    RewardRequest,
+    TaskSet,
+    *GPU_REQUESTS.values(),
+    *SESSION_REQUESTS,
+)
+
+
+class Live(BaseModel):
+    """The answer of `GET /health/live`."""
+
+    status: str = "ok"
+
+
+RESPONSE_MODELS: tuple[type[Any], ...] = (
+    schema.ExecuteResult,
+    schema.VerifyResult,
+    schema.ExecuteBatchResult,
+    schema.VerifyBatchResult,
+    VoteResult,
+    RewardResult,
+    TaskSetInfo,
+    schema.Job,
+    DeadWebhook,
+    schema.LanguageInfo,
+    schema.Problem,
+    Readiness,
+    Live,
+    LiveView,
+    GpuJob,
+    GpuPool,
+    *SESSION_RESULTS,
+)

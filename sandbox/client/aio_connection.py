@@ -1,0 +1,119 @@
+"""The connections of the client for asyncio: they send requests with retries, and read streams across interruptions."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sized
+from contextlib import aclosing
+from functools import partial
+from itertools import count
+from typing import Any, TypeVar
+
+import httpx
+
+from sandbox.client import protocol
+from sandbox.client.async_batching import split_into_batches, stream_batches
+from sandbox.client.congestion import AsyncGate
+from sandbox.client.connection import Progress, build_auth_headers, build_limits, build_timeout
+from sandbox.client.protocol import Answer, ApiCall, Result
+from sandbox.client.retries import CONNECTION_ERRORS, RECONNECT_ERRORS, Retries
+from sandbox.client.streams import BatchStream, ResumableStream
+from sandbox.errors import Refused, SandboxError
+
+Part = TypeVar("Part")
+
+
+class AsyncConnection:
+    """An HTTP client for one service that adapts the number of requests in flight to its load."""
+
+    def __init__(
+        self,
+        url: str,
+        api_key: str | None,
+        timeout_s: float,
+        connections: int,
+        retries: Retries,
+        transport: httpx.AsyncBaseTransport | None,
+    ) -> None:
+        self._retries = retries
+        self.gate = AsyncGate()
+        self.http = httpx.AsyncClient(
+            base_url=url,
+            headers=build_auth_headers(api_key),
+            timeout=build_timeout(timeout_s),
+            limits=build_limits(connections),
+            transport=transport,
+        )
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self.http.aclose()
+
+    async def send(self, call: ApiCall[Answer]) -> Answer:
+        """Send a request, again after errors that may pass, and return the parsed answer."""
+        async with self.gate.reserve(call.item_count):
+            answer = await self._send_with_retries(call)
+        self.gate.record_answer(call.item_count, protocol.find_longest_queue_time_s(answer))
+        return answer
+
+    async def _send_with_retries(self, call: ApiCall[Answer]) -> Answer:
+        for attempt in range(self._retries.attempts):
+            try:
+                response = await self.http.request(call.method, call.path, content=call.body, headers=call.headers)
+            except CONNECTION_ERRORS as error:
+                failure: SandboxError = protocol.build_unreachable_error(error)
+            except httpx.HTTPError as error:
+                raise protocol.build_unreachable_error(error) from error
+            else:
+                if not call.should_retry(response):
+                    return call.parse_response(response)
+                failure = protocol.build_error(response)
+                self.gate.record_refusal()
+            if attempt + 1 < self._retries.attempts:
+                await asyncio.sleep(self._retries.delay_s(attempt, getattr(failure, "retry_after_s", 0.0)))
+        raise failure
+
+    async def stream_results(
+        self,
+        kind: str,
+        requests: Iterable[Any] | AsyncIterable[Any],
+        result: type[Result],
+        on_progress: Progress | None,
+        key: str,
+    ) -> AsyncIterator[tuple[int, Result]]:
+        """Send the requests in batches as large as the window; each batch has its own idempotency key."""
+        done, total = 0, len(requests) if isinstance(requests, Sized) else None
+        encode = partial(protocol.encode_request, kind)
+        numbers = count()
+        batches = (
+            BatchStream(kind, batch, result, f"{key}-{next(numbers)}" if key else "")
+            async for batch in split_into_batches(requests, encode, lambda: self.gate.window.limit)
+        )
+        async with aclosing(stream_batches(self.gate, batches, self.read_stream)) as pairs:
+            async for pair in pairs:
+                done += 1
+                if on_progress is not None:
+                    on_progress(done, total)
+                yield pair
+
+    async def read_stream(self, stream: ResumableStream[Part]) -> AsyncIterator[Part]:
+        """Yield the parts of a streamed response; when the connection breaks, reconnect and ask for the rest."""
+        while not stream.ended:
+            headers, body = stream.start_request()
+            failure: Exception | None = None
+            try:
+                async with self.http.stream(stream.method, stream.path, content=body, headers=headers) as response:
+                    if response.status_code != 200:
+                        await response.aread()
+                        raise protocol.build_error(response)
+                    async for chunk in response.aiter_bytes():
+                        for part in stream.parse_chunk(chunk):
+                            yield part
+            except RECONNECT_ERRORS as error:
+                failure = error
+                if isinstance(error, Refused):
+                    self.gate.record_refusal()
+            except httpx.HTTPError as error:
+                raise protocol.build_unreachable_error(error) from error
+            if not stream.ended:
+                await asyncio.sleep(stream.attempts.count_failure(self._retries, failure))
