@@ -16,15 +16,8 @@ from sandbox.schema import JobStatus, Lane
 from sandbox.service import Service
 from sandbox.worker.retry import ENGINE_TIMEOUT_S
 from tests.engine_socket import EngineSocket
-from tests.queue.submit_and_wait import (
-    await_job,
-    await_outputs,
-    build_printing_programs,
-    build_program,
-    get_stdouts,
-    submit,
-    wait_until,
-)
+from tests.queue.sample_programs import build_printing_programs, build_program
+from tests.queue.submit_and_wait import await_job, await_outputs, get_stdouts, submit, wait_until
 from tests.worker_processes import WorkerProcesses
 
 SLACK_S = 15.0  # for a busy machine and one heartbeat per second
