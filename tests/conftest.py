@@ -33,7 +33,7 @@ from tests.virtualenvs import CannotInstall, Virtualenv, ensure_python
 
 SLOT = 90
 FOREVER = 1_000_000
-NEEDED_IMAGES = ("python", "native", "web")  # a test of a language in another image asks for that one itself
+NEEDED_IMAGES = ("python", "cpp", "js")  # a test of a language in another image asks for that one itself
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

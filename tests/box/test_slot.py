@@ -99,7 +99,7 @@ def test_a_box_whose_use_failed_is_destroyed(make_slot: MakeSlot, boxes: Callabl
 def test_every_image_has_a_box_of_its_own(make_slot: MakeSlot, boxes: Callable[[], set[str]]) -> None:
     slot = make_slot(FOREVER, FOREVER)
     slot.warm("python")
-    slot.warm("native")
+    slot.warm("cpp")
     assert len(boxes()) == 2
     slot.close()
     assert boxes() == set()

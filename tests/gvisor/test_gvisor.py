@@ -54,7 +54,7 @@ def gvisor(images: dict[str, str]) -> Iterator[SecondEngine]:
     before = os.environ.get("DOCKER_HOST")
     try:
         engine.start()
-        engine.load([images["python"], images["native"]])
+        engine.load([images["python"], images["cpp"]])
         engine.probe(images["python"])
         os.environ["DOCKER_HOST"] = engine.host
         yield engine

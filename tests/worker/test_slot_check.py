@@ -79,14 +79,14 @@ def test_an_image_that_does_not_start_does_not_affect_the_others(
     check = _build_check(slot, [])
     assert check.ensure_ready()
     for failure in (EngineUnavailable("image gone"), BoxError("engine gone")):
-        engine.failures["native"] = failure
+        engine.failures["cpp"] = failure
         with pytest.raises(CannotRun, match="gone"):
             run_with_retries(slot, languages.get_language("cpp"), lambda box: None)
         assert check.ensure_ready()
         assert slot.list_box_keys() == ["python"]
         waiting = check.describe_wait()
         assert waiting is not None
-        assert (waiting["image"], waiting["serves"]) == ("native", True)
+        assert (waiting["image"], waiting["serves"]) == ("cpp", True)
         assert waiting["only_image"] is isinstance(failure, EngineUnavailable)
 
 
