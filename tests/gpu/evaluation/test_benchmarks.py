@@ -105,15 +105,7 @@ def run_double(completion: str) -> object:
         "```python\n    return 2 * x\n```",
         "Here:\n```python\ndef double(x):\n    return 2 * x\n```",
         "def double(x):\n    return 2 * x\n",
-    ],
-)
-def test_the_rest_of_a_function_and_the_whole_of_it_both_make_a_program(completion: str) -> None:
-    assert run_double(completion) == 42
-
-
-@pytest.mark.parametrize(
-    "completion",
-    [
+        # The function ends before what follows it, and finds the imports that the grader adds.
         "    return 2 * x\n\ndef other(:\n",
         "    return 2 * x\n```\nThat is it.",
         "def double(x):\n    return 2 * x\n\nprint(input())",
@@ -121,7 +113,7 @@ def test_the_rest_of_a_function_and_the_whole_of_it_both_make_a_program(completi
         " Sure:\n```python\ndef double(x):\n    return len(Counter()) + math.floor(2 * x)\n```",
     ],
 )
-def test_a_function_ends_where_it_does_and_has_the_graders_imports(completion: str) -> None:
+def test_the_rest_of_a_function_and_the_whole_of_it_both_make_a_program(completion: str) -> None:
     assert run_double(completion) == 42
 
 
