@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 
 from sandbox.config import QueueSettings
 from sandbox.errors import SandboxError
-from sandbox.queue import live_view
+from sandbox.queue import live_view, session_records
 from sandbox.queue.admission import Admission, get_caller_id, get_max_stored_bytes, get_owner_filter
 from sandbox.queue.connection import connect, translate_redis_errors
 from sandbox.queue.gpu_jobs import GpuJobs, is_gpu_job
@@ -187,9 +187,11 @@ class Service:
         try:
             reports = read_slot_reports(self._redis, self._settings.lease_s)
             oldest_s = live_view.read_oldest_s(self._redis, time.time())
+            session_hosts = session_records.count_hosts(self._redis, self._settings.lease_s)
         except RedisError as error:
             return Readiness(False, 0, problems=[f"Redis does not respond: {error}"])
-        return build_readiness(reports, self._transit.sender.count_waiting(), oldest_s, self._storage_limiter)
+        waiting = self._transit.sender.count_waiting()
+        return build_readiness(reports, waiting, oldest_s, self._storage_limiter, session_hosts)
 
     @translate_redis_errors
     def get_live_view(self) -> LiveView:

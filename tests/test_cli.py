@@ -18,7 +18,8 @@ from sandbox import __version__
 from sandbox.api.app import create_app
 from sandbox.cli import demo, submissions
 from sandbox.cli.jsonl import JsonlFile
-from sandbox.config import ApiSettings
+from sandbox.config import ApiSettings, UpSettings
+from sandbox.processes import doctor
 from sandbox.schema import ExecuteRequest, VerifyRequest
 from sandbox.schema.gpu import GpuJob, GpuLease, Progress
 from tests.api.fake_service import FakeService, SubmitCall
@@ -386,6 +387,14 @@ def test_doctor_is_content_with_an_engine_and_images(images: dict[str, str], tmp
     assert done.returncode == 0, done.stdout.decode()
     for tag in images.values():
         assert tag in done.stdout.decode()
+    assert "off, because SANDBOX_SESSIONS is 0" in done.stdout.decode()
+
+
+def test_doctor_says_that_the_local_engine_holds_no_sessions(tmp_path: Path) -> None:
+    settings = UpSettings(home=tmp_path, engine="local", sessions=10)
+    [finding] = doctor._check_sessions(settings)
+    assert (finding.name, finding.passed, finding.is_required) == ("sessions", False, True)
+    assert finding.detail == "the local engine cannot hold sessions"
 
 
 def test_building_images_that_are_there_prints_their_names(images: dict[str, str]) -> None:

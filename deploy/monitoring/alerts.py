@@ -157,6 +157,39 @@ ALERTS = (
         "The log has a traceback with the request id for each of them.",
     ),
     Alert(
+        "SandboxSessionHostGone",
+        "page",
+        "max(max_over_time(sandbox_session_hosts[30m])) - max(sandbox_session_hosts)",
+        "> 0",
+        "2m",
+        "A session host has stopped sending heartbeats and has not come back.",
+        "Calls of its sessions get 410, and sessions with `replay` continue on another host. Look at the log of"
+        " `sandbox session-host` on that host, run `sandbox doctor` there, and start it again with the same"
+        " SANDBOX_SESSIONS. If you drained or removed the host, ignore this alert; it ends after half an hour.",
+    ),
+    Alert(
+        "SandboxSessionsLost",
+        "ticket",
+        _set_window(queries.LOST_SESSIONS),
+        "> 0.2",
+        "15m",
+        "More than one session in five ends because it is lost.",
+        "A session is lost if its interpreter is killed, if it runs out of memory, or if its host or box dies. The"
+        " `reason` of a lost session in `GET /sessions/{id}` and the host's log say which. If the code of the sessions"
+        " is the cause, raise `limits.memory_mb` or the time limit of the calls. Otherwise run `sandbox doctor`.",
+    ),
+    Alert(
+        "SandboxSessionsFull",
+        "ticket",
+        f'sum(rate(sandbox_http_requests_total{{route="/sessions",status="503"}}[{WINDOW}]) or vector(0))',
+        "> 0",
+        "10m",
+        "Requests for a session are refused because all places are taken.",
+        "Clients get 503 with `Retry-After`. Raise SANDBOX_SESSIONS if the host has memory, or add a session host:"
+        " `sandbox session-host --sessions N --redis URL`. Clients that do not close their sessions keep the places"
+        " until `idle_ttl_s` is over. If no host is alive, see SandboxSessionHostGone.",
+    ),
+    Alert(
         "SandboxWebhooksDead",
         "ticket",
         'sum(increase(sandbox_webhooks_total{outcome="dead"}[15m]) or vector(0))',

@@ -27,5 +27,6 @@ SATURATION = rate("slot_busy_seconds_total", where='role="slot"') + ' / sum(sand
 INTERNAL_ERRORS = share(rate("verdicts_total", where='verdict="internal_error"'), rate("verdicts_total"))
 SERVER_ERRORS = share(rate("http_requests_total", where='status=~"5..",status!="503"'), rate("http_requests_total"))
 MIXED = share(rate("reward_groups_total", where='outcome="mixed"'), rate("reward_groups_total"))
+LOST_SESSIONS = share(rate("sessions_ended_total", where='status="lost"'), rate("sessions_ended_total"))
 GPU_TIME = tuple(rate(f"gpu_{name}_seconds_total") for name in ("generation", "verdict_wait", "training"))
 VERDICT_WAIT = f"{GPU_TIME[1]} / ({' + '.join(GPU_TIME)})"

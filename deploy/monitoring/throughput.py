@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from deploy.monitoring.panels import Dashboard, Panel, plot_gauge, plot_rate
 from deploy.monitoring.queries import QUANTILES, RATE, SATURATION, mean, quantile, rate
+from deploy.monitoring.sessions import SESSIONS
 
 VERDICTS = Panel(
     "Verdicts by verdict",
@@ -143,5 +144,6 @@ THROUGHPUT = Dashboard(
                 ),
             ),
         ),
+        SESSIONS,
     ),
 )

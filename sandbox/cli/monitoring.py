@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Group
     from rich.table import Table
 
-    from sandbox.schema.live import LiveResult, LiveSlot, LiveView
+    from sandbox.schema.live import LiveResult, LiveSessions, LiveSlot, LiveView
 
 RATE_WINDOW_S = 10
 BARS = " ▁▂▃▄▅▆▇█"
@@ -63,7 +63,9 @@ def _render_view(view: LiveView) -> Group:
     from rich.console import Group
 
     recent = _render_recent(view.recent[:MAX_RECENT_SHOWN], view.at)
-    return Group(_render_headline(view), _render_lanes(view), _render_slots(view.slots, view.at), recent)
+    sessions = [] if view.sessions is None else [_render_sessions(view.sessions)]
+    slots = _render_slots(view.slots, view.at)
+    return Group(_render_headline(view), _render_lanes(view), slots, *sessions, recent)
 
 
 def _render_headline(view: LiveView) -> str:
@@ -106,6 +108,21 @@ def _render_slots(slots: Sequence[LiveSlot], now: float) -> Table:
         for_s = _format_age(now - since) if since is not None and running is not None else ""
         table.add_row(slot.name, _colorize(slot.state), works_on, for_s, ", ".join(slot.boxes), str(slot.done))
     return table
+
+
+def _render_sessions(sessions: LiveSessions) -> str:
+    hosts = sessions.hosts
+    if not hosts:
+        return f"[red]sessions: no host is alive, {len(sessions.latest)} wait for one[/]"
+    open_now, places = sum(host.open for host in hosts), sum(host.places for host in hosts)
+    warm, draining = sum(host.warm for host in hosts), sum(host.draining for host in hosts)
+    parts = [
+        f"[bold]{open_now}[/] of {places} open",
+        f"{len(hosts)} host{'s' * (len(hosts) != 1)}",
+        f"{warm} warm box{'es' * (warm != 1)}",
+        *([f"[yellow]{draining} draining[/]"] if draining else []),
+    ]
+    return f"sessions: {', '.join(parts)}"
 
 
 def _render_recent(results: Sequence[LiveResult], now: float) -> Table:

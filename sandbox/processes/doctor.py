@@ -44,7 +44,15 @@ class Finding:
 
 def examine(settings: UpSettings) -> list[Finding]:
     """Run all checks. Fix problems in the order of the findings."""
-    checks = (_check_kernel, _check_namespaces, _check_engine, _check_program, _check_redis, _check_service)
+    checks = (
+        _check_kernel,
+        _check_namespaces,
+        _check_engine,
+        _check_program,
+        _check_sessions,
+        _check_redis,
+        _check_service,
+    )
     return [finding for check in checks for finding in check(settings)]
 
 
@@ -144,6 +152,25 @@ def _check_program(settings: WorkerSettings) -> Iterator[Finding]:
         yield Finding(
             "isolation", False, layer, "reported in missing_walls; the threat model explains it", is_required=False
         )
+
+
+def _check_sessions(settings: UpSettings) -> Iterator[Finding]:
+    """Run a cell in a new session box. Sessions are required only if SANDBOX_SESSIONS is set."""
+    from sandbox.session_host.box_check import check_session_box
+
+    is_required = settings.sessions > 0
+    if settings.engine == "local":
+        advice = "use the docker engine; everything else works without sessions"
+        yield Finding("sessions", False, "the local engine cannot hold sessions", advice, is_required)
+        return
+    places = f"this host holds up to {settings.sessions}" if is_required else "off, because SANDBOX_SESSIONS is 0"
+    with tempfile.TemporaryDirectory(prefix="doctor-") as home:
+        try:
+            took_s = check_session_box(settings.model_copy(update={"home": Path(home)}), DOCTOR_SLOT)
+        except SandboxError as error:
+            yield Finding("sessions", False, str(error), "fix the program's failure first", is_required)
+            return
+    yield Finding("sessions", True, f"a session answered after {took_s:.1f} s; {places}")
 
 
 def _check_redis(settings: UpSettings) -> Iterator[Finding]:

@@ -9,10 +9,22 @@ from typing import get_args
 
 from redis import Redis
 
-from sandbox.queue import activity, leases, redis_keys
-from sandbox.schema.live import LiveLane, LiveResult, LiveSecond, LiveSlot, LiveView, SlotState
+from sandbox.queue import activity, leases, redis_keys, session_records
+from sandbox.queue.session_records import SessionRecord
+from sandbox.schema.live import (
+    LiveLane,
+    LiveResult,
+    LiveSecond,
+    LiveSession,
+    LiveSessionHost,
+    LiveSessions,
+    LiveSlot,
+    LiveView,
+    SlotState,
+)
 
 RATE_WINDOW_S = 120
+MAX_SESSIONS = 50
 
 
 def read_live_view(redis: Redis, lease_s: float, queued: Mapping[str, int]) -> LiveView:
@@ -24,6 +36,44 @@ def read_live_view(redis: Redis, lease_s: float, queued: Mapping[str, int]) -> L
         lanes=_read_lanes(redis, queued, now),
         seconds=[LiveSecond.model_validate(one) for one in activity.read_verdicts_by_second(redis, now, RATE_WINDOW_S)],
         recent=[LiveResult.model_validate(one) for one in activity.read_recent(redis)],
+        sessions=_read_sessions(redis, lease_s),
+    )
+
+
+def _read_sessions(redis: Redis, lease_s: float) -> LiveSessions | None:
+    """Return the session hosts and the latest sessions. Without any, this costs one round trip to Redis."""
+    if not redis.exists(redis_keys.SESSION_HOSTS, redis_keys.SESSIONS):
+        return None
+    hosts = session_records.list_hosts(redis, lease_s)
+    names = {host.id: host.name for host in hosts}
+    records = session_records.list_records(redis, lambda _: True, MAX_SESSIONS)
+    latest = [
+        _build_session(record, names.get(record.host, ""))
+        for record in records
+        if record.host in names or record.session.replay
+    ]
+    if not hosts and not latest:
+        return None
+    return LiveSessions(
+        hosts=[
+            LiveSessionHost(
+                name=host.name, places=host.capacity, open=host.open, warm=host.warm, draining=host.draining
+            )
+            for host in sorted(hosts, key=lambda host: (host.name, host.id))
+        ],
+        latest=latest,
+    )
+
+
+def _build_session(record: SessionRecord, host: str) -> LiveSession:
+    session = record.session
+    return LiveSession(
+        id=session.id,
+        language=session.language,
+        created_at=session.created_at,
+        expires_at=session.expires_at,
+        parent=session.parent,
+        host=host,
     )
 
 

@@ -109,6 +109,7 @@ def build_readiness(
     queued: dict[str, int],
     oldest_s: dict[str, float],
     storage_limiter: StorageLimiter,
+    session_hosts: int,
 ) -> Readiness:
     """Return whether the service would run submissions now, and why not. `queued` and `oldest_s` are by lane."""
     alive = [report for report in reports if not report.is_starting]
@@ -131,6 +132,7 @@ def build_readiness(
         oldest_s=oldest_s,
         waiting_for_box_s=round(max((report.box_wait_s for report in reports), default=0.0), 3),
         storage_bytes=storage_limiter.describe_usage(),
+        session_hosts=session_hosts,
     )
 
 

@@ -42,6 +42,7 @@
 | sandbox:gpu:workers          | zset   | GPU worker -> when its lease ends          | pruned by the workers      |
 | sandbox:session:<id>         | hash   | a session: host, owner, status, limits     | an hour after its end      |
 | sandbox:sessions             | zset   | sessions by time of creation               | pruned when listed         |
+| sandbox:session:expiries     | zset   | open sessions by time of expiry            | as their sessions          |
 | sandbox:session:hosts        | zset   | session host -> time of its last heartbeat | pruned by the hosts        |
 | sandbox:session:host:<id>    | string | a session host's description as JSON       | a few leases               |
 | sandbox:session:opens        | list   | requests for a new session                 | until a host takes them    |
@@ -72,6 +73,7 @@ GPU_JOBS = PREFIX + "gpu:jobs"
 GPU_LEASES = PREFIX + "gpu:leases"
 GPU_WORKERS = PREFIX + "gpu:workers"
 SESSIONS = PREFIX + "sessions"
+SESSION_EXPIRIES = PREFIX + "session:expiries"
 SESSION_HOSTS = PREFIX + "session:hosts"
 SESSION_OPENS = PREFIX + "session:opens"
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from redis import Redis
@@ -74,11 +74,13 @@ def write_record(pipeline: Pipeline, record: SessionRecord) -> None:
     pipeline.hset(key, mapping=record.encode())
     if session.status is SessionStatus.OPEN:
         pipeline.zadd(redis_keys.SESSIONS, {session.id: session.created_at})
+        pipeline.zadd(redis_keys.SESSION_EXPIRIES, {session.id: session.expires_at})
         pipeline.persist(key)
         return
     pipeline.expire(key, ENDED_TTL_S)
     pipeline.expire(redis_keys.session_journal(session.id), ENDED_TTL_S)
     pipeline.zrem(redis_keys.SESSIONS, session.id)
+    pipeline.zrem(redis_keys.SESSION_EXPIRIES, session.id)
     if record.owner:
         pipeline.zrem(redis_keys.owned_sessions(record.owner), session.id)
 
@@ -93,17 +95,30 @@ def end_session(redis: Redis, record: SessionRecord, status: SessionStatus, reas
     return changed
 
 
-def list_records(redis: Redis, may_see: Callable[[str], bool]) -> list[SessionRecord]:
-    """Return the open sessions that the caller may see, latest first. Raises RedisError."""
-    ids = [each.decode() for each in redis.zrevrange(redis_keys.SESSIONS, 0, MAX_LISTED - 1)]
+def list_records(redis: Redis, may_see: Callable[[str], bool], limit: int = MAX_LISTED) -> list[SessionRecord]:
+    """Return the latest open sessions, latest first, without those that the caller may not see. Raises RedisError."""
+    ids = [each.decode() for each in redis.zrevrange(redis_keys.SESSIONS, 0, limit - 1)]
+    if not ids:
+        return []
     pipeline = redis.pipeline(transaction=False)
     for session_id in ids:
         pipeline.hgetall(redis_keys.session(session_id))
-    found = dict(zip(ids, pipeline.execute() if ids else [], strict=True))
-    if gone := [session_id for session_id, fields in found.items() if not fields]:
+    for session_id in ids:
+        pipeline.zscore(redis_keys.SESSION_EXPIRIES, session_id)
+    replies = pipeline.execute()
+    found = list(zip(ids, replies[: len(ids)], replies[len(ids) :], strict=True))
+    if gone := [session_id for session_id, fields, _ in found if not fields]:
         redis.zrem(redis_keys.SESSIONS, *gone)
-    records = [SessionRecord.decode(fields) for fields in found.values() if fields]
+        redis.zrem(redis_keys.SESSION_EXPIRIES, *gone)
+    records = [_set_expiry(SessionRecord.decode(fields), expires_at) for _, fields, expires_at in found if fields]
     return [record for record in records if may_see(record.owner)]
+
+
+def _set_expiry(record: SessionRecord, expires_at: float | None) -> SessionRecord:
+    """Return the record with the expiry that its host last reported. The record has that of its first call."""
+    if expires_at is None:
+        return record
+    return replace(record, session=record.session.model_copy(update={"expires_at": expires_at}))
 
 
 def admit_sessions(redis: Redis, owner: str, session_ids: Sequence[str], ttl_s: float, max_sessions: int) -> None:
@@ -125,13 +140,18 @@ def release_sessions(redis: Redis, owner: str, session_ids: Sequence[str]) -> No
         redis.zrem(redis_keys.owned_sessions(owner), *session_ids)
 
 
-def send_heartbeat(redis: Redis, host: SessionHost, lease_s: float) -> None:
-    """Record that a session host is alive, and how full it is. Raises RedisError."""
+def send_heartbeat(redis: Redis, host: SessionHost, lease_s: float, expiries: Mapping[str, float]) -> None:
+    """Record that a session host is alive, how full it is, and when sessions expire, by their ids.
+
+    Raises RedisError.
+    """
     now = time.time()
     pipeline = redis.pipeline(transaction=False)
     pipeline.set(redis_keys.session_host(host.id), host.model_dump_json(), ex=int(3 * lease_s) + 1)
     pipeline.zadd(redis_keys.SESSION_HOSTS, {host.id: now})
     pipeline.zremrangebyscore(redis_keys.SESSION_HOSTS, "-inf", now - 10 * lease_s)
+    if expiries:
+        pipeline.zadd(redis_keys.SESSION_EXPIRIES, dict(expiries), xx=True)  # never add one that has ended meanwhile
     pipeline.execute()
 
 
@@ -148,6 +168,11 @@ def list_hosts(redis: Redis, lease_s: float) -> list[SessionHost]:
     ids = [each.decode() for each in redis.zrangebyscore(redis_keys.SESSION_HOSTS, time.time() - lease_s, "+inf")]
     found = redis.mget([redis_keys.session_host(host) for host in ids]) if ids else []
     return [SessionHost.model_validate_json(text) for text in found if text]
+
+
+def count_hosts(redis: Redis, lease_s: float) -> int:
+    """Return how many session hosts are alive. Raises RedisError."""
+    return int(redis.zcount(redis_keys.SESSION_HOSTS, time.time() - lease_s, "+inf"))
 
 
 def is_host_alive(redis: Redis, host: str, lease_s: float) -> bool:

@@ -21,3 +21,4 @@ class Readiness:
     oldest_s: dict[str, float] = field(default_factory=dict)
     waiting_for_box_s: float = 0.0
     storage_bytes: dict[str, int] = field(default_factory=dict)
+    session_hosts: int = 0

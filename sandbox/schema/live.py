@@ -71,6 +71,34 @@ class LiveResult(BaseModel):
     worker: str
 
 
+class LiveSessionHost(BaseModel):
+    """A session host that is alive, as it last reported itself."""
+
+    name: str
+    places: int = Field(description="sessions that it may hold at one time")
+    open: int = Field(description="sessions that it holds; forks count")
+    warm: int = Field(description="boxes that are ready for new sessions")
+    draining: bool = Field(False, description="it takes no new sessions, and stops when the last one has ended")
+
+
+class LiveSession(BaseModel):
+    """An open session. `expires_at` is at most a few seconds old."""
+
+    id: str
+    language: str
+    created_at: float = Field(description="in seconds since the epoch")
+    expires_at: float = Field(description="when it ends if it is not called before, in seconds since the epoch")
+    parent: str | None = Field(None, description="the session that this one was forked from")
+    host: str = Field("", description="empty: its host is gone, and the next call rebuilds it (`replay`)")
+
+
+class LiveSessions(BaseModel):
+    """The session hosts, and the latest 50 open sessions."""
+
+    hosts: list[LiveSessionHost]
+    latest: list[LiveSession]
+
+
 class LiveView(BaseModel):
     """A snapshot of the service. Seconds without verdicts are left out; `recent` lists the newest results first."""
 
@@ -79,3 +107,4 @@ class LiveView(BaseModel):
     lanes: list[LiveLane]
     seconds: list[LiveSecond]
     recent: list[LiveResult]
+    sessions: LiveSessions | None = Field(None, description="null: no session host is alive, and no session is open")

@@ -56,6 +56,15 @@ class HeldSessions:
     def list_all(self) -> list[LiveSession]:
         return list(self._sessions.values())
 
+    def compute_expiries(self, within_s: float) -> dict[str, float]:
+        """Return when recently used sessions expire, by their ids. The expiry of the others has not changed."""
+        now, recently = time.time(), time.monotonic() - within_s
+        return {
+            session.id: now + session.expires_in_s
+            for session in self._sessions.values()
+            if session.is_running or session.used_at >= recently
+        }
+
     def get(self, session_id: str) -> LiveSession:
         """Return a session. Raises `errors.SessionEnded`."""
         if (session := self._sessions.get(session_id)) is None:
@@ -177,7 +186,7 @@ class HeldSessions:
             forked = session.record.session.model_copy(update=update)
             child = session.fork_to(SessionRecord(forked, self._host, session.record.owner), branch)
             self._hold(child)
-            self._observer.record_opened(session.record.session.language, 0.0)
+            self._observer.record_opened(session.record.session.language, None)
             session_records.write_record(pipeline, child.update_expiry())
         await asyncio.to_thread(pipeline.execute)
 

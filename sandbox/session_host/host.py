@@ -71,7 +71,7 @@ class HostProcess:
         self._loop = asyncio.get_running_loop()
         self._pool.fill()
         self._answers.start()
-        await asyncio.to_thread(self._send_heartbeat)
+        await asyncio.to_thread(self._send_heartbeat, {})
         self._intake.start()
         tasks = [asyncio.create_task(self._send_heartbeats()), asyncio.create_task(self._end_expired())]
         logger.info("session host started", extra={"host": self.id, "places": self._settings.sessions})
@@ -175,11 +175,12 @@ class HostProcess:
             try:
                 if time.monotonic() - self._heartbeat_at > self._settings.lease_s:
                     await self._sessions.drop_given_up()
-                await asyncio.to_thread(self._send_heartbeat)
+                expiries = self._sessions.compute_expiries(self._settings.lease_s)
+                await asyncio.to_thread(self._send_heartbeat, expiries)
             except RedisError as error:
                 logger.log(get_failure_log_level(), "heartbeat missed: %s", error)
 
-    def _send_heartbeat(self) -> None:
+    def _send_heartbeat(self, expiries: Mapping[str, float]) -> None:
         host = SessionHost(
             id=self.id,
             name=socket.gethostname(),
@@ -188,7 +189,7 @@ class HostProcess:
             warm=self._pool.warm,
             draining=self._draining,
         )
-        session_records.send_heartbeat(self._redis, host, self._settings.lease_s)
+        session_records.send_heartbeat(self._redis, host, self._settings.lease_s, expiries)
         self._heartbeat_at = time.monotonic()
 
 

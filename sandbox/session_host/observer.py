@@ -8,8 +8,8 @@ from typing import Protocol
 class SessionObserver(Protocol):
     """Receives events of a session host, in its event loop."""
 
-    def record_opened(self, language: str, wait_s: float) -> None:
-        """Record a session that opened `wait_s` seconds after it was asked for."""
+    def record_opened(self, language: str, wait_s: float | None) -> None:
+        """Record a session that opened `wait_s` seconds after it was asked for, or a fork if `wait_s` is None."""
 
     def record_ended(self, language: str, status: str) -> None:
         """Record a session that was closed or lost."""
@@ -25,7 +25,7 @@ class SessionObserver(Protocol):
 
 
 class _NullObserver:
-    def record_opened(self, language: str, wait_s: float) -> None: ...
+    def record_opened(self, language: str, wait_s: float | None) -> None: ...
 
     def record_ended(self, language: str, status: str) -> None: ...
 

@@ -137,6 +137,7 @@ SESSION_CALLS = _counter("session_calls", "calls", "Calls of sessions that ended
 SESSION_CALL_DURATION = _seconds("session_call", "One call of a session, in its host", "language")
 SESSION_FORKS = _counter("session_forks", "sessions", "Sessions made by forking another")
 SESSION_FORK_DURATION = _seconds("session_fork", "One request for forks, however many")
+SESSION_HOSTS = _latest("session_hosts", "hosts", "Session hosts alive, at scrape time")
 SESSION_BOXES = _gauge(
     "session_boxes", "boxes", "Boxes of this host for sessions: in_use, or warm and waiting for a session", "state"
 )

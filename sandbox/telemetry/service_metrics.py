@@ -40,6 +40,7 @@ class ServiceMetrics(LifecycleObserver):
         """Set the gauges that are computed at each scrape."""
         self._registry.gauge(definitions.READY).set(readiness.ready)
         self._registry.gauge(definitions.WORKERS).set(readiness.workers)
+        self._registry.gauge(definitions.SESSION_HOSTS).set(readiness.session_hosts)
         self._registry.gauge(definitions.WAITING_FOR_BOX).set(readiness.waiting_for_box_s)
         for state in ("used", "limit"):
             self._registry.gauge(definitions.REDIS_MEMORY, state).set(readiness.storage_bytes.get(state, 0))

@@ -13,10 +13,11 @@ class SessionMetrics:
         self._registry = registry
         self.set_boxes(0, 0)
 
-    def record_opened(self, language: str, wait_s: float) -> None:
-        self._registry.counter(definitions.SESSIONS_OPENED, language).inc()
+    def record_opened(self, language: str, wait_s: float | None) -> None:
         self._registry.gauge(definitions.SESSIONS_OPEN, language).inc()
-        self._registry.histogram(definitions.SESSION_OPEN_WAIT).observe(wait_s)
+        if wait_s is not None:
+            self._registry.counter(definitions.SESSIONS_OPENED, language).inc()
+            self._registry.histogram(definitions.SESSION_OPEN_WAIT).observe(wait_s)
 
     def record_ended(self, language: str, status: str) -> None:
         self._registry.counter(definitions.SESSIONS_ENDED, language, status).inc()

@@ -1,10 +1,11 @@
-// The live view: verdicts per second, lanes, slots, and recent submissions.
+// The live view: verdicts per second, lanes, slots, sessions, and recent submissions.
 
 import { announce, field, h, replace, shorten } from "./dom.js";
 import { ask, changeKey, listen } from "./api.js";
 import { RateChart } from "./chart.js";
 import { GpuJobs } from "./gpu.js";
 import { output } from "./outcome.js";
+import { Sessions } from "./sessions.js";
 import { chip, clock, seconds, tone, VERDICTS, words } from "./verdicts.js";
 
 const KEPT = 300;
@@ -28,6 +29,7 @@ export async function build(place) {
   parts.count = h("span", { class: "muted", role: "status" });
   parts.pause = h("button", { type: "button", id: "pause", "aria-pressed": "false", onclick: () => pause() }, "Pause");
   parts.gpu = new GpuJobs();
+  parts.sessions = new Sessions();
   place.append(
     h("div", { class: "title-bar" }, h("h1", {}, "Live"), parts.state, h("span", { class: "grow" }), parts.pause),
     h("dl", { class: "tiles" }, Object.entries(parts.tiles).map(([name, value]) => h("div", { class: "card tile" }, h("dt", {}, name), value))),
@@ -38,6 +40,7 @@ export async function build(place) {
       h("section", { class: "card", "aria-label": "Queue by lane" },
         h("div", { class: "card-title" }, h("h2", {}, "Queue by lane")), parts.lanes)),
     h("section", { class: "card", "aria-label": "Slots" }, h("div", { class: "card-title" }, h("h2", {}, "Slots")), parts.slots),
+    parts.sessions.element,
     parts.gpu.element,
     recentCard());
 }
@@ -57,7 +60,7 @@ function recentCard() {
     h("div", { class: "filters" }, field("Search", parts.search), field("Verdict", parts.verdict)),
     h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Table of recent submissions" },
       h("table", { class: "recent" },
-        h("thead", {}, h("tr", {}, ["Ended", "Verdict", "Kind", "Language", "Lane", "Waited", "Took", "ID"].map((name) => h("th", { scope: "col" }, name)))),
+        h("thead", {}, h("tr", {}, ["Ended", "Verdict", "Kind", "Language", "Lane", "Waited", "Took", "ID"].map((name) => h("th", { scope: "col", class: ["Waited", "Took"].includes(name) && "number" }, name)))),
         parts.rows)));
 }
 
@@ -122,6 +125,7 @@ function handleEvent(kind, data) {
   drawRates(data);
   drawLanes(data.lanes);
   drawSlots(data.slots, data.at);
+  parts.sessions.draw(data.sessions, data.at);
   addRecent(data.recent);
 }
 

@@ -32,6 +32,14 @@ export function seconds(value) {
   return `${value.toFixed(value < 10 ? 2 : 1)} s`;
 }
 
+// Return an age or a remaining time in one or two units: "42 s", "5 min", "1 h 10 min".
+export function duration(value) {
+  const whole = Math.max(0, Math.floor(value));
+  if (whole < 60) return `${whole} s`;
+  const minutes = Math.floor(whole / 60);
+  return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+
 export function memory(mib) {
   return mib ? `${mib.toFixed(mib < 10 ? 1 : 0)} MiB` : "–";
 }

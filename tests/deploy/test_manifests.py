@@ -90,6 +90,8 @@ def test_compose_has_every_part_and_publishes_to_this_machine_alone() -> None:
     declared = yaml.safe_load((DEPLOY / "compose.yaml").read_text(encoding="utf-8"))["services"]
     assert declared["gpu-worker"]["profiles"] == ["gpu"]
     assert declared["deliver"]["profiles"] == ["webhooks"]
+    assert declared["session-host"]["profiles"] == ["sessions"]
+    assert declared["session-host"]["environment"]["SANDBOX_HOME"] == declared["worker"]["environment"]["SANDBOX_HOME"]
     assert {"prometheus", "grafana"} <= declared.keys()
     for name, service in declared.items():
         for port in service.get("ports", []):
@@ -176,7 +178,17 @@ def test_programs_run_on_nodes_of_their_own_without_the_clusters_token(overlay: 
             assert any(each["key"] == "sandbox.io/untrusted" for each in pod["tolerations"])
             assert overlay.name == "laptop" or pod["nodeSelector"] == {"sandbox.io/pool": "untrusted"}
         if name not in {"gpu-worker", "deliver"}:  # these have no HTTP endpoint
-            assert all({"livenessProbe"} <= container.keys() for container in pod["containers"]), name
+            probed = [container for container in pod["containers"] if container["name"] != "session-host"]
+            assert all({"livenessProbe"} <= container.keys() for container in probed), name
+
+
+def test_each_docker_node_has_a_session_host_that_shares_the_workers_home_and_engine() -> None:
+    pods = dict(_iterate_pods(_build_overlay(KUBERNETES / "overlays" / "docker-nodes")))
+    containers = {each["name"]: each for each in pods["worker-on-node"]["containers"]}
+    assert containers["session-host"]["args"] == ["session-host"]
+    assert containers["session-host"]["volumeMounts"] == containers["worker"]["volumeMounts"]
+    names = {each["name"] for each in containers["session-host"]["env"]}
+    assert {"SANDBOX_SESSIONS", "SANDBOX_HOME", "SANDBOX_REDIS_URL"} <= names
 
 
 def test_in_production_nothing_runs_programs_but_under_another_kernel_and_redis_is_elsewhere() -> None:
@@ -234,4 +246,4 @@ def test_systemd_reads_every_unit(tmp_path: Path) -> None:
     done = subprocess.run([analyze, "verify", *map(str, copies)], check=False, capture_output=True, text=True)
     said = [line for line in done.stderr.splitlines() if str(tmp_path) in line or "sandbox" in line]
     assert not said
-    assert len(UNITS) == 5
+    assert len(UNITS) == 6

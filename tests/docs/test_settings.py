@@ -35,6 +35,7 @@ from sandbox.config import (
     ClientSettings,
     GpuSettings,
     HostSettings,
+    SessionSettings,
     UpSettings,
     WebhookSettings,
     WorkerSettings,
@@ -81,11 +82,8 @@ VALUES = {
     "HEADER_TIMEOUT_S": "10",
     "KEY_BURST": "50",
     "KEY_MAX_KEPT_MB": "64",
-    "KEY_MAX_SESSIONS": "50",
-    "SESSION_BOX_USES": "100",
-    "SESSION_MEMORY_MB": "4096",
-    "SESSION_SPARES": "1",
     "KEY_MAX_QUEUED": "1000",
+    "KEY_MAX_SESSIONS": "10",
     "KEY_RATE": "100",
     "LEASE_S": "5",
     "LLM_DATA_PARALLEL": "2",
@@ -103,6 +101,9 @@ VALUES = {
     "REDIS_MAX_MB": "200",
     "REQUEST_TIMEOUT_S": "60",
     "RESULT_TTL_S": "500",
+    "SESSION_BOX_USES": "50",
+    "SESSION_MEMORY_MB": "1024",
+    "SESSION_SPARES": "1",
     "SLOTS": "1",
     "SPARE_BOXES": "0",
     "TASK_SET_TTL_S": "1000",
@@ -151,6 +152,7 @@ PROCESSES: Mapping[str, type[BaseSettings]] = {
     "serve": ApiSettings,
     "worker": WorkerSettings,
     "worker-slot": WorkerSettings,
+    "session-host": SessionSettings,
     "deliver": WebhookSettings,
     "host-metrics": HostSettings,
     "gpu-worker": GpuSettings,
@@ -405,7 +407,7 @@ def test_up_with_all_that_goes_together(images: dict[str, str], docker_client: d
         with run_service(home, {**build_values(list_up_settings()), **made}) as started:
             assert_judges(started.url, key.key)
             worker = _run_command_line(started, key.key)
-            started.assert_running({"up": 1, "serve": 2, "worker-slot": 1, "deliver": 1})
+            started.assert_running({"up": 1, "serve": 2, "worker-slot": 1, "session-host": 1, "deliver": 1})
             assert worker == "42\n"
             _assert_boxes(home, docker_client)
             _assert_redis(home)

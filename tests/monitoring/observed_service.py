@@ -20,6 +20,7 @@ from docker.errors import APIError
 
 from deploy.monitoring.generated_files import ROOT
 from sandbox.box.docker.engine import HOME_LABEL
+from sandbox.client import Client
 from sandbox.schema.gpu import Progress
 from sandbox.telemetry.gpu_metrics import GpuMetrics
 from sandbox.telemetry.process_files import get_metrics_folder
@@ -33,6 +34,7 @@ SCRAPE_INTERVAL_S = 1
 MAX_QUEUED = 60
 SETTINGS = {
     "SANDBOX_SLOTS": "2",
+    "SANDBOX_SESSIONS": "4",
     "SANDBOX_BOX_MAX_RUNS": "6",
     "SANDBOX_MAX_QUEUED": str(MAX_QUEUED),
     "SANDBOX_WEBHOOK_SECRET": SECRET,
@@ -178,6 +180,7 @@ class Load:
             body = {"language": "python", "code": RIGHT, "tests": TESTS, "callback_url": f"{self._receiver}/{path}"}
             self._post("/verify", body, Prefer="respond-async")
         self._submit_refused_and_cancelled()
+        self._use_session()
         self._record_gpu_metrics()
 
     def break_box(self) -> None:
@@ -208,6 +211,14 @@ class Load:
         assert self._http.post("/verify/batch", json={"items": items}).status_code == 503
         later = self._post("/verify", {"language": "python", "code": RIGHT, "tests": TESTS}, Prefer="respond-async")
         self._http.delete(later.headers["Location"])
+
+    def _use_session(self) -> None:
+        """Call and fork a session."""
+        with Client(self._url) as client, client.session() as session:
+            session.execute("x = 1")
+            assert session.execute("1 / x").status == "ok"
+            with session.fork()[0] as fork:
+                assert fork.execute("x / 0").status == "error"
 
     def _record_gpu_metrics(self) -> None:
         """Record what a GPU worker would record, because there is no GPU here."""

@@ -111,4 +111,5 @@ def test_top_shows_what_goes_on(observed: ObservedService) -> None:
     assert "verdicts/s" in shown.stdout
     assert "bulk" in shown.stdout
     assert "wrong_answer" in shown.stdout
+    assert "sessions: 0 of 4 open, 1 host, " in shown.stdout
     assert max(map(len, shown.stdout.splitlines())) <= 80

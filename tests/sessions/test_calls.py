@@ -10,6 +10,8 @@ import pytest
 from sandbox.client import Client
 from sandbox.errors import BadRequest, NotFound, SequenceMismatch, SessionBusy, SessionEnded
 
+EXPIRY_TIMEOUT_S = 30.0  # a host reports it with its heartbeat
+
 
 def test_a_python_session_keeps_its_variables(client: Client) -> None:
     with client.session() as session:
@@ -164,6 +166,24 @@ def test_a_closed_session_says_so(client: Client) -> None:
     with pytest.raises(SessionEnded, match="it was closed"):
         session.execute("1")
     session.close()  # no error
+
+
+def test_a_call_moves_the_expiry_that_others_see(client: Client) -> None:
+    with client.session() as session:
+        session.execute("1")
+        [before] = [each.expires_at for each in client.sessions() if each.id == session.id]
+        time.sleep(1.0)
+        session.execute("2")
+        deadline = time.monotonic() + EXPIRY_TIMEOUT_S
+        while True:
+            [listed] = [each.expires_at for each in client.sessions() if each.id == session.id]
+            view = client.live().sessions
+            assert view is not None
+            [live] = [each.expires_at for each in view.latest if each.id == session.id]
+            if min(listed, live) >= before + 0.9:
+                break
+            assert time.monotonic() < deadline, (before, listed, live)
+            time.sleep(0.1)
 
 
 def test_an_idle_session_ends_and_says_why(client: Client) -> None:

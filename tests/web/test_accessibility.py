@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
+from sandbox.api.app import create_app
+from sandbox.client import Client
+from sandbox.config import ApiSettings
+from sandbox.service import Service
+from tests.api.threaded_server import serve_in_thread
+from tests.redis_server import RedisServer
+from tests.sessions.session_hosts import SessionHosts
 from tests.web.conftest import TIMEOUT_MS, OpenPage, Visit
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.docker]
+PLACES = 4
 PROGRAM = "# sums\na, b = map(int, input().split())\nprint(a + b if a > 0 else 'none')\n"
 
 
@@ -39,6 +51,14 @@ def _check_live_view(one: Visit, phone: bool, name: str) -> None:
     page.get_by_role("link", name="Live").click()
     expect(page.locator(".recent tbody tr")).not_to_have_count(0)
     expect(page.locator(".slot")).not_to_have_count(0)
+    sessions = page.get_by_role("region", name="Sessions", exact=True)
+    expect(sessions.get_by_role("list", name="Session hosts")).to_contain_text("3 of 4 open")
+    rows = sessions.locator("tbody tr")
+    expect(rows).to_have_count(3)
+    parent = rows.nth(2).locator("td").first.text_content() or ""
+    expect(rows.nth(0).locator("td")).to_contain_text(
+        [re.compile(r"\w{12}…"), "python", " s", re.compile("min|s$"), parent]
+    )
     _assert_accessible(page, phone)
     one.take_screenshot(f"live-{name}")
     page.locator(".recent tbody button").first.click()
@@ -57,6 +77,25 @@ def _vote(one: Visit, phone: bool, name: str) -> None:
     one.take_screenshot(f"vote-{name}")
 
 
+@pytest.fixture(scope="module")
+def sessions(live_service: Service, redis_server: RedisServer, home: Path) -> Iterator[None]:
+    """A session of each language, and a fork, on a real session host."""
+    assert live_service.check_readiness().ready
+    folder = home / "web-sessions"
+    folder.mkdir()
+    settings = ApiSettings(home=folder, redis_url=redis_server.build_url())
+    with (
+        SessionHosts(settings) as hosts,
+        serve_in_thread(create_app(settings)) as url,
+        Client(url) as client,
+    ):
+        hosts.start(PLACES)
+        with client.session(ttl_s=4_000) as session, client.session(language="bash"):
+            session.fork()
+            yield
+
+
+@pytest.mark.usefixtures("sessions")
 @pytest.mark.parametrize(
     ("name", "phone", "scheme"), [("light", False, "light"), ("dark", False, "dark"), ("phone", True, "light")]
 )

@@ -101,12 +101,23 @@ _LIVE_RESULT = {
     "took_s": 0.006,
     "worker": "host-a-4711-0",
 }
+_LIVE_SESSION_HOST = {"name": "host-a", "places": 100, "open": 12, "warm": 2, "draining": False}
+_LIVE_SESSION = {
+    "id": "5d41402abc4b2a76b9719d911017c592",
+    "language": "python",
+    "created_at": 1795403401.0,
+    "expires_at": 1795404001.0,
+    "parent": None,
+    "host": "host-a",
+}
+_LIVE_SESSIONS = {"hosts": [_LIVE_SESSION_HOST], "latest": [_LIVE_SESSION]}
 _LIVE_VIEW = {
     "at": 1795403496.3,
     "slots": [_LIVE_SLOT],
     "lanes": [_LIVE_LANE],
     "seconds": [_LIVE_SECOND],
     "recent": [_LIVE_RESULT],
+    "sessions": _LIVE_SESSIONS,
 }
 
 EXAMPLES: dict[str, Any] = {
@@ -156,6 +167,9 @@ EXAMPLES: dict[str, Any] = {
     "LiveLane": _LIVE_LANE,
     "LiveResult": _LIVE_RESULT,
     "LiveSecond": _LIVE_SECOND,
+    "LiveSession": _LIVE_SESSION,
+    "LiveSessionHost": _LIVE_SESSION_HOST,
+    "LiveSessions": _LIVE_SESSIONS,
     "LiveSlot": _LIVE_SLOT,
     "LiveView": _LIVE_VIEW,
     "LiveCodeBenchChecker": {"type": "livecodebench"},
