@@ -230,7 +230,7 @@ class ContainerRunner:
             (folder / "main.cpp").write_text(task.code)
             return [
                 *mounted,
-                self._images["native"],
+                self._images["cpp"],
                 "sh",
                 "-c",
                 " ".join([*COMPILE_COMMAND, "-o /tmp/m /w/main.cpp && /tmp/m"]),

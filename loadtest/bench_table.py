@@ -7,8 +7,9 @@ import math
 from rich.console import Console
 from rich.table import Table
 
-from loadtest.bench import SANDBOX, Result, Row
 from loadtest.goals import MeasuredGoal
+from loadtest.result import Result, Row
+from loadtest.sides import SANDBOX
 from loadtest.spread import Spread
 
 COLOURS = {"missed": "red", "floor": "yellow", "goal": "green"}

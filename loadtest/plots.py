@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from loadtest.bench import BARE, SANDBOX, Result, Row
+from loadtest.result import Result, Row
 from loadtest.scale import PLAIN_LOOPS, ScalePoint
+from loadtest.sides import BARE, SANDBOX
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

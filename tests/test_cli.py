@@ -403,15 +403,16 @@ def test_building_images_that_are_there_prints_their_names(images: dict[str, str
     assert sorted(done.stdout.decode().split()) == sorted(images.values())
 
 
-def test_an_image_is_built_by_its_name(images: dict[str, str]) -> None:
-    done = run_sandbox("images", "build", "python")
-    assert (done.returncode, done.stdout.decode().split()) == (0, [images["python"]])
+@pytest.mark.parametrize(("name", "image"), [("python", "python"), ("cpp", "cpp"), ("native", "cpp"), ("web", "js")])
+def test_an_image_is_built_by_its_name_or_its_former_name(images: dict[str, str], name: str, image: str) -> None:
+    done = run_sandbox("images", "build", name)
+    assert (done.returncode, done.stdout.decode().split()) == (0, [images[image]])
 
 
 @pytest.mark.parametrize(
     ("words", "fault"),
     [
-        (["pyhton"], "unknown image 'pyhton'; use one of native, python, web, jvm, compiled, more"),
+        (["pyhton"], "unknown image 'pyhton'; use one of cpp, python, js, jvm, compiled, scripting"),
         (["jvm", "--all"], "give image names or --all, not both"),
     ],
 )

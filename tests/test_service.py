@@ -16,6 +16,7 @@ from sandbox.runner.contract import Status, Verdict
 from sandbox.schema import ExecuteRequest, ExecuteResult, JobStatus, TestCase, VerifyRequest, VerifyResult
 from sandbox.service import Service
 from tests.redis_server import RedisServer
+from tests.running_service import run_service
 
 DATABASE = 2
 PROGRAM = ExecuteRequest(language="python", code="print(1)")
@@ -23,20 +24,17 @@ PROGRAM = ExecuteRequest(language="python", code="print(1)")
 
 @pytest.fixture
 def empty_redis(redis_server: RedisServer) -> Iterator[Redis]:
-    client = redis_server.connect(DATABASE)
-    client.flushdb()
-    yield client
-    client.close()
+    with redis_server.open_empty_database(DATABASE) as client:
+        yield client
 
 
 @pytest.fixture
 def idle_service(empty_redis: Redis, redis_server: RedisServer, tmp_path: Path) -> Iterator[Service]:
     """A service without workers, whose lanes hold five items."""
     assert empty_redis.dbsize() == 0
-    service = Service(QueueSettings(home=tmp_path, redis_url=redis_server.build_url(DATABASE), max_queued=5))
-    service.start()
-    yield service
-    service.close()
+    settings = QueueSettings(home=tmp_path, redis_url=redis_server.build_url(DATABASE), max_queued=5)
+    with run_service(settings) as service:
+        yield service
 
 
 def _execute(service: Service, request: ExecuteRequest) -> ExecuteResult:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 
 from sandbox.config import QueueSettings
 from sandbox.queue import leases
 from sandbox.queue.connection import connect
 from sandbox.schema import Lane
+from tests.child_processes import stop_processes
 
 ROOT = Path(__file__).resolve().parent.parent
 FIRST_SLOT = 100  # away from the slots of a service that runs on the same machine
@@ -43,9 +42,7 @@ class WorkerProcesses:
     def __enter__(self) -> WorkerProcesses:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
         self._redis.close()
 
@@ -62,15 +59,7 @@ class WorkerProcesses:
 
     def stop(self) -> None:
         """Stop those that still run, politely, and then not."""
-        for worker in self._workers:
-            if worker.poll() is None:
-                worker.send_signal(signal.SIGTERM)
-        for worker in self._workers:
-            try:
-                worker.wait(STOP_TIMEOUT_S)
-            except subprocess.TimeoutExpired:
-                worker.kill()
-                worker.wait()
+        stop_processes(self._workers, STOP_TIMEOUT_S)
         self._workers.clear()
 
     def read_log(self) -> str:

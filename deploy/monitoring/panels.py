@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from deploy.monitoring.queries import rate
+
 Shape = Literal["lines", "stacked", "number", "heatmap"]
 
 
@@ -17,6 +19,16 @@ class Panel:
     meaning: str
     queries: tuple[tuple[str, str], ...]
     shape: Shape = "lines"
+
+
+def plot_rate(title: str, meaning: str, counter: str, *labels: str) -> Panel:
+    """Return a panel that shows a counter's events per second by these labels."""
+    return Panel(title, "ops", meaning, ((rate(counter, *labels), " ".join(f"{{{{{label}}}}}" for label in labels)),))
+
+
+def plot_gauge(title: str, unit: str, meaning: str, gauge: str, label: str, aggregate: str = "max") -> Panel:
+    """Return a panel that shows a gauge by one label, aggregated over hosts and processes."""
+    return Panel(title, unit, meaning, ((f"{aggregate} by ({label}) (sandbox_{gauge})", f"{{{{{label}}}}}"),))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deploy.monitoring.panels import Dashboard, Panel
+from deploy.monitoring.panels import Dashboard, Panel, plot_gauge, plot_rate
 from deploy.monitoring.queries import INTERNAL_ERRORS, RATE, SERVER_ERRORS, quantile, rate
 
 RELIABILITY = Dashboard(
@@ -33,17 +33,17 @@ RELIABILITY = Dashboard(
         (
             "Failures of the service",
             (
-                Panel(
+                plot_rate(
                     "Infrastructure failures",
-                    "ops",
                     "Runs that failed because of the service, by reason.",
-                    ((rate("infrastructure_failures_total", "reason"), "{{reason}}"),),
+                    "infrastructure_failures_total",
+                    "reason",
                 ),
-                Panel(
+                plot_rate(
                     "Retries",
-                    "ops",
                     "Runs repeated after a failure. If every failure is repeated, clients do not notice.",
-                    ((rate("infrastructure_retries_total", "reason"), "{{reason}}"),),
+                    "infrastructure_retries_total",
+                    "reason",
                 ),
                 Panel(
                     "Verdict internal_error",
@@ -56,40 +56,30 @@ RELIABILITY = Dashboard(
         (
             "Boxes",
             (
-                Panel(
-                    "Boxes started",
-                    "ops",
-                    "New boxes per second, by image.",
-                    ((rate("boxes_created_total", "image"), "{{image}}"),),
-                ),
-                Panel(
+                plot_rate("Boxes started", "New boxes per second, by image.", "boxes_created_total", "image"),
+                plot_rate(
                     "Boxes recycled",
-                    "ops",
                     "Boxes replaced as planned per second, by reason.",
-                    ((rate("boxes_recycled_total", "reason"), "{{reason}}"),),
+                    "boxes_recycled_total",
+                    "reason",
                 ),
-                Panel(
+                plot_rate(
                     "Boxes destroyed",
-                    "ops",
                     "All destroyed boxes, by reason. A broken box failed or could not be proved clean.",
-                    ((rate("boxes_destroyed_total", "reason"), "{{reason}}"),),
+                    "boxes_destroyed_total",
+                    "reason",
                 ),
-                Panel(
-                    "Running boxes",
-                    "short",
-                    "Boxes that run now, by image.",
-                    (("sum by (image) (sandbox_boxes)", "{{image}}"),),
-                ),
+                plot_gauge("Running boxes", "short", "Boxes that run now, by image.", "boxes", "image", "sum"),
             ),
         ),
         (
             "Clients",
             (
-                Panel(
+                plot_rate(
                     "Refused",
-                    "ops",
                     "Refused submissions, by reason. QueueFull means that more arrive than the workers can run.",
-                    ((rate("submissions_refused_total", "reason"), "{{reason}}"),),
+                    "submissions_refused_total",
+                    "reason",
                 ),
                 Panel(
                     "Abandoned",
@@ -111,11 +101,11 @@ RELIABILITY = Dashboard(
         (
             "Webhooks",
             (
-                Panel(
+                plot_rate(
                     "Webhook attempts",
-                    "ops",
                     "Requests that deliver webhooks, by outcome.",
-                    ((rate("webhook_attempts_total", "outcome"), "{{outcome}}"),),
+                    "webhook_attempts_total",
+                    "outcome",
                 ),
                 Panel(
                     "Webhooks waiting",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deploy.monitoring.panels import Dashboard, Panel
+from deploy.monitoring.panels import Dashboard, Panel, plot_gauge, plot_rate
 from deploy.monitoring.queries import QUANTILES, RATE, SATURATION, mean, quantile, rate
 from deploy.monitoring.sessions import SESSIONS
 
@@ -40,23 +40,22 @@ THROUGHPUT = Dashboard(
         (
             "Queue",
             (
-                Panel(
+                plot_rate(
                     "Submissions accepted",
-                    "ops",
                     "Submissions per second by lane. A batch counts once.",
-                    ((rate("submissions_total", "lane", "kind"), "{{lane}} {{kind}}"),),
+                    "submissions_total",
+                    "lane",
+                    "kind",
                 ),
-                Panel(
-                    "Queue depth",
-                    "short",
-                    "Programs waiting for a worker, by lane.",
-                    (("max by (lane) (sandbox_queue_submissions)", "{{lane}}"),),
+                plot_gauge(
+                    "Queue depth", "short", "Programs waiting for a worker, by lane.", "queue_submissions", "lane"
                 ),
-                Panel(
+                plot_gauge(
                     "Queue age",
                     "s",
                     "Age of the oldest submission in each lane that has programs waiting. Autoscaling uses this value.",
-                    (("max by (lane) (sandbox_queue_oldest_seconds)", "{{lane}}"),),
+                    "queue_oldest_seconds",
+                    "lane",
                 ),
             ),
         ),

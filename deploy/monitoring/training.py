@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deploy.monitoring.panels import Dashboard, Panel
+from deploy.monitoring.panels import Dashboard, Panel, plot_gauge, plot_rate
 from deploy.monitoring.queries import GPU_TIME, QUANTILES, VERDICT_WAIT, quantile, rate, share
 
 RL = Dashboard(
@@ -12,11 +12,12 @@ RL = Dashboard(
         (
             "Rewards",
             (
-                Panel(
+                plot_gauge(
                     "Mean reward",
                     "short",
                     "Mean reward of the latest POST /reward, by policy.",
-                    (("max by (policy) (sandbox_reward_mean)", "{{policy}}"),),
+                    "reward_mean",
+                    "policy",
                 ),
                 Panel(
                     "Groups",
@@ -64,11 +65,11 @@ RL = Dashboard(
         (
             "Generation",
             (
-                Panel(
+                plot_rate(
                     "Tokens",
-                    "ops",
                     "Tokens per second that the generation servers read and generated.",
-                    ((rate("gpu_tokens_total", "direction"), "{{direction}}"),),
+                    "gpu_tokens_total",
+                    "direction",
                 ),
                 Panel(
                     "Requests in the servers",
@@ -90,12 +91,7 @@ RL = Dashboard(
         (
             "Training",
             (
-                Panel(
-                    "Loss",
-                    "short",
-                    "Training loss, by kind of job.",
-                    (("max by (kind) (sandbox_gpu_training_loss)", "{{kind}}"),),
-                ),
+                plot_gauge("Loss", "short", "Training loss, by kind of job.", "gpu_training_loss", "kind"),
                 Panel(
                     "Reward and pass rate",
                     "short",
@@ -105,17 +101,13 @@ RL = Dashboard(
                         ("max by (kind) (sandbox_gpu_job_pass_ratio)", "pass rate, {{kind}}"),
                     ),
                 ),
-                Panel(
-                    "Step",
-                    "short",
-                    "Current training step, by kind of job.",
-                    (("max by (kind) (sandbox_gpu_training_step)", "{{kind}}"),),
-                ),
-                Panel(
+                plot_gauge("Step", "short", "Current training step, by kind of job.", "gpu_training_step", "kind"),
+                plot_gauge(
                     "Tokens per second of jobs",
                     "short",
                     "Tokens per second that the jobs report, by kind of job.",
-                    (("max by (kind) (sandbox_gpu_job_tokens_per_second)", "{{kind}}"),),
+                    "gpu_job_tokens_per_second",
+                    "kind",
                 ),
                 Panel(
                     "Where a step's time goes",
@@ -135,11 +127,8 @@ RL = Dashboard(
         (
             "Jobs",
             (
-                Panel(
-                    "Running GPU jobs",
-                    "short",
-                    "GPU jobs that run now, by kind.",
-                    (("sum by (kind) (sandbox_gpu_jobs_running)", "{{kind}}"),),
+                plot_gauge(
+                    "Running GPU jobs", "short", "GPU jobs that run now, by kind.", "gpu_jobs_running", "kind", "sum"
                 ),
                 Panel(
                     "Finished GPU jobs",

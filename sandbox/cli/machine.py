@@ -11,18 +11,19 @@ from sandbox.cli.console import EXIT_USAGE, fail, read_settings, say
 
 def build_images(
     names: Annotated[
-        list[str] | None, typer.Argument(help="Images to build; default: python, native and web. See `images list`.")
+        list[str] | None, typer.Argument(help="Images to build; default: python, cpp and js. See `images list`.")
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Build all images: 30 languages, about 5 GB.")] = False,
 ) -> None:
     """Build missing images and print their tags."""
     from sandbox.box.docker.engine_client import open_engine_client
-    from sandbox.box.docker.images import IMAGES, ON_DEMAND_IMAGES, ensure_images
+    from sandbox.box.docker.images import FORMER_NAMES, IMAGES, ON_DEMAND_IMAGES, ensure_images
 
     known = (*IMAGES, *ON_DEMAND_IMAGES)
     if every and names:
         fail("give image names or --all, not both", EXIT_USAGE)
-    for name in names or ():
+    names = [FORMER_NAMES.get(name, name) for name in names or ()]
+    for name in names:
         if name not in known:
             fail(f"unknown image {name!r}; use one of {', '.join(known)}", EXIT_USAGE)
     with open_engine_client() as client:

@@ -70,14 +70,18 @@ class FakeService(Service):
     def add_observer(self, observer: LifecycleObserver) -> None:
         self.observers.append(observer)
 
-    def submit(self, submission: Submission) -> Ticket:
-        for position, request in enumerate(submission.requests):
-            _check_language(request, position if submission.batch else None)
+    def _refuse(self) -> None:
+        """Raise the refusal, if there is one, and report it to the observers."""
         if self.refusal is not None:
             for observer in self.observers:
                 if isinstance(self.refusal, SandboxError):
                     observer.record_refused(self.refusal)
             raise self.refusal
+
+    def submit(self, submission: Submission) -> Ticket:
+        for position, request in enumerate(submission.requests):
+            _check_language(request, position if submission.batch else None)
+        self._refuse()
         results: list[Future[bytes]] = [] if submission.durable else [Future() for _ in submission.requests]
         ticket = Ticket(f"job{len(self.submissions)}", results)
         if submission.durable:
@@ -124,11 +128,7 @@ class FakeService(Service):
         return self.reported_readiness
 
     def start_gpu_job(self, kind: GpuKind, request: GpuRequest, idempotency_key: str = "") -> GpuJob:
-        if self.refusal is not None:
-            for observer in self.observers:
-                if isinstance(self.refusal, SandboxError):
-                    observer.record_refused(self.refusal)
-            raise self.refusal
+        self._refuse()
         job = GpuJob(id=f"gpu-{idempotency_key or len(self.jobs)}", kind=kind, status=JobStatus.QUEUED, position=0)
         self.gpu_requests.append(request)
         self.jobs[job.id] = job
@@ -138,19 +138,11 @@ class FakeService(Service):
         return self.events[start:]
 
     def get_gpu_pool(self) -> GpuPool:
-        if self.refusal is not None:
-            for observer in self.observers:
-                if isinstance(self.refusal, SandboxError):
-                    observer.record_refused(self.refusal)
-            raise self.refusal
+        self._refuse()
         return GpuPool(leases=self.gpu_leases, jobs=[job for job in self.jobs.values() if isinstance(job, GpuJob)])
 
     def get_live_view(self) -> LiveView:
-        if self.refusal is not None:
-            for observer in self.observers:
-                if isinstance(self.refusal, SandboxError):
-                    observer.record_refused(self.refusal)
-            raise self.refusal
+        self._refuse()
         return self.live_view
 
     def list_dead_webhooks(self) -> list[DeadWebhook]:
@@ -163,11 +155,7 @@ class FakeService(Service):
         self.dead_letters = left
 
     def put_tasks(self, set_id: str, body: bytes) -> TaskSetInfo:
-        if self.refusal is not None:
-            for observer in self.observers:
-                if isinstance(self.refusal, SandboxError):
-                    observer.record_refused(self.refusal)
-            raise self.refusal
+        self._refuse()
         if TaskSet.compute_id(body) != set_id:
             raise BadRequest("another hash", field="set")
         self.task_sets[set_id] = TaskSet.model_validate_json(body)

@@ -7,7 +7,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +21,8 @@ from sandbox.config import ApiSettings
 from sandbox.request_context import Role
 from tests.api.fake_service import FakeService
 from tests.api.test_submissions import EXECUTE
+from tests.child_processes import run_until_left
+from tests.processes.sandbox_command import find_free_port
 
 LOOPBACK_HOSTS = [
     "localhost",
@@ -95,24 +96,19 @@ def test_where_the_host_is_checked() -> None:
 @contextmanager
 def serve_process(home: Path) -> Iterator[int]:
     """Run `sandbox serve` on a free loopback port, without Redis."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = int(free.getsockname()[1])
+    port = find_free_port()
     environment = {**os.environ, "SANDBOX_PORT": str(port), "SANDBOX_HOME": str(home)}
     process = subprocess.Popen([sys.executable, "-m", "sandbox", "serve"], env=environment, stderr=subprocess.DEVNULL)
-    try:
-        deadline = time.monotonic() + 60
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", port)).close()
-                break
-            except OSError:
-                assert process.poll() is None
-                assert time.monotonic() < deadline
-                time.sleep(0.05)
+    with run_until_left(process, lambda: _is_listening(port)):
         yield port
-    finally:
-        process.kill()
-        process.wait()
+
+
+def _is_listening(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port)).close()
+    except OSError:
+        return False
+    return True
 
 
 def send_raw(port: int, request: bytes) -> bytes:

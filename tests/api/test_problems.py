@@ -51,38 +51,23 @@ def test_every_exception_of_ours_has_a_code_of_its_own() -> None:
 
 @pytest.mark.parametrize("path", BODIES)
 @every_failure
-async def test_what_refuses_a_submission_is_a_problem(
+@pytest.mark.parametrize("moment", ["refusal", "failure"])
+async def test_the_refusal_of_a_submission_and_the_failure_of_its_result_are_the_same_problem(
     http: httpx.AsyncClient,
     service: FakeService,
     path: str,
     error: SandboxError,
     status: int,
     retry_after: str | None,
+    moment: str,
 ) -> None:
-    service.refusal = error
+    setattr(service, moment, error)
     response = await http.post(path, json=BODIES[path])
     problem = parse_problem(response)
     assert response.status_code == status
     assert problem.type == error_codes.find_by_error(error).type
     assert response.headers.get("retry-after") == retry_after
     assert "hunter2" not in response.text
-
-
-@pytest.mark.parametrize("path", BODIES)
-@every_failure
-async def test_what_a_result_fails_with_is_the_same_problem(
-    http: httpx.AsyncClient,
-    service: FakeService,
-    path: str,
-    error: SandboxError,
-    status: int,
-    retry_after: str | None,
-) -> None:
-    service.failure = error
-    response = await http.post(path, json=BODIES[path])
-    assert response.status_code == status
-    assert parse_problem(response).type == error_codes.find_by_error(error).type
-    assert response.headers.get("retry-after") == retry_after
 
 
 async def test_a_refusal_comes_before_a_stream_begins(http: httpx.AsyncClient, service: FakeService) -> None:

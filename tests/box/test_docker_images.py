@@ -166,7 +166,7 @@ def test_a_package_without_sources_says_to_install_again(package: Path) -> None:
 
 
 def test_an_unknown_image_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(EngineUnavailable, match="native, python, web"):
+    with pytest.raises(EngineUnavailable, match="cpp, python, js"):
         compute_image_tag("cobol")
 
 
@@ -206,6 +206,24 @@ def test_pruning_removes_the_build_before_the_last_and_keeps_the_last_one(
     left = {tag for image in client.api.images(name="sandbox-selftest") for tag in image["RepoTags"]}
     assert built[2] in left
     assert len(left) == 2
+
+
+@pytest.mark.docker
+@pytest.mark.usefixtures("swept")
+def test_pruning_includes_the_builds_under_a_former_name(
+    client: docker.DockerClient, package: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(images, "FORMER_NAMES", {"formertest": "selftest"})
+    for number in range(3):
+        change_runner(package, f"number = {number}\n")
+        tag = ensure_images(client, ["selftest"], lambda step: None)["selftest"]
+        if number < 2:
+            client.api.tag(tag, "sandbox-formertest", str(number))
+            client.api.remove_image(tag)
+    prune_images(client, ["selftest"])
+    names = ("sandbox-selftest", "sandbox-formertest")
+    left = {one for name in names for image in client.api.images(name=name) for one in image["RepoTags"]}
+    assert left == {tag, "sandbox-formertest:1"}
 
 
 @pytest.mark.docker
@@ -334,7 +352,7 @@ def test_the_table_s_cpp_command_takes_the_precompiled_header(client: docker.Doc
     table = tomllib.loads((ROOT / "sandbox" / "languages.toml").read_text())
     compile_command = " ".join(table["cpp"]["compile"])
     source = rf'printf "#include <{header}>\nint main() {{}}\n" > main.cpp'
-    used = run_in(client, "native", "sh", "-c", f"{source}; {compile_command} -H 2>&1")
+    used = run_in(client, "cpp", "sh", "-c", f"{source}; {compile_command} -H 2>&1")
     assert used.startswith("! ")
     assert f"{header}.gch" in used
 
@@ -350,7 +368,7 @@ def test_a_program_does_the_same_with_the_precompiled_header_and_without(
     compile_command = " ".join(tomllib.loads((ROOT / "sandbox" / "languages.toml").read_text())["cpp"]["compile"])
     source = f"printf %s {shlex.quote((HEADERS / f'{name}.cpp').read_text())} > main.cpp"
     precompiled, text = (
-        run_in(client, "native", "sh", "-ec", f"{source}; {command} -H 2> used; head -c 1 used; ./main")
+        run_in(client, "cpp", "sh", "-ec", f"{source}; {command} -H 2> used; head -c 1 used; ./main")
         for command in (compile_command, f"{compile_command} -DNDEBUG")
     )
     assert (precompiled[0], text[0]) == ("!", "x")
@@ -364,7 +382,7 @@ def test_the_precompiled_header_leaves_next_to_nothing_to_do(client: docker.Dock
     the header as text.
     """
     ensure_images(client, IMAGES, print_nothing)
-    assert float(run_in(client, "native", "python3", "-c", HEADER_COST_SCRIPT)) < 1 / 8
+    assert float(run_in(client, "cpp", "python3", "-c", HEADER_COST_SCRIPT)) < 1 / 8
 
 
 def read_debian_version(client: docker.DockerClient, image: str) -> str:

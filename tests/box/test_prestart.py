@@ -11,7 +11,6 @@ import pytest
 
 from sandbox import languages
 from sandbox.box.docker.engine import HOME_LABEL, DockerEngine
-from sandbox.box.engine import BoxHandle, Engine
 from sandbox.box.prestart import PrestartPool
 from sandbox.box.slot import Slot
 from sandbox.config import WorkerSettings
@@ -21,7 +20,9 @@ from sandbox.runner.contract import Run, Status
 from sandbox.service import Service
 from sandbox.worker.slot_boxes import ONE_PROGRAM_PER_BOX
 from tests.box.running import run_in
-from tests.queue.submit_and_wait import await_outputs, build_program, wait_until
+from tests.box.wrapped_engine import LateEngine
+from tests.queue.sample_programs import build_program
+from tests.queue.submit_and_wait import await_outputs, wait_until
 from tests.redis_server import RedisServer
 from tests.worker_processes import WorkerProcesses
 
@@ -93,36 +94,10 @@ def test_a_spare_is_made_as_soon_as_the_first_is_lent(
     pool.close()
 
 
-class BrokenEngine:
-    """An engine that fails to start the first few boxes."""
-
-    def __init__(self, engine: Engine, failures: int) -> None:
-        self._engine = engine
-        self.failures = failures
-
-    def start(self, image: str) -> BoxHandle:
-        if self.failures:
-            self.failures -= 1
-            raise EngineUnavailable("not now")
-        return self._engine.start(image)
-
-    def lacks_image(self, image: str) -> bool:
-        return False
-
-    def lacks(self, tool: str) -> bool:
-        return False
-
-    def list_missing_isolation(self) -> list[str]:
-        return []
-
-    def close(self) -> None:
-        self._engine.close()
-
-
 def test_a_failure_to_start_is_reported_to_the_waiting_caller_and_retried(
     images: dict[str, str], own_home: Path
 ) -> None:
-    pool = PrestartPool(BrokenEngine(DockerEngine(WorkerSettings(home=own_home), SLOT), 1), 0)
+    pool = PrestartPool(LateEngine(DockerEngine(WorkerSettings(home=own_home), SLOT)), 0)
     with pytest.raises(EngineUnavailable, match="not now"):
         pool.start("python")
     handle = pool.start("python")

@@ -24,11 +24,16 @@ def own_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def make_slot(images: dict[str, str], own_home: Path) -> Iterator[MakeSlot]:
+def own_engine(images: dict[str, str], own_home: Path) -> Iterator[DockerEngine]:
     assert images
     engine = DockerEngine(WorkerSettings(home=own_home), 91)
-    yield lambda max_runs, max_age_s: Slot(engine, max_runs, max_age_s)
+    yield engine
     engine.close()
+
+
+@pytest.fixture
+def make_slot(own_engine: DockerEngine) -> MakeSlot:
+    return lambda max_runs, max_age_s: Slot(own_engine, max_runs, max_age_s)
 
 
 @pytest.fixture
@@ -94,33 +99,28 @@ def test_a_box_whose_use_failed_is_destroyed(make_slot: MakeSlot, boxes: Callabl
 def test_every_image_has_a_box_of_its_own(make_slot: MakeSlot, boxes: Callable[[], set[str]]) -> None:
     slot = make_slot(FOREVER, FOREVER)
     slot.warm("python")
-    slot.warm("native")
+    slot.warm("cpp")
     assert len(boxes()) == 2
     slot.close()
     assert boxes() == set()
 
 
 def test_closing_the_engine_takes_down_what_is_still_up(
-    images: dict[str, str], own_home: Path, boxes: Callable[[], set[str]]
+    own_engine: DockerEngine, boxes: Callable[[], set[str]]
 ) -> None:
-    assert images
-    engine = DockerEngine(WorkerSettings(home=own_home), 91)
-    engine.start("python")
+    own_engine.start("python")
     assert len(boxes()) == 1
-    engine.close()
+    own_engine.close()
     assert boxes() == set()
 
 
 def test_boxes_that_a_home_has_left_can_be_removed(
-    images: dict[str, str], own_home: Path, boxes: Callable[[], set[str]]
+    own_engine: DockerEngine, own_home: Path, boxes: Callable[[], set[str]]
 ) -> None:
-    assert images
-    engine = DockerEngine(WorkerSettings(home=own_home), 91)
-    left = engine.start("python")
+    left = own_engine.start("python")
     assert remove_boxes(own_home) == 1
     assert boxes() == set()
     left.destroy()
-    engine.close()
 
 
 def test_an_image_that_does_not_exist_is_named(make_slot: MakeSlot) -> None:

@@ -162,7 +162,7 @@ def test_an_invalid_executable_is_the_programs_own_failure(slot: Slot) -> None:
     __asm__(".section .interp,\\"a\\"\\n.string \\"/no/such/loader\\"\\n.previous");
     int main(void) { return 0; }
     """
-    with slot.lend("native") as box:
+    with slot.lend("cpp") as box:
         compiled = box.load(languages.get_language("c").build_program(code))
         assert compiled is not None
         if compiled.ended_well:

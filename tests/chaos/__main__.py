@@ -15,7 +15,8 @@ from tests.chaos.faults import PLAIN_FAULTS, Fault
 from tests.chaos.scenario import HEADER, ScenarioResult, run_scenario
 from tests.chaos.soak import HEADER as HEADER_OF_SOAK
 from tests.chaos.soak import find_growth, run_soak
-from tests.chaos.stability import OVERLOAD_FACTOR, collect_verdicts, list_changes, overload_cpu
+from tests.chaos.stability import OVERLOAD_FACTOR, collect_verdicts, list_changes
+from tests.child_processes import overload_cpus
 
 FAULTS = {fault.name: fault for fault in (*PLAIN_FAULTS, *ENVIRONMENT_FAULTS)}
 
@@ -84,7 +85,7 @@ def run_stability_command() -> int:
     """Compare verdicts on a quiet and on a busy machine. Exit code 1 if a verdict changed."""
     with run_deployment() as deployment:
         quiet = collect_verdicts(deployment)
-        with overload_cpu():
+        with overload_cpus(OVERLOAD_FACTOR):
             busy = collect_verdicts(deployment)
     for change in (changes := list_changes(quiet, busy)):
         print(change)

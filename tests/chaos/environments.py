@@ -119,7 +119,7 @@ _engine: list[OwnEngine] = []
 def deploy_on_own_engine(folder: Path) -> Iterator[Deployment]:
     engine = OwnEngine(folder)
     with open_engine_client() as client:
-        tags = ensure_images(client, ("python", "native", "web"), lambda line: None)
+        tags = ensure_images(client, ("python", "cpp", "js"), lambda line: None)
     engine.start()
     try:
         engine.load(list(tags.values()))

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 
 from sandbox.client import Client
 from tests.chaos.deployment import Deployment
@@ -26,19 +22,6 @@ def collect_verdicts(deployment: Deployment, problems: Sequence[str] = PROBLEMS)
             index: ",".join([result.verdict, *(test.verdict for test in result.tests)]) for index, result in results
         }
     return {name: verdicts[index] for index, name in enumerate(requests)}
-
-
-@contextmanager
-def overload_cpu(factor: int = OVERLOAD_FACTOR) -> Iterator[None]:
-    """Run this many busy processes per core."""
-    number = factor * len(os.sched_getaffinity(0))
-    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(number)]
-    try:
-        yield
-    finally:
-        for process in busy:
-            process.kill()
-            process.wait()
 
 
 def list_changes(quiet: Mapping[str, str], busy: Mapping[str, str]) -> list[str]:

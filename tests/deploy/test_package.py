@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.box.docker.images import IMAGES, compute_image_tag
-from tests.processes.test_up import find_free_port
+from tests.processes.sandbox_command import find_free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCKS = ("requirements.lock", "requirements-test.lock", "requirements-uv.lock")

@@ -1,17 +1,19 @@
 """Run assert tests without the sandbox: the program and then the test in one Python process.
 
-One interpreter runs many of them, each in a fork: `one_process.py < requests > verdicts`, with lines of JSON. A request
-has the program, the entry point or an empty string, and the test. A test passes if it reaches its end.
+One interpreter runs many of them, each in a fork: `python -m tests.differential.one_process < requests > verdicts`,
+with lines of JSON. A request has the program, the entry point or an empty string, and the test. A test passes if it
+reaches its end.
 """
 
 import contextlib
 import importlib
-import json
 import os
 import resource
 import signal
 import sys
 import types
+
+from tests.forked_lines import judge_lines
 
 CPU_TIME_S = 20
 WALL_TIME_S = 10
@@ -43,17 +45,7 @@ def main() -> None:
     for name in MODULES:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
-    for line in sys.stdin:
-        child = os.fork()
-        if child == 0:
-            code = 1
-            try:
-                run_test(*json.loads(line))
-                code = 0
-            finally:
-                os._exit(code)
-        sys.stdout.write(json.dumps(os.waitpid(child, 0)[1] == 0) + "\n")
-        sys.stdout.flush()
+    judge_lines(lambda request: run_test(*request))
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from tests.differential.assert_corpus import Case, load_cases
 from tests.e2e.conftest import client as client
 from tests.e2e.conftest import url as url
 from tests.e2e.verdicts import ACCEPTED
+from tests.worker_processes import ROOT
 
 MIN_TESTS = 400
 CONCURRENCY = 4
@@ -40,7 +41,12 @@ def compute_plain_verdicts() -> dict[Pair, bool]:
 def _judge_in_one_process(pairs: list[Pair]) -> list[tuple[Pair, bool]]:
     requests = "".join(json.dumps(pair) + "\n" for pair in pairs)
     answers = subprocess.run(
-        [sys.executable, one_process.__file__], input=requests, stdout=subprocess.PIPE, text=True, check=True
+        [sys.executable, "-m", one_process.__name__],
+        input=requests,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        cwd=ROOT,
     )
     return list(zip(pairs, map(json.loads, answers.stdout.splitlines()), strict=True))
 

@@ -49,7 +49,7 @@ from sandbox.schema.gpu import GpuJob
 from tests.docs.conftest import ROOT, WEBHOOK_SECRET
 from tests.docs.test_commands import TEST_ONLY_SETTINGS
 from tests.docs.test_pages import PAGES
-from tests.processes.test_up import build_environment, find_free_port, find_processes
+from tests.processes.sandbox_command import build_environment, find_free_port, find_processes
 from tests.queue.submit_and_wait import wait_until
 from tests.redis_server import RedisServer
 from tests.webhooks.receiver import Receiver, run_receiver

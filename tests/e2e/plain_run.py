@@ -1,13 +1,13 @@
 """HumanEval's own way of judging, without the sandbox: program, test and check in one process; exit code 0 passes.
 
-One interpreter runs many of them, each in a fork with a CPU limit: `plain_run.py < requests > verdicts`, with lines of
-JSON.
+One interpreter runs many of them, each in a fork with a CPU limit: `python -m tests.e2e.plain_run < requests >
+verdicts`, with lines of JSON.
 """
 
-import json
 import os
 import resource
-import sys
+
+from tests.forked_lines import judge_lines
 
 CPU_TIME_S = 1
 
@@ -21,19 +21,5 @@ def run(source: str) -> None:
     exec(compile(source, "program.py", "exec"), {"__name__": "program"})
 
 
-def main() -> None:
-    for line in sys.stdin:
-        child = os.fork()
-        if child == 0:
-            code = 1
-            try:
-                run(json.loads(line))
-                code = 0
-            finally:
-                os._exit(code)
-        sys.stdout.write(json.dumps(os.waitpid(child, 0)[1] == 0) + "\n")
-        sys.stdout.flush()
-
-
 if __name__ == "__main__":
-    main()
+    judge_lines(run)

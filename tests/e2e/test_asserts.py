@@ -473,12 +473,17 @@ SECRETS = [
 ]
 
 
+def list_accepted(client: Client, code: str, tests: list[str], entry_point: str) -> list[str]:
+    """Return the tests that the program passes."""
+    limits = {"cpu_time_s": 0.5, "memory_mb": 128, "output_kb": 256}
+    verdicts = run_asserts(client, code, *tests, entry_point=entry_point, limits=limits)
+    return [test for test, verdict in zip(tests, verdicts, strict=True) if verdict == ACCEPTED]
+
+
 @pytest.mark.parametrize("trick", TRICKS)
 def test_a_trick_does_not_pass(client: Client, trick: str) -> None:
-    limits = {"cpu_time_s": 0.4, "memory_mb": 128, "output_kb": 256}
     for entry_point in ("solve", ""):
-        found = run_asserts(client, TRICKS[trick], *SECRETS, entry_point=entry_point, limits=limits)
-        assert ACCEPTED not in found, (entry_point, found)
+        assert list_accepted(client, TRICKS[trick], SECRETS, entry_point) == []
 
 
 def test_the_cost_of_carrying_calls_is_not_the_programs(client: Client) -> None:
@@ -568,11 +573,8 @@ PROPERTIES = [
 
 @pytest.mark.parametrize("liar", LIARS)
 def test_an_object_that_lies_is_not_trusted(client: Client, liar: str) -> None:
-    limits = {"cpu_time_s": 0.5, "memory_mb": 128, "output_kb": 256}
-    for entry_point in ("solve", ""):
-        tests = PROPERTIES if entry_point else [test.replace("candidate", "solve") for test in PROPERTIES]
-        found = run_asserts(client, LIARS[liar], *tests, entry_point=entry_point, limits=limits)
-        assert ACCEPTED not in found, (entry_point, tests[found.index(ACCEPTED)])
+    assert list_accepted(client, LIARS[liar], PROPERTIES, "solve") == []
+    assert list_accepted(client, LIARS[liar], [test.replace("candidate", "solve") for test in PROPERTIES], "") == []
 
 
 FORGED = {

@@ -7,17 +7,8 @@ import time
 import pytest
 
 from sandbox.client import Client
+from tests.queue.sample_programs import SLOW_TO_COMPILE
 
-SLOW = """
-template <int N> constexpr long f(long x) {
-    long s = 0;
-    for (int i = 0; i < 20000; ++i) s += (x * i) % 7;
-    return s + f<N - 1>(s);
-}
-template <> constexpr long f<0>(long x) { return x; }
-constexpr long value = f<800>(3);
-int main() { return value & 1; }
-"""
 QUICK = "int main() {}"
 SOON_S = 25  # of the 30 s of CPU time that compiling may take by default, on a busy machine
 
@@ -25,7 +16,7 @@ SOON_S = 25  # of the 30 s of CPU time that compiling may take by default, on a 
 @pytest.mark.parametrize("limits", [{"compile_cpu_time_s": 1}, {"compile_wall_time_s": 1}])
 def test_a_compilation_that_takes_longer_is_a_compile_error_soon(client: Client, limits: dict[str, float]) -> None:
     began = time.monotonic()
-    result = client.execute({"language": "cpp", "code": SLOW, "limits": limits})
+    result = client.execute({"language": "cpp", "code": SLOW_TO_COMPILE, "limits": limits})
     assert time.monotonic() - began < SOON_S
     assert result.status == "compile_error"
     assert result.compile is not None
@@ -49,7 +40,7 @@ def test_it_is_the_limit_of_one_program_and_not_of_the_next(client: Client) -> N
 
 
 def test_a_votes_candidates_are_compiled_within_it(client: Client) -> None:
-    candidates = [{"language": "cpp", "code": code} for code in (QUICK, QUICK + "//", SLOW)]
+    candidates = [{"language": "cpp", "code": code} for code in (QUICK, QUICK + "//", SLOW_TO_COMPILE)]
     began = time.monotonic()
     result = client.vote({"candidates": candidates, "inputs": [{"stdin": ""}], "limits": {"compile_cpu_time_s": 2}})
     compiled = [candidate.compile_message for candidate in result.candidates]
@@ -58,7 +49,7 @@ def test_a_votes_candidates_are_compiled_within_it(client: Client) -> None:
 
 
 def test_a_checker_is_compiled_within_its_own(client: Client) -> None:
-    checker = {"type": "program", "language": "cpp", "code": SLOW, "limits": {"compile_cpu_time_s": 1}}
+    checker = {"type": "program", "language": "cpp", "code": SLOW_TO_COMPILE, "limits": {"compile_cpu_time_s": 1}}
     began = time.monotonic()
     result = client.verify(
         {"language": "python", "code": "print(1)", "checker": checker, "tests": [{"stdin": "", "expected": "1"}]}

@@ -11,17 +11,14 @@ from __future__ import annotations
 
 import os
 import random
-import subprocess
-import sys
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
 from sandbox.client import Client
 from sandbox.runner.contract import Verdict
+from tests.child_processes import overload_cpus
 from tests.languages import self_tests
 
 ITEMS = int(os.environ.get("SANDBOX_DETERMINISM_ITEMS", "30"))
@@ -100,19 +97,6 @@ def build_batch() -> list[tuple[dict[str, Any], str]]:
     draw = random.Random(ITEMS)
     draw.shuffle(programs)
     return [programs[number % len(programs)] for number in range(ITEMS)]
-
-
-@contextmanager
-def overload_cpus(times: int) -> Iterator[None]:
-    """Keep `times` busy processes per CPU running."""
-    count = times * (os.cpu_count() or 1)
-    busy = [subprocess.Popen([sys.executable, "-S", "-c", "while True: pass"]) for _ in range(count)]
-    try:
-        yield
-    finally:
-        for process in busy:
-            process.kill()
-            process.wait()
 
 
 @pytest.mark.slow

@@ -16,6 +16,7 @@ from sandbox.client import Client
 from tests.e2e import plain_run
 from tests.e2e.mutants import make_mutants
 from tests.e2e.verdicts import ACCEPTED
+from tests.worker_processes import ROOT
 
 DATA = Path(__file__).resolve().parents[3] / "shared/data/HumanEval.jsonl.gz"
 MUTANTS_PER_TASK = 3
@@ -83,7 +84,11 @@ def test_mutants_get_the_verdicts_of_a_plain_run(client: Client) -> None:
     lines = "".join(json.dumps(build_whole_program(task, mutant)) + "\n" for task, mutant in pairs)
     # Use the image's own interpreter, because versions of Python differ.
     with subprocess.Popen(
-        ["/usr/bin/python3", plain_run.__file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ["/usr/bin/python3", "-m", plain_run.__name__],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
     ) as plain:
         results = client.verify_batch([build_assert_request(task, mutant) for task, mutant in pairs])
         verdict_lines, _ = plain.communicate(lines)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ from sandbox.config import ApiSettings
 from sandbox.schema.gpu import GpuJob
 from sandbox.service import Service
 from tests.api.threaded_server import serve_in_thread
+from tests.child_processes import stop_processes
 from tests.redis_server import RedisServer
 from tests.virtualenvs import ROOT
 
@@ -76,15 +76,7 @@ class GpuHost:
         return (self.directory / "worker.log").read_text(errors="replace")[-4_000:]
 
     def stop_workers(self) -> None:
-        for worker in self.workers:
-            if worker.poll() is None:
-                worker.send_signal(signal.SIGTERM)
-        for worker in self.workers:
-            try:
-                worker.wait(30)
-            except subprocess.TimeoutExpired:
-                worker.kill()
-                worker.wait()
+        stop_processes(self.workers, 30)
 
 
 @pytest.fixture(scope="module")

@@ -31,9 +31,10 @@ from tests.differential import test_differential as differential
 from tests.gvisor.known_differences import KNOWN_DIFFERENCES, LOSES_THE_BOX
 from tests.gvisor.second_engine import RUNTIME, GvisorUnavailable, SecondEngine
 from tests.redis_server import RedisServer
+from tests.running_service import run_service_with_workers
 from tests.security import test_attacks as security
 from tests.security.attack import GROUPS, Attack, load_attacks
-from tests.worker_processes import ROOT, WorkerProcesses
+from tests.worker_processes import ROOT
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -53,7 +54,7 @@ def gvisor(images: dict[str, str]) -> Iterator[SecondEngine]:
     before = os.environ.get("DOCKER_HOST")
     try:
         engine.start()
-        engine.load([images["python"], images["native"]])
+        engine.load([images["python"], images["cpp"]])
         engine.probe(images["python"])
         os.environ["DOCKER_HOST"] = engine.host
         yield engine
@@ -77,16 +78,12 @@ def own_home(gvisor: SecondEngine, tmp_path_factory: pytest.TempPathFactory) -> 
 @pytest.fixture(scope="module")
 def service(own_home: Path, redis_server: RedisServer) -> Iterator[Service]:
     """Two real workers under gVisor, with a service in front of them."""
-    client = redis_server.connect(DATABASE)
-    client.flushdb()
-    client.close()
     settings = QueueSettings(home=own_home, redis_url=redis_server.build_url(DATABASE))
-    service = Service(settings)
-    with WorkerProcesses(settings, FIRST_SLOT, SANDBOX_DOCKER_RUNTIME=RUNTIME) as worker_processes:
-        worker_processes.start(PARALLEL_BOXES)
-        service.start()
+    with (
+        redis_server.open_empty_database(DATABASE),
+        run_service_with_workers(settings, PARALLEL_BOXES, FIRST_SLOT, SANDBOX_DOCKER_RUNTIME=RUNTIME) as service,
+    ):
         yield service
-        service.close()
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import docker
 import pytest
@@ -107,13 +108,19 @@ DEEP = {
 }
 
 
+def run_and_read(slot: Slot, language: str, code: str, **options: Any) -> bytes:
+    """Return the output of a program that must succeed."""
+    outcome = run_once(slot, code, language=language, memory_mb=512, **options)
+    assert outcome.status is Status.OK, outcome
+    return outcome.stdout.strip()
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1_800)
 @pytest.mark.parametrize("name", sorted(DEEP))
 def test_recursion_may_be_deep(slot: Slot, needs_image: NeedsImage, name: str) -> None:
     needs_image(languages.get_language(name).image)
-    outcome = run_once(slot, DEEP[name], language=name, memory_mb=512)
-    assert (outcome.status, outcome.stdout.strip()) == (Status.OK, b"200000"), outcome
+    assert run_and_read(slot, name, DEEP[name]) == b"200000"
 
 
 ARGUMENTS = {
@@ -146,8 +153,7 @@ ARGUMENTS = {
 @pytest.mark.parametrize("name", sorted(ARGUMENTS))
 def test_a_program_gets_its_arguments(slot: Slot, needs_image: NeedsImage, name: str) -> None:
     needs_image(languages.get_language(name).image)
-    outcome = run_once(slot, ARGUMENTS[name], language=name, args=("-first", "second"), memory_mb=512)
-    assert (outcome.status, outcome.stdout.strip()) == (Status.OK, b"-first"), outcome
+    assert run_and_read(slot, name, ARGUMENTS[name], args=("-first", "second")) == b"-first"
 
 
 @pytest.mark.slow

@@ -67,7 +67,7 @@ def test_every_cpp_is_compiled_with_the_options_of_its_precompiled_header(name: 
     command = languages.get_language(name).compile_command
     (standard,) = (part.removeprefix("-std=") for part in command if part.startswith("-std="))
     assert command == ("g++", "-O2", f"-std={standard}", "-pipe", "-fuse-ld=gold", "-w", "-o", "main", "main.cpp")
-    dockerfile = (ROOT / "images/native/Dockerfile").read_text()
+    dockerfile = (ROOT / "images/cpp/Dockerfile").read_text()
     (standards,) = re.findall(r"for standard in (.+);", dockerfile)
     assert standard in standards.split()
 

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from loadtest.__main__ import main
-from loadtest.bench import BARE, SANDBOX, Plan, Side, rotate_sides, warm_up_sides
+from loadtest.bench import Plan, Side, rotate_sides, warm_up_sides
 from loadtest.load_generator import MeasurementFailed
 from loadtest.sample import Sample, WrongVerdict
+from loadtest.sides import BARE, SANDBOX
 from loadtest.temporary_service import classify_process, read_container_cpu_s
 from loadtest.workloads import Workload, find_workload
 

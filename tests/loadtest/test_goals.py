@@ -6,9 +6,10 @@ import math
 
 import pytest
 
-from loadtest.bench import BARE, SANDBOX, Result, Row, build_rows
 from loadtest.goals import GOALS, Goal, evaluate_goals
+from loadtest.result import Result, Row, build_rows
 from loadtest.sample import Sample
+from loadtest.sides import BARE, SANDBOX
 from loadtest.workloads import ALL_WORKLOADS
 
 

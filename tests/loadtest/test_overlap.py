@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,6 +16,7 @@ from sandbox.api.app import create_app
 from sandbox.config import ApiSettings
 from sandbox.service import Service
 from tests.api.threaded_server import serve_in_thread
+from tests.http_servers import serve_http
 
 RIGHT = "Sure:\n```python\nprint(int(input()) * 2)\n```\n"
 # Prompt -> completion, and seconds between its pieces. The last completion takes much longer than the first.
@@ -62,13 +62,8 @@ class StreamingHandler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def llm() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), StreamingHandler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_address[1]}/v1"
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serve_http(ThreadingHTTPServer(("127.0.0.1", 0), StreamingHandler)) as url:
+        yield f"{url}/v1"
 
 
 def test_verdicts_are_there_before_the_last_completion_is_written(

@@ -25,7 +25,8 @@ from sandbox.schema.gpu import Progress
 from sandbox.telemetry.gpu_metrics import GpuMetrics
 from sandbox.telemetry.process_files import get_metrics_folder
 from sandbox.telemetry.registry import MetricsRegistry
-from tests.processes.test_up import build_environment, find_free_port
+from tests.http_servers import serve_http
+from tests.processes.sandbox_command import build_environment, find_free_port
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 START_TIMEOUT_S = 120.0
@@ -94,14 +95,8 @@ def run_receiver() -> Iterator[str]:
         def log_message(self, format: str, *args: object) -> None:
             return
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}"
-        finally:
-            server.shutdown()
-            thread.join()
+    with serve_http(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as url:
+        yield url
 
 
 class Prometheus:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import httpx
 
-from loadtest.temporary_service import find_free_port
 from sandbox.api.app import create_app
 from sandbox.config import ApiSettings
 from tests.api.threaded_server import serve_in_thread
+from tests.processes.sandbox_command import find_free_port
 from tests.redis_server import RedisServer
 
 KEY_ENTRY = f"trainer:submit:{'0' * 64}"

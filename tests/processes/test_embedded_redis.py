@@ -14,6 +14,7 @@ from redis import Redis
 
 from sandbox.errors import QueueUnavailable
 from sandbox.processes import embedded_redis
+from tests.child_processes import run_until_left
 
 TIMEOUT_S = 20.0
 
@@ -21,16 +22,8 @@ TIMEOUT_S = 20.0
 @contextmanager
 def run_server(home: Path) -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen(embedded_redis.build_command(home), stdout=subprocess.DEVNULL)
-    try:
-        deadline = time.monotonic() + TIMEOUT_S
-        while not embedded_redis.is_answering(build_url(home)):
-            assert process.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+    with run_until_left(process, lambda: embedded_redis.is_answering(build_url(home)), TIMEOUT_S):
         yield process
-    finally:
-        process.kill()
-        process.wait()
 
 
 def build_url(home: Path) -> str:

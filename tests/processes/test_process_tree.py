@@ -8,11 +8,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.queue.submit_and_wait import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT_S = 20.0
@@ -76,7 +78,7 @@ class TreeProcess:
         def read_numbers() -> list[int]:
             return [int(word) for word in path.read_text().split()] if path.exists() else []
 
-        wait_until(lambda: len(read_numbers()) >= number)
+        wait_until(lambda: len(read_numbers()) >= number, "it runs as often")
         return read_numbers()
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> list[dict[str, Any]]:
@@ -99,13 +101,6 @@ def tree(tmp_path: Path) -> Iterator[TreeProcess]:
     tree = TreeProcess(tmp_path)
     yield tree
     tree.close()
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + TIMEOUT_S
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def is_running(pid: int) -> bool:
@@ -186,13 +181,13 @@ def test_kill_9_of_the_parent_ends_the_children(tree: TreeProcess) -> None:
     pids = [*tree.wait_for_numbers("redis"), *tree.wait_for_numbers("api")]
     tree.process.kill()
     tree.process.communicate()
-    wait_until(lambda: not any(map(is_running, pids)))
+    wait_until(lambda: not any(map(is_running, pids)), "all have ended")
 
 
 def test_what_a_child_leaves_running_is_killed(tree: TreeProcess) -> None:
     tree.start(tree.build_child("worker-0", "sleep 1000 & echo $! >>$TOLD; exit 1"))
     left = tree.wait_for_numbers("worker-0", 2)[1]
-    wait_until(lambda: not is_running(left))
+    wait_until(lambda: not is_running(left), "it has ended")
 
 
 def test_the_next_child_waits_until_the_one_before_answers(tree: TreeProcess) -> None:
@@ -232,5 +227,5 @@ def test_children_write_to_their_own_logs(tree: TreeProcess) -> None:
         tree.build_child("api", "echo hello; exec sleep 1000", log=str(logs[0])),
         tree.build_child("worker-0", "echo hi >&2; exec sleep 1000", log=str(logs[1])),
     )
-    wait_until(lambda: [log.exists() and log.read_text() for log in logs] == ["hello\n", "hi\n"])
+    wait_until(lambda: [log.exists() and log.read_text() for log in logs] == ["hello\n", "hi\n"], "both have written")
     tree.stop()

@@ -8,8 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import docker
@@ -29,9 +28,16 @@ from sandbox.processes.state_dir import (
     lock_state_dir,
     record_settings,
 )
+from tests.processes.sandbox_command import (
+    ROOT,
+    TIMEOUT_S,
+    build_environment,
+    find_free_port,
+    find_processes,
+    run_sandbox,
+)
+from tests.queue.submit_and_wait import wait_until
 
-ROOT = Path(__file__).resolve().parents[2]
-TIMEOUT_S = 60.0
 FIRST_SLOT = 0
 KEY_ENTRY = f"trainer:submit:{'0' * 64}"
 OWNER_SCRIPT = """
@@ -61,47 +67,6 @@ def owner(own_home: Path) -> Iterator[subprocess.Popen[str]]:
     yield process
     process.kill()
     process.communicate()
-
-
-def build_environment(home: Path, **more: str) -> dict[str, str]:
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("SANDBOX_")}
-    return {**inherited, "PYTHONPATH": str(ROOT), "SANDBOX_HOME": str(home), **more}
-
-
-def run_sandbox(home: Path, *words: str, stdin: str = "", **more: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "sandbox", *words],
-        env=build_environment(home, **more),
-        input=stdin,
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_S,
-        check=False,
-    )
-
-
-def find_free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + TIMEOUT_S
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
-def find_processes(home: Path) -> list[int]:
-    """Return the processes that have this home directory in their environment."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        try:
-            if entry.name.isdecimal() and f"SANDBOX_HOME={home}\0".encode() in (entry / "environ").read_bytes():
-                found.append(int(entry.name))
-        except OSError:
-            continue
-    return found
 
 
 def test_a_home_has_one_owner(own_home: Path, owner: subprocess.Popen[str]) -> None:
@@ -273,13 +238,14 @@ def test_from_up_to_down(docker_client: docker.DockerClient, images: dict[str, s
             ran = run_sandbox(own_home, "run", str(program), "--url", url, "-x", "y", stdin="20 22\n")
             assert (ran.returncode, ran.stdout) == (3, "42 ['-x', 'y']\n"), ran.stderr
             end()
-            wait_until(lambda: not find_processes(own_home))
+            wait_until(lambda: not find_processes(own_home), "no process is left")
             wait_until(
                 lambda: (
                     not docker_client.containers.list(
                         all=True, ignore_removed=True, filters={"label": f"{HOME_LABEL}={own_home}"}
                     )
-                )
+                ),
+                "no container is left",
             )
     finally:
         down = run_sandbox(own_home, "down")

@@ -12,7 +12,8 @@ from redis import Redis
 from sandbox.box.docker.engine import remove_boxes
 from sandbox.config import QueueSettings
 from sandbox.service import Service
-from tests.redis_server import RedisServer
+from tests.redis_server import RedisServer, run_redis_server
+from tests.running_service import run_service
 from tests.worker_processes import WorkerProcesses
 
 DATABASE = 1
@@ -21,10 +22,8 @@ FIRST_SLOT = 110
 
 @pytest.fixture
 def redis(redis_server: RedisServer) -> Iterator[Redis]:
-    client = redis_server.connect(DATABASE)
-    client.flushdb()
-    yield client
-    client.close()
+    with redis_server.open_empty_database(DATABASE) as client:
+        yield client
 
 
 @pytest.fixture
@@ -43,10 +42,8 @@ def own_home() -> Iterator[Path]:
 @pytest.fixture
 def own_server(own_home: Path) -> Iterator[RedisServer]:
     """Yield a Redis server that a test may kill or fill."""
-    server = RedisServer(own_home)
-    server.start()
-    yield server
-    server.close()
+    with run_redis_server(own_home) as server:
+        yield server
 
 
 @pytest.fixture
@@ -60,7 +57,5 @@ def worker_processes(images: dict[str, str], settings: QueueSettings) -> Iterato
 
 @pytest.fixture
 def service(settings: QueueSettings) -> Iterator[Service]:
-    service = Service(settings)
-    service.start()
-    yield service
-    service.close()
+    with run_service(settings) as service:
+        yield service

@@ -9,7 +9,7 @@ from typing import Any
 
 from sandbox.queue.submission import Submission, Ticket
 from sandbox.request_context import CURRENT_CALLER, Caller
-from sandbox.schema import ExecuteRequest, ExecuteResult, Job, JobStatus, Lane
+from sandbox.schema import ExecuteRequest, ExecuteResult, Job, JobStatus
 from sandbox.service import Service
 
 TIMEOUT_S = 60.0
@@ -34,18 +34,6 @@ def wait_until(condition: Callable[[], Any], description: str, timeout_s: float 
     while not condition():
         assert time.monotonic() < deadline, f"not within {timeout_s:.0f} s: {description}"
         time.sleep(0.02)
-
-
-def build_program(code: str, lane: Lane = Lane.DEFAULT) -> ExecuteRequest:
-    return ExecuteRequest(language="python", code=code, priority=lane)
-
-
-def build_sleeping_program(seconds: float, output: object = "awake") -> ExecuteRequest:
-    return build_program(f"import time; time.sleep({seconds}); print({str(output)!r})")
-
-
-def build_printing_programs(numbers: Sequence[int] | range, lane: Lane = Lane.DEFAULT) -> list[ExecuteRequest]:
-    return [build_program(f"print({number})", lane) for number in numbers]
 
 
 def await_results(ticket: Ticket, timeout_s: float = TIMEOUT_S) -> list[ExecuteResult]:

@@ -17,13 +17,8 @@ from sandbox.schema.live import LiveView
 from sandbox.schema.vote import Candidate, VoteRequest
 from sandbox.service import Service
 from sandbox.worker.item_trace import ItemTracer
-from tests.queue.submit_and_wait import (
-    await_outputs,
-    build_printing_programs,
-    build_sleeping_program,
-    submit,
-    wait_until,
-)
+from tests.queue.sample_programs import build_printing_programs, build_sleeping_program
+from tests.queue.submit_and_wait import await_outputs, submit, wait_until
 from tests.worker_processes import WorkerProcesses
 
 EXECUTED = Finished(ExecuteResult(id="a.0", status="ok").model_dump_json().encode(), "ok")

@@ -20,32 +20,14 @@ from sandbox.schema import ExecuteRequest, JobStatus, VerifyRequest
 from sandbox.schema.submissions import SubmissionKind
 from sandbox.schema.vote import VoteRequest
 from sandbox.service import Service, SubmissionRequest
-from tests.queue.submit_and_wait import (
-    act_as,
-    await_outputs,
-    build_printing_programs,
-    build_program,
-    build_sleeping_program,
-    submit,
-    wait_until,
-)
+from tests.queue.sample_programs import SLOW_TO_COMPILE, build_printing_programs, build_program, build_sleeping_program
+from tests.queue.submit_and_wait import act_as, await_outputs, submit, wait_until
 from tests.worker_processes import WorkerProcesses
 
 FREE_WITHIN_S = 3.0  # the slot would be busy for a minute otherwise; takes a second on an idle machine
 SLEEP = "import time\ntime.sleep(60)\n"
 SPIN = "while True:\n    pass\n"
 LIMITS = {"cpu_time_s": 60, "wall_time_s": 120}
-SLOW_TO_COMPILE = """
-#include <array>
-template <int N> constexpr long f(long x) {
-    long s = 0;
-    for (int i = 0; i < 20000; ++i) s += (x * i) % 7;
-    return s + f<N - 1>(s);
-}
-template <> constexpr long f<0>(long x) { return x; }
-constexpr long value = f<800>(3);
-int main() { return value & 1; }
-"""
 TALKER = "print(1, flush=True)\nimport time\ntime.sleep(60)\n"
 
 

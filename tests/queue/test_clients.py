@@ -12,18 +12,8 @@ from sandbox.queue import redis_keys
 from sandbox.request_context import Caller, Role
 from sandbox.schema import JobStatus
 from sandbox.service import Service
-from tests.queue.submit_and_wait import (
-    act_as,
-    await_job,
-    await_outputs,
-    await_results,
-    build_printing_programs,
-    build_program,
-    build_sleeping_program,
-    get_stdouts,
-    submit,
-    wait_until,
-)
+from tests.queue.sample_programs import build_printing_programs, build_program, build_sleeping_program
+from tests.queue.submit_and_wait import act_as, await_job, await_outputs, await_results, get_stdouts, submit, wait_until
 from tests.worker_processes import WorkerProcesses
 
 MANY = 100_000

@@ -22,7 +22,8 @@ from sandbox.schema import ExecuteRequest, VerifyRequest
 from sandbox.schema.gpu import GenerateRequest, GpuKind
 from sandbox.service import Service, Ticket
 from tests.api.threaded_server import serve_in_thread
-from tests.queue.submit_and_wait import act_as, await_job, build_printing_programs, get_stdouts, submit
+from tests.queue.sample_programs import build_printing_programs
+from tests.queue.submit_and_wait import act_as, await_job, get_stdouts, submit
 from tests.worker_processes import WorkerProcesses
 
 Body = dict[str, Any]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -18,18 +19,10 @@ from sandbox.queue import redis_keys
 from sandbox.queue.sender import BATCHES_PER_WORKER
 from sandbox.schema import ExecuteRequest, JobStatus
 from sandbox.service import Service
-from tests.queue.submit_and_wait import (
-    await_job,
-    await_outputs,
-    await_results,
-    build_printing_programs,
-    build_program,
-    build_sleeping_program,
-    get_stdouts,
-    submit,
-    wait_until,
-)
+from tests.queue.sample_programs import build_printing_programs, build_program, build_sleeping_program
+from tests.queue.submit_and_wait import await_job, await_outputs, await_results, get_stdouts, submit, wait_until
 from tests.redis_server import RedisServer
+from tests.running_service import run_service
 from tests.worker_processes import WorkerProcesses
 
 TAKEN_ONCE = "import uuid; print(uuid.uuid4())"
@@ -194,14 +187,18 @@ def own_settings(own_server: RedisServer, own_home: Path) -> QueueSettings:
     return QueueSettings(home=own_home, redis_url=own_server.build_url())
 
 
+@pytest.fixture
+def own_service(own_settings: QueueSettings) -> Iterator[Service]:
+    with run_service(own_settings) as service:
+        yield service
+
+
 def test_an_accepted_job_survives_a_crash_of_redis(
-    images: dict[str, str], own_server: RedisServer, own_settings: QueueSettings
+    images: dict[str, str], own_server: RedisServer, own_settings: QueueSettings, own_service: Service
 ) -> None:
     assert images
-    service = Service(own_settings)
-    service.start()
-    ticket = submit(service, build_printing_programs(range(5)), batch=True, durable=True)
-    service.close()
+    ticket = submit(own_service, build_printing_programs(range(5)), batch=True, durable=True)
+    own_service.close()
     own_server.kill()
     own_server.start()
     reopened = Service(own_settings)
@@ -213,21 +210,20 @@ def test_an_accepted_job_survives_a_crash_of_redis(
 
 
 def test_workers_and_clients_survive_a_crash_of_redis_during_a_run(
-    images: dict[str, str], own_server: RedisServer, own_settings: QueueSettings
+    images: dict[str, str], own_server: RedisServer, own_settings: QueueSettings, own_service: Service
 ) -> None:
     assert images
-    service = Service(own_settings)
-    service.start()
     with WorkerProcesses(own_settings, 115) as worker_processes:
         worker_processes.start()
-        kept = submit(service, [build_sleeping_program(1.0, number) for number in range(3)], batch=True, durable=True)
-        wait_until(lambda: service.get_job(kept.id).status is JobStatus.RUNNING, "it runs")
+        kept = submit(
+            own_service, [build_sleeping_program(1.0, number) for number in range(3)], batch=True, durable=True
+        )
+        wait_until(lambda: own_service.get_job(kept.id).status is JobStatus.RUNNING, "it runs")
         own_server.kill()
         time.sleep(1.0)
         own_server.start()
-        assert get_stdouts(await_job(service, kept.id)) == ["0", "1", "2"]
-        assert await_outputs(submit(service, build_printing_programs([5]))) == ["5"]
-    service.close()
+        assert get_stdouts(await_job(own_service, kept.id)) == ["0", "1", "2"]
+        assert await_outputs(submit(own_service, build_printing_programs([5]))) == ["5"]
 
 
 def test_without_redis_a_submission_is_refused_with_the_reason(

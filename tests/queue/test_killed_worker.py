@@ -12,16 +12,8 @@ from sandbox.box.docker.engine import HOME_LABEL
 from sandbox.config import QueueSettings
 from sandbox.queue import redis_keys
 from sandbox.service import Service
-from tests.queue.submit_and_wait import (
-    await_job,
-    await_outputs,
-    await_results,
-    build_printing_programs,
-    build_sleeping_program,
-    get_stdouts,
-    submit,
-    wait_until,
-)
+from tests.queue.sample_programs import build_printing_programs, build_sleeping_program
+from tests.queue.submit_and_wait import await_job, await_outputs, await_results, get_stdouts, submit, wait_until
 from tests.worker_processes import WorkerProcesses
 
 WITHIN_S = 10.0

@@ -16,16 +16,8 @@ from sandbox.queue.job_batch import JobBatch
 from sandbox.queue.sender import BATCHES_PER_WORKER, MAX_BATCH_ITEMS, WORKER_COUNT_INTERVAL_S
 from sandbox.schema import Lane
 from sandbox.service import Service
-from tests.queue.submit_and_wait import (
-    await_job,
-    await_outputs,
-    build_printing_programs,
-    build_program,
-    build_sleeping_program,
-    get_stdouts,
-    submit,
-    wait_until,
-)
+from tests.queue.sample_programs import build_printing_programs, build_program, build_sleeping_program
+from tests.queue.submit_and_wait import await_job, await_outputs, get_stdouts, submit, wait_until
 from tests.worker_processes import WorkerProcesses
 
 

@@ -21,7 +21,7 @@ from sandbox.client import Client
 from sandbox.queue import connection
 from sandbox.queue.connection import hide_password
 from sandbox.schema import Job, JobStatus
-from tests.processes.test_up import ROOT, build_environment, find_free_port
+from tests.processes.sandbox_command import ROOT, build_environment, find_free_port
 from tests.queue.submit_and_wait import TIMEOUT_S, wait_until
 from tests.redis_server import RedisServer
 

@@ -16,15 +16,8 @@ from sandbox.schema import JobStatus, Lane
 from sandbox.service import Service
 from sandbox.worker.retry import ENGINE_TIMEOUT_S
 from tests.engine_socket import EngineSocket
-from tests.queue.submit_and_wait import (
-    await_job,
-    await_outputs,
-    build_printing_programs,
-    build_program,
-    get_stdouts,
-    submit,
-    wait_until,
-)
+from tests.queue.sample_programs import build_printing_programs, build_program
+from tests.queue.submit_and_wait import await_job, await_outputs, get_stdouts, submit, wait_until
 from tests.worker_processes import WorkerProcesses
 
 SLACK_S = 15.0  # for a busy machine and one heartbeat per second
@@ -203,7 +196,7 @@ def test_a_missing_image_fails_only_its_own_language(
     assert images
     hidden = (
         "from sandbox.box.docker import engine; tag = engine.compute_image_tag; "
-        "engine.compute_image_tag = lambda name: 'no-such-image:1' if name == 'native' else tag(name); "
+        "engine.compute_image_tag = lambda name: 'no-such-image:1' if name == 'cpp' else tag(name); "
     )
     with WorkerProcesses(settings, SLOTS) as worker_processes:
         worker_processes.prelude = hidden
@@ -235,16 +228,14 @@ def test_a_language_that_no_worker_has_is_refused_with_the_command_to_install_it
     with WorkerProcesses(settings, SLOTS) as worker_processes:
         worker_processes.prelude = (
             "from sandbox.box.docker import images; tag = images.compute_image_tag; "
-            "images.compute_image_tag = lambda name: 'no-such-image:1' if name == 'native' else tag(name); "
+            "images.compute_image_tag = lambda name: 'no-such-image:1' if name == 'cpp' else tag(name); "
         )
         worker_processes.start()
         wait_until(lambda: "cpp" in service.get_missing_languages(), "the worker has told what it lacks")
         assert {"c", "cpp", "cpp17", "cpp20"} <= service.get_missing_languages()
         assert not {"python", "bash", "javascript"} & service.get_missing_languages()
         cpp = build_program("int main() {}").model_copy(update={"language": "c++"})
-        with pytest.raises(
-            LanguageNotInstalled, match="cpp is not installed: run `sandbox images build native`"
-        ) as one:
+        with pytest.raises(LanguageNotInstalled, match="cpp is not installed: run `sandbox images build cpp`") as one:
             submit(service, [cpp])
         assert one.value.field == "language"
         with pytest.raises(LanguageNotInstalled) as several:

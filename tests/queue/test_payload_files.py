@@ -18,7 +18,8 @@ from sandbox.runner.contract import FileSpan
 from sandbox.schema import ExecuteRequest, TestCase, VerifyRequest, VerifyResult
 from sandbox.schema.checkers import ExactChecker
 from sandbox.service import Service
-from tests.queue.submit_and_wait import await_results, build_sleeping_program, submit, wait_until
+from tests.queue.sample_programs import build_sleeping_program
+from tests.queue.submit_and_wait import await_results, submit, wait_until
 from tests.worker_processes import WorkerProcesses
 
 TEXT = "Größe, 数, \\n and \n\0 " * (MIN_PAYLOAD_CHARS // 8)

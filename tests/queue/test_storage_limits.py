@@ -22,18 +22,10 @@ from sandbox.schema.gpu import GenerateRequest, GpuKind
 from sandbox.schema.reward import TaskSet
 from sandbox.service import Service
 from tests.api.threaded_server import serve_in_thread
-from tests.queue.submit_and_wait import (
-    act_as,
-    await_job,
-    await_outputs,
-    await_results,
-    build_printing_programs,
-    build_program,
-    build_sleeping_program,
-    submit,
-    wait_until,
-)
+from tests.queue.sample_programs import build_printing_programs, build_program, build_sleeping_program
+from tests.queue.submit_and_wait import act_as, await_job, await_outputs, await_results, submit, wait_until
 from tests.redis_server import RedisServer
+from tests.running_service import run_service
 from tests.worker_processes import WorkerProcesses
 
 MB = 1 << 20
@@ -174,10 +166,8 @@ def own_settings(own_server: RedisServer, own_home: Path) -> QueueSettings:
 @pytest.fixture
 def small(small_redis: Redis, own_settings: QueueSettings) -> Iterator[Service]:
     assert small_redis.ping()
-    service = Service(own_settings)
-    service.start()
-    yield service
-    service.close()
+    with run_service(own_settings) as service:
+        yield service
 
 
 def fill_redis(redis: Redis, fraction: float) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from hashlib import sha256
 
 import pytest
@@ -13,10 +12,8 @@ from sandbox.errors import BadRequest, NotFound
 from sandbox.queue import redis_keys
 from sandbox.queue.task_sets import TaskSets
 from sandbox.schema import TestCase
-from tests.redis_server import RedisServer
 
 TTL_S = 100
-DATABASE = 13
 BODY = json.dumps(
     {
         "tasks": {
@@ -26,14 +23,6 @@ BODY = json.dumps(
     }
 ).encode()
 SET = sha256(BODY).hexdigest()
-
-
-@pytest.fixture
-def redis(redis_server: RedisServer) -> Iterator[Redis]:
-    client = redis_server.connect(DATABASE)
-    client.flushdb()
-    yield client
-    client.close()
 
 
 @pytest.fixture

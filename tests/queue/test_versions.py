@@ -12,14 +12,8 @@ from sandbox.queue.submission import Submission
 from sandbox.schema import VerifyRequest
 from sandbox.service import Service
 from tests import worker_processes as processes_module
-from tests.queue.submit_and_wait import (
-    await_job,
-    await_outputs,
-    build_printing_programs,
-    get_stdouts,
-    submit,
-    wait_until,
-)
+from tests.queue.sample_programs import build_printing_programs
+from tests.queue.submit_and_wait import await_job, await_outputs, get_stdouts, submit, wait_until
 from tests.worker_processes import WorkerProcesses
 
 ITEM = b'{"submission":"s","submitted_at":1.0,"execute":{"language":"python","code":""}}'

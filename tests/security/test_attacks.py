@@ -57,7 +57,7 @@ class AttackEnvironment(Protocol):
 class DockerAttackEnvironment:
     def __init__(self, home: Path, client: docker.DockerClient) -> None:
         self._client = client
-        ensure_images(client, ("python", "native"), lambda line: None)
+        ensure_images(client, ("python", "cpp"), lambda line: None)
         self._home = home
         self._ids: set[str] = set()
         self.engine: Engine = DockerEngine(WorkerSettings(home=home), slot=SLOT)

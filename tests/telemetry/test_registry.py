@@ -18,6 +18,7 @@ import pytest
 from sandbox.telemetry import definitions, process_files
 from sandbox.telemetry.registry import Exposition, MetricsRegistry
 from sandbox.telemetry.server import build_server
+from tests.http_servers import serve_http
 
 ROOT = Path(__file__).resolve().parents[2]
 PROCESS = """
@@ -150,13 +151,8 @@ def test_a_folder_that_cannot_be_written_leaves_a_process_with_its_own_metrics(t
 
 
 def test_a_host_without_an_api_shows_the_metrics_of_its_workers(tmp_path: Path) -> None:
-    with run_counting_process(tmp_path, "worker-0"), build_server(tmp_path, "127.0.0.1", 0) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        url = f"http://127.0.0.1:{server.server_address[1]}"
+    with run_counting_process(tmp_path, "worker-0"), serve_http(build_server(tmp_path, "127.0.0.1", 0)) as url:
         found, missing = httpx.get(f"{url}/metrics", trust_env=False), httpx.get(url, trust_env=False)
-        server.shutdown()
-        thread.join()
     assert 'sandbox_slots{role="slot",state="busy"} 1.0' in found.text
     assert found.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
     assert missing.status_code == 404

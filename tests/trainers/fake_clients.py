@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from sandbox.rewards.plan import build_plan
+from sandbox.rewards.plan import RewardPlan, build_plan
 from sandbox.rewards.scoring import score_results
 from sandbox.runner.contract import Verdict
 from sandbox.schema import TestCase, TestResult, VerifyRequest, VerifyResult
 from sandbox.schema.reward import RewardRequest, RewardResult, Task
+
+TESTS = [{"input": "", "output": "42"}, {"input": "", "output": "43"}]
 
 JudgeRule = Callable[[VerifyRequest], list[Verdict]]
 
@@ -39,6 +41,15 @@ def judge_by_echo(request: VerifyRequest) -> list[Verdict]:
 def encode_result(verdicts: Sequence[Verdict]) -> bytes:
     """Build a result with these verdicts on its tests, as a worker writes it."""
     return build_result(verdicts).model_dump_json().encode()
+
+
+def score_by_echo(plan: RewardPlan) -> RewardResult:
+    """Score the programs of a plan by `judge_by_echo`."""
+    return score_results(plan, [encode_result(judge_by_echo(program)) for program in plan.programs])
+
+
+def compute_echo_rewards(request: RewardRequest) -> RewardResult:
+    return score_by_echo(build_plan(request))
 
 
 class FakeClient:

@@ -18,7 +18,6 @@ from sandbox.rewards.plan import build_plan
 from sandbox.rewards.scoring import score_results
 from sandbox.runner.contract import Status, Verdict
 from sandbox.schema import ExecuteRequest, ExecuteResult, Lane
-from sandbox.schema.reward import RewardRequest, RewardResult
 from sandbox.trainers.areal_reward import areal_reward, functioncall_answer, functioncall_request
 from sandbox.trainers.open_r1_reward import SandboxProvider, open_r1_reward
 from sandbox.trainers.openrlhf_reward import openrlhf_answer, openrlhf_request, openrlhf_reward
@@ -27,23 +26,18 @@ from sandbox.trainers.trl_reward import trl_async_reward, trl_reward
 from sandbox.trainers.verifiers_rubric import verifiers_reward, verifiers_rollout_reward
 from sandbox.trainers.verl_reward import compute_score, compute_score_batch
 from tests.trainers.fake_clients import (
+    TESTS,
     FakeAsyncClient,
     FakeClient,
     build_result,
-    encode_result,
+    compute_echo_rewards,
     fail_every_test,
     fence_code,
     judge_by_echo,
 )
 
-TESTS = [{"input": "", "output": "42"}, {"input": "", "output": "43"}]
 GROUND_TRUTH = json.dumps({"inputs": ["", ""], "outputs": ["42", "43"]})
 GOOD = fence_code("# 42")
-
-
-def compute_echo_rewards(request: RewardRequest) -> RewardResult:
-    plan = build_plan(request)
-    return score_results(plan, [encode_result(judge_by_echo(program)) for program in plan.programs])
 
 
 # TRL: keyword arguments only, columns repeated for every completion, None for a sample to drop.

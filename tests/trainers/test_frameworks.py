@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from loadtest.temporary_service import find_free_port
 from sandbox.api.app import create_app
 from sandbox.config import ApiSettings, GpuSettings
 from sandbox.errors import QueueFull
@@ -22,8 +21,9 @@ from sandbox.schema.gpu import GrpoRequest
 from sandbox.service import Service
 from tests.api.fake_service import FakeService
 from tests.api.threaded_server import serve_in_thread
-from tests.conftest import skip_or_fail
-from tests.virtualenvs import TRL, VERIFIERS, VERL, CannotInstall, Virtualenv, build_environment, ensure_python
+from tests.conftest import require_python
+from tests.processes.sandbox_command import find_free_port
+from tests.virtualenvs import TRL, VERIFIERS, VERL, Virtualenv, build_environment
 
 pytestmark = [pytest.mark.frameworks, pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -163,10 +163,7 @@ def url(live_service: Service, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 def run_script(environment: Virtualenv, script: str, *arguments: str) -> Any:
     """Run a script and return its last line of output, parsed as JSON."""
-    try:
-        python = ensure_python(environment)
-    except CannotInstall as error:
-        skip_or_fail(str(error))
+    python = require_python(environment)
     command = [str(python), "-c", script, *arguments]
     ended = subprocess.run(command, env=build_environment(), capture_output=True, text=True, timeout=300)
     assert ended.returncode == 0, ended.stderr[-4000:]
@@ -197,10 +194,7 @@ OUTAGE_S = 30.0
 
 @contextmanager
 def start_two_steps(url: str, directory: Path, **options: Any) -> Iterator[subprocess.Popen[str]]:
-    try:
-        python = ensure_python(TRL)
-    except CannotInstall as error:
-        skip_or_fail(str(error))
+    python = require_python(TRL)
     command = [str(python), "-c", TWO_STEPS_SCRIPT, url, str(directory), json.dumps(options)]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, env=build_environment(), stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:

@@ -30,16 +30,15 @@ from sandbox.trainers.function import (
 from sandbox.trainers.group import fill_with_mean
 from sandbox.trainers.lazy_clients import LazyAsyncClient, LazyClient
 from tests.trainers.fake_clients import (
+    TESTS,
     FakeAsyncClient,
     FakeClient,
     build_result,
-    encode_result,
     fail_every_test,
     fence_code,
     judge_by_echo,
+    score_by_echo,
 )
-
-TESTS = [{"input": "", "output": "42"}, {"input": "", "output": "43"}]
 
 
 def test_a_batch_is_one_request_in_the_rl_lane() -> None:
@@ -342,7 +341,7 @@ def test_a_task_that_is_not_registered_leaves_its_own_row_without_a_reward() -> 
     names = ["0" * 64 + name for name in ("/y", "/x", "/x", "/z", "/y")]
     body = RewardRequest(completions=[fence_code("# 42")] * 5, tasks=names)
     plan = build_plan(body, lookup)
-    result = score_results(plan, [encode_result(judge_by_echo(program)) for program in plan.programs])
+    result = score_by_echo(plan)
     assert result.rewards == [None, 1.0, 1.0, None, None]
     assert names[3] in result.details[3].message
     with pytest.raises(NotFound):
@@ -370,7 +369,7 @@ CASES = [{"stdin": "", "expected": "42"}, {"stdin": "", "expected": "43"}]
 def test_tests_are_one_list_for_each_completion_or_one_for_all() -> None:
     for tests in ([CASES], [CASES, CASES]):
         plan = build_plan(build_request(tests=tests, policy="fraction"))
-        result = score_results(plan, [encode_result(judge_by_echo(program)) for program in plan.programs])
+        result = score_by_echo(plan)
         assert result.rewards == [0.5, 0.0]
         assert [detail.answered for detail in result.details] == [True, False]
         assert [detail.total for detail in result.details] == [2, 2]
@@ -397,7 +396,7 @@ def test_registered_tasks_stand_in_for_tests_and_have_the_last_word() -> None:
     assert asked == ["a" * 64 + "/sum"]
     assert (plan.programs[0].language, plan.programs[0].checker.type) == ("cpp", "exact")
     assert plan.programs[0].limits.memory_mb == 99
-    assert score_results(plan, [encode_result(judge_by_echo(program)) for program in plan.programs]).rewards == [
+    assert score_by_echo(plan).rewards == [
         0.75,
         0.75,
     ]

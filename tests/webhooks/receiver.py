@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from tests.http_servers import serve_http
+
 TIMEOUT_S = 60.0
 
 
@@ -86,13 +88,8 @@ def run_receiver() -> Iterator[Receiver]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    receiver.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    try:
-        yield receiver
-    finally:
-        receiver.hold.clear()
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with serve_http(server) as receiver.url:
+        try:
+            yield receiver
+        finally:
+            receiver.hold.clear()

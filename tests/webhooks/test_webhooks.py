@@ -29,8 +29,8 @@ from sandbox.service import Service
 from tests.api.threaded_server import serve_in_thread
 from tests.queue.submit_and_wait import wait_until
 from tests.redis_server import RedisServer
+from tests.running_service import run_service_with_workers
 from tests.webhooks.receiver import ReceivedRequest, Receiver, run_receiver
-from tests.worker_processes import WorkerProcesses
 
 ROOT = Path(__file__).resolve().parents[2]
 DATABASE = 5
@@ -51,10 +51,8 @@ BAD = {**GOOD, "code": "print(5)"}
 
 @pytest.fixture(scope="module")
 def redis(redis_server: RedisServer) -> Iterator[Redis]:
-    client = redis_server.connect(DATABASE)
-    client.flushdb()
-    yield client
-    client.close()
+    with redis_server.open_empty_database(DATABASE) as client:
+        yield client
 
 
 @pytest.fixture(scope="module")
@@ -72,12 +70,8 @@ def settings(redis: Redis, redis_server: RedisServer, tmp_path_factory: pytest.T
 def service(settings: ApiSettings, images: dict[str, str]) -> Iterator[Service]:
     """Yield a service with one worker."""
     assert images
-    service = Service(settings)
-    with WorkerProcesses(settings, FIRST_SLOT) as worker_processes:
-        worker_processes.start()
-        service.start()
+    with run_service_with_workers(settings, first_slot=FIRST_SLOT) as service:
         yield service
-        service.close()
     remove_boxes(settings.home)
 
 

@@ -47,15 +47,21 @@ def observer() -> RecordingObserver:
     return RecordingObserver()
 
 
+@pytest.fixture
+def tracer(observer: RecordingObserver) -> ItemTracer:
+    """Return a tracer that has just started an item."""
+    tracer = ItemTracer([observer], observer)
+    tracer.start_item(build_verify_item(), "rl")
+    return tracer
+
+
 def build_verify_item(language: str = "py") -> Item:
     tests = [{"stdin": "", "expected": ""}]
     request = VerifyRequest.model_validate({"language": language, "code": "", "tests": tests})
     return Item(submission="s", index=3, submitted_at=time.time() - 5, client="trainer", request="r-1", verify=request)
 
 
-def test_a_trace_records_the_time_of_each_phase(observer: RecordingObserver) -> None:
-    tracer = ItemTracer([observer], observer)
-    tracer.start_item(build_verify_item(), "rl")
+def test_a_trace_records_the_time_of_each_phase(observer: RecordingObserver, tracer: ItemTracer) -> None:
     began = time.monotonic()
     tracer.record_phase("box", began, began + 0.001)
     tracer.record_phase("compile", began + 0.001, began + 0.011)
@@ -75,9 +81,7 @@ def test_a_trace_records_the_time_of_each_phase(observer: RecordingObserver) -> 
     assert trace.queued_s == pytest.approx(5, abs=0.5)
 
 
-def test_the_time_of_two_parallel_boxes_counts_once(observer: RecordingObserver) -> None:
-    tracer = ItemTracer([observer], observer)
-    tracer.start_item(build_verify_item(), "rl")
+def test_the_time_of_two_parallel_boxes_counts_once(observer: RecordingObserver, tracer: ItemTracer) -> None:
     began = time.monotonic()
     tracer.record_phase("run", began, began + 0.030)
     tracer.record_phase("run", began + 0.005, began + 0.035)

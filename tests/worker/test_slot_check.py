@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -12,47 +11,20 @@ from redis import Redis
 
 from sandbox import languages
 from sandbox.box.docker.engine import DockerEngine, remove_boxes
-from sandbox.box.engine import BoxHandle, Engine
 from sandbox.box.slot import Slot
 from sandbox.config import QueueSettings, WorkerSettings
-from sandbox.errors import BoxError, CannotRun, EngineUnavailable, InfrastructureError
+from sandbox.errors import BoxError, CannotRun, EngineUnavailable
 from sandbox.queue import redis_keys
 from sandbox.service import Service
 from sandbox.worker import retry
 from sandbox.worker.retry import run_with_retries
 from sandbox.worker.slot_check import SlotCallbacks, SlotCheck, run_self_test
+from tests.box.wrapped_engine import FailingEngine, LateEngine
 from tests.queue.submit_and_wait import wait_until
 from tests.worker_processes import WorkerProcesses
 
 SLOT = 136
 PYTHON = languages.get_language("python")
-
-
-@dataclass
-class FailingEngine:
-    """Wraps a real engine, and raises the given errors instead of starting boxes of some images."""
-
-    engine: Engine
-    failures: dict[str, InfrastructureError] = field(default_factory=dict)
-    starts: int = 0
-
-    def start(self, image: str) -> BoxHandle:
-        self.starts += 1
-        if image in self.failures:
-            raise self.failures[image]
-        return self.engine.start(image)
-
-    def lacks_image(self, image: str) -> bool:
-        return False
-
-    def lacks(self, tool: str) -> bool:
-        return False
-
-    def list_missing_isolation(self) -> list[str]:
-        return []
-
-    def close(self) -> None:
-        self.engine.close()
 
 
 @pytest.fixture
@@ -107,26 +79,19 @@ def test_an_image_that_does_not_start_does_not_affect_the_others(
     check = _build_check(slot, [])
     assert check.ensure_ready()
     for failure in (EngineUnavailable("image gone"), BoxError("engine gone")):
-        engine.failures["native"] = failure
+        engine.failures["cpp"] = failure
         with pytest.raises(CannotRun, match="gone"):
             run_with_retries(slot, languages.get_language("cpp"), lambda box: None)
         assert check.ensure_ready()
         assert slot.list_box_keys() == ["python"]
         waiting = check.describe_wait()
         assert waiting is not None
-        assert (waiting["image"], waiting["serves"]) == ("native", True)
+        assert (waiting["image"], waiting["serves"]) == ("cpp", True)
         assert waiting["only_image"] is isinstance(failure, EngineUnavailable)
 
 
 def test_failures_to_start_a_box_do_not_count_as_tries_of_the_program(slot: Slot, engine: FailingEngine) -> None:
-    class Flaky(FailingEngine):
-        def start(self, image: str) -> BoxHandle:
-            self.starts += 1
-            if self.starts < 5:
-                raise BoxError("not yet")
-            return self.engine.start(image)
-
-    flaky = Flaky(engine)
+    flaky = LateEngine(engine, failing_starts=4, error=BoxError("not yet"))
     patient = Slot(flaky, 1_000, 1_000.0)
     assert run_with_retries(patient, PYTHON, lambda box: "ran") == "ran"
     assert flaky.starts == 5

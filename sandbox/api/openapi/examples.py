@@ -86,7 +86,7 @@ _LIVE_SLOT = {
     "since": 1795403496.1,
     "running": _RUNNING_ITEM,
     "done": 1917,
-    "boxes": ["native", "python"],
+    "boxes": ["cpp", "python"],
 }
 _LIVE_LANE = {"name": "rl", "queued": 12, "oldest_s": 0.8}
 _LIVE_SECOND = {"at": 1795403495, "verdicts": {"accepted": 41, "wrong_answer": 23}}

@@ -34,8 +34,9 @@ from sandbox.box.docker.engine_client import (
 )
 from sandbox.errors import EngineUnavailable
 
-IMAGES = ("native", "python", "web")  # the fastest to build comes first
-ON_DEMAND_IMAGES = ("jvm", "compiled", "more")  # large and often not needed: built only on explicit request
+IMAGES = ("cpp", "python", "js")  # the fastest to build comes first
+ON_DEMAND_IMAGES = ("jvm", "compiled", "scripting")  # large and often not needed: built only on explicit request
+FORMER_NAMES = {"native": "cpp", "web": "js", "more": "scripting"}  # `sandbox images build` accepts them too
 SHARED_STAGES = ("foundation", "runner")  # of images/base: all images start from the first and copy the second
 
 _BUILD_TIMEOUT_S = 900
@@ -113,7 +114,7 @@ def _read_context(name: str) -> dict[str, bytes]:
     base = _find_images_folder() / "base"
     folder = base if name in SHARED_STAGES else base.with_name(name)
     files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
-    files["base/Dockerfile"] = base / "Dockerfile"
+    files |= {f"base/{path.name}": path for path in base.iterdir() if path.is_file()}
     for path in (
         _PACKAGE / "__init__.py",
         *(_PACKAGE / "runner").rglob("*.py"),
@@ -209,9 +210,10 @@ def _build_image_error(tag: str, failure: str, log: list[str]) -> EngineUnavaila
 
 def _remove_predecessors(client: docker.DockerClient, name: str, tag: str) -> None:
     """Remove older builds but keep one, because a service that has not restarted may still start boxes from it."""
-    repository = f"sandbox-{name}"
+    repositories = [f"sandbox-{each}" for each in (name, *(old for old, new in FORMER_NAMES.items() if new == name))]
     with translate_engine_errors("list the images"):
-        older = [image for image in client.api.images(name=repository) if tag not in (image["RepoTags"] or ())]
+        found = {image["Id"]: image for one in repositories for image in client.api.images(name=one)}
+    older = [image for image in found.values() if tag not in (image["RepoTags"] or ())]
     older.sort(key=lambda image: int(image["Created"]), reverse=True)
     for image in older[_PREDECESSORS_TO_KEEP:]:
         for old_tag in image["RepoTags"] or ():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from sandbox.gpu.serving.engine import RemoteEngine
 from sandbox.llm import model_client
 from sandbox.llm.retry import MAX_RETRY_AFTER_S, compute_pause_s, parse_retry_after_s
 from sandbox.schema.gpu import Sampling
+from tests.http_servers import serve_http
 
 GOOD = {"choices": [{"index": 0, "text": "done", "finish_reason": "stop"}], "usage": {"completion_tokens": 1}}
 
@@ -52,15 +52,8 @@ class RefusingService:
             def log_message(self, *_: object) -> None:
                 """Do not log requests."""
 
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}/v1"
-        finally:
-            server.shutdown()
-            thread.join()
-            server.server_close()
+        with serve_http(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as url:
+            yield f"{url}/v1"
 
 
 @pytest.fixture(autouse=True)

@@ -21,10 +21,10 @@ from sandbox.gpu.training.toy_tasks import generate_tasks
 from sandbox.schema import JobStatus
 from sandbox.schema.gpu import GpuJob
 from sandbox.synth.training_loop import STEPS
-from tests.conftest import skip_or_fail
+from tests.conftest import require_python
 from tests.gpu.conftest import GpuHost
 from tests.synth.scripted_model import ScriptedModel, serve_scripted_model
-from tests.virtualenvs import ROOT, TRL, CannotInstall, build_environment, ensure_python
+from tests.virtualenvs import ROOT, TRL, build_environment
 
 pytestmark = [pytest.mark.frameworks, pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -70,10 +70,7 @@ train_sft.main(JobDir(folder))
 
 @pytest.fixture(scope="module")
 def trl() -> Path:
-    try:
-        return ensure_python(TRL)
-    except CannotInstall as error:
-        skip_or_fail(str(error))
+    return require_python(TRL)
 
 
 @pytest.fixture(scope="module")

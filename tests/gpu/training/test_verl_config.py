@@ -16,7 +16,7 @@ from sandbox.gpu.training.toy_tasks import generate_tasks
 from sandbox.gpu.training.verl_config import OVERRIDES_FILE, format_hydra_value, prepare_verl_command
 from sandbox.schema.gpu import GrpoRequest
 from tests import virtualenvs
-from tests.conftest import skip_or_fail
+from tests.conftest import require_python
 
 REWARD_FUNCTION_KEY = "reward.custom_reward_function"
 # Strings with a special meaning in Hydra's or OmegaConf's grammar.
@@ -141,10 +141,7 @@ def test_a_data_set_without_tasks_is_refused(tmp_path: Path, lines: str) -> None
 @pytest.mark.frameworks
 def test_verls_own_configuration_takes_every_override_as_it_was_meant(tmp_path: Path) -> None:
     """Let Hydra compose it: an unknown name without a plus is an error, and so is a known name with one."""
-    try:
-        python = virtualenvs.ensure_python(virtualenvs.VERL)
-    except virtualenvs.CannotInstall as error:
-        skip_or_fail(str(error))
+    python = require_python(virtualenvs.VERL)
     code = "import sys\nprint(\"${x}\", '\\d')\nsys.exit(0)\\"
     checker = {"type": "program", "language": "python", "code": code}
     job_dir = prepare_job(tmp_path, checker=checker, settings={"trainer.nnodes": 2})
