@@ -39,7 +39,7 @@ class VoteInput(ProgramInput):
     )
 
 
-def _expand_stdin(value: Any) -> Any:
+def expand_stdin(value: Any) -> Any:
     return {"stdin": value} if isinstance(value, str) else value
 
 
@@ -101,7 +101,7 @@ class VoteRequest(WireModel):
     )
 
     candidates: list[Candidate] = Field(min_length=1, max_length=MAX_CANDIDATES)
-    inputs: list[Annotated[VoteInput, BeforeValidator(_expand_stdin, json_schema_input_type=str | VoteInput)]] = Field(
+    inputs: list[Annotated[VoteInput, BeforeValidator(expand_stdin, json_schema_input_type=str | VoteInput)]] = Field(
         min_length=1, max_length=MAX_INPUTS
     )
     checker: EquivalenceChecker | None = Field(
@@ -157,7 +157,7 @@ class VoteLabel(WireModel):
 
     @classmethod
     def from_label(cls, position: int, label: voting.Label, weight: float, held_out: bool) -> VoteLabel:
-        text, data = _decode_text(label.expected)
+        text, data = decode_text(label.expected)
         return cls(
             input=position,
             expected=text,
@@ -281,11 +281,11 @@ def _build_candidate(candidate_score: CandidateScore, same_as: int, compile_mess
 
 def _build_test(given: VoteInput, expected: bytes) -> TestCase:
     fields = given.model_dump(exclude={"weight"}, exclude_defaults=True)
-    text, data = _decode_text(expected)
+    text, data = decode_text(expected)
     return TestCase(**fields, expected="" if data is not None else text or "", expected_base64=data)
 
 
-def _decode_text(data: bytes | None) -> tuple[str | None, bytes | None]:
+def decode_text(data: bytes | None) -> tuple[str | None, bytes | None]:
     """Return bytes as text, and also as bytes if they are not valid UTF-8."""
     if data is None:
         return None, None

@@ -24,6 +24,8 @@ ROUTES = {
     ("post", "/execute/batch"),
     ("post", "/verify/batch"),
     ("post", "/verify/vote"),
+    ("post", "/verify/hack"),
+    ("post", "/verify/hack/batch"),
     ("post", "/reward"),
     ("put", "/tasks/{set_id}"),
     ("get", "/tasks/{set_id}"),
@@ -119,7 +121,19 @@ def test_every_example_is_what_its_model_takes(document: dict[str, Any]) -> None
             TypeAdapter(model).validate_json(json.dumps(example))
 
 
-@pytest.mark.parametrize("path", ["/execute", "/verify", "/execute/batch", "/verify/batch", "/verify/vote", "/reward"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/execute",
+        "/verify",
+        "/execute/batch",
+        "/verify/batch",
+        "/verify/vote",
+        "/verify/hack",
+        "/verify/hack/batch",
+        "/reward",
+    ],
+)
 async def test_every_request_example_is_served(http: httpx.AsyncClient, document: dict[str, Any], path: str) -> None:
     reference = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"]["$ref"]
     for example in document["components"]["schemas"][reference.rsplit("/", 1)[1]]["examples"]:
