@@ -203,7 +203,7 @@ def build_submit_call(
         hack_call = build_hack_batch_call(requests, "") if several else build_hack_call(requests, "")  # type: ignore[arg-type]
         path, body = hack_call.path, hack_call.body or b"{}"
     elif isinstance(requests, Sequence):
-        path, body = f"/{kind}/batch", _encode_requests(kind, requests)
+        path, body = f"/{kind}/batch", _encode_requests(kind, requests)  # type: ignore[arg-type]  # `kind` decides
     else:
         path, body = f"/{kind}", encode_request(kind, requests)  # type: ignore[arg-type]  # `kind` decides the type
     if callback:

@@ -9,7 +9,7 @@ from sandbox.api.openapi.documentation import document_batch_submission, documen
 from sandbox.api.request_parsing import parse_submission
 from sandbox.api.responses import build_json_response, submit_and_respond, submit_and_wait
 from sandbox.api.routes.webhooks import build_callback
-from sandbox.errors import InfrastructureError, SandboxError
+from sandbox.errors import BoxError, SandboxError
 from sandbox.queue.submission import Submission
 from sandbox.schema import (
     ExecuteBatchRequest,
@@ -74,7 +74,7 @@ async def hack(request: Request) -> Response:
         raise result
     decided = HackResult.model_validate_json(result)
     if decided.valid is None:
-        raise InfrastructureError(decided.message)
+        raise BoxError(decided.message)
     return build_json_response(result)
 
 
