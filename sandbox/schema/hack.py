@@ -21,7 +21,8 @@ from sandbox.schema.programs import (
     ProgramInput,
     reject_program_files,
 )
-from sandbox.schema.vote import DEFAULT_OUTPUT_KB, MAX_OUTPUT_KB, decode_text, expand_stdin
+from sandbox.schema.vote import DEFAULT_OUTPUT_KB, MAX_OUTPUT_KB, expand_stdin
+from sandbox.schema.vote_label import decode_text
 from sandbox.schema.wire import MAX_CODE_CHARS, LimitsRequest, WireModel
 from sandbox.verify.hacks import HackDecision, HackReason
 
