@@ -116,8 +116,8 @@ class AttackedBox:
     def _run(self, attack: Attack, program: bytes, branch: int) -> Answer:
         run = attack.build_run()
         limits = {
-            "cpu_time_s": run.limits.cpu_time_s,
-            "wall_time_s": run.limits.effective_wall_time_s,
+            "cpu_time_s": run.limits.cpu_time_s or 1.0,
+            "wall_time_s": run.limits.wall_time_s or 2.0,
             "output_kb": run.limits.output_kb,
         }
         stdin = run.stdin.decode(errors="replace")
