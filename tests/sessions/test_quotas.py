@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from sandbox.api.app import create_app
-from sandbox.api.auth import generate_key
+from sandbox.api.keyring import generate_key
 from sandbox.config import ApiSettings
 from sandbox.errors import SessionQuotaExceeded
 from sandbox.queue import redis_keys
@@ -43,7 +43,7 @@ def keys(settings: ApiSettings, hosts: SessionHosts) -> Iterator[Keys]:
     limited = settings.model_copy(update={"api_keys": entries, "key_max_sessions": MAX_SESSIONS})
     with serve_in_thread(create_app(limited)) as url:
         clients = [
-            httpx.Client(base_url=url, headers={"Authorization": f"Bearer {key.secret}"}, timeout=60)
+            httpx.Client(base_url=url, headers={"Authorization": f"Bearer {key.key}"}, timeout=60)
             for key in (FIRST, SECOND, ADMIN)
         ]
         yield Keys(*clients)
