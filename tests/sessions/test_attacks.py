@@ -34,6 +34,7 @@ MEANT = {
     "reading/stdin_of_the_next.py": "it reads the stdin of its own second call",
     "staying/bytecode_beside_the_program.py": "a session keeps its own files",
     "staying/files_everywhere.py": "a session's directory is its own",
+    "staying/replace_own_executable.c": "the program is a file of its own session",
     "staying/work_directory_swap.py": "a session's directory is its own",
 }
 COMPILE_ALL = (

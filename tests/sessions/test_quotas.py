@@ -90,7 +90,7 @@ def test_forks_count(keys: Keys) -> None:
 def test_a_fork_that_fails_is_not_counted(keys: Keys) -> None:
     response = keys.first.post("/sessions", json={"replay": True})
     session = response.json()["id"]
-    assert keys.first.post(f"/sessions/{session}/fork", json={}).status_code == 400
+    assert keys.first.post(f"/sessions/{session}/fork", json={}).status_code == 422
     close_session(keys.first, open_session(keys.first))
     close_session(keys.first, session)
 
