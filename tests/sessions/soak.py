@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import random
 import tempfile
 import threading
@@ -14,7 +15,8 @@ import docker
 
 from sandbox.api.app import create_app
 from sandbox.box.docker.engine import HOME_LABEL
-from sandbox.client import Client, Session
+from sandbox.client import Client
+from sandbox.client.sync_session import Session
 from sandbox.config import ApiSettings
 from sandbox.errors import SandboxError, SessionEnded
 from sandbox.queue import redis_keys
@@ -23,6 +25,8 @@ from tests.api.threaded_server import serve_in_thread
 from tests.chaos.capacity import read_resident_mb
 from tests.redis_server import RedisServer
 from tests.sessions.session_hosts import SessionHosts
+
+logger = logging.getLogger(__name__)
 
 CLIENTS = 3
 PLACES = 8
@@ -99,9 +103,9 @@ def soak(minutes: float) -> list[str]:
                 time.sleep(minutes * 60 / SAMPLES)
                 host_mb.append(read_resident_mb(host.pid))
                 boxes = len(engine.containers.list(filters=label, ignore_removed=True))
-                print(
-                    dict(mixture.done), f"host {host_mb[-1]:.1f} MiB, {boxes} boxes, {redis.dbsize()} keys", flush=True
-                )  # noqa: T201
+                logger.info(
+                    "%s %s", dict(mixture.done), f"host {host_mb[-1]:.1f} MiB, {boxes} boxes, {redis.dbsize()} keys"
+                )
                 if boxes > 2 * (PLACES + 1):
                     grown.append(f"{boxes} boxes")
             mixture.stopped.set()
@@ -119,6 +123,8 @@ def soak(minutes: float) -> list[str]:
 
 
 if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=3.0)
     failures = soak(parser.parse_args().minutes)

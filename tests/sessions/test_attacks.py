@@ -15,6 +15,7 @@ from sandbox import languages
 from sandbox.box.box import Box
 from sandbox.box.docker.engine import DockerEngine
 from sandbox.runner.contract import Run, Status
+from sandbox.runner.frames import FrameError
 from tests.runner.session.session_box import Answer, SessionBox
 from tests.security.attack import GROUPS, Attack, load_attacks
 
@@ -102,10 +103,13 @@ class AttackedBox:
         self._branch += 1
         try:
             return self._attempt(attack, program, self._branch)
-        except (AssertionError, OSError, ValueError) as error:
+        except (AssertionError, OSError, ValueError, FrameError) as error:
+            out_of_memory = self.box.handle.ran_out_of_memory()
             self.close()
             self._start()
-            return [f"the box broke: {error!r}"[:600]]
+            self.losses.append(f"{attack.name}: the box broke: {error!r}"[:300])
+            # The session host tells every session of the box about it. Only memory, which they share, is a reason.
+            return [] if out_of_memory or "breaks" in attack.header else [f"the box broke: {error!r}"[:600]]
 
     def _attempt(self, attack: Attack, program: bytes, branch: int) -> list[str]:
         self.box.handle.begin_run()
