@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from sandbox.schema import ExecuteResult, Job, Lane, VerifyResult
+from sandbox.schema.hack import HackRequest
 from sandbox.schema.vote import VoteRequest
 from tests.api.fake_service import FakeService
 
@@ -54,7 +55,7 @@ async def test_the_service_gets_the_parsed_requests(http: httpx.AsyncClient, ser
     assert submitted.kind == path.split("/")[1]
     assert submitted.batch is path.endswith("batch")
     assert submitted.durable is False
-    codes = [request.code for request in submitted.requests if not isinstance(request, VoteRequest)]
+    codes = [request.code for request in submitted.requests if not isinstance(request, VoteRequest | HackRequest)]
     assert codes == ["print(1)", "print(2)"][: len(submitted.requests)]
 
 

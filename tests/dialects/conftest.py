@@ -12,6 +12,7 @@ import pytest
 from sandbox.api.app import create_app
 from sandbox.config import ApiSettings
 from sandbox.schema import VerifyRequest
+from sandbox.schema.hack import HackRequest
 from sandbox.schema.vote import VoteRequest
 from sandbox.service import Service, SubmissionRequest
 from tests.api.fake_service import FakeService
@@ -30,7 +31,7 @@ class ScriptedResults:
         self.compile_results: dict[str, dict[str, Any]] = {}
 
     def __call__(self, request: SubmissionRequest) -> dict[str, Any]:
-        assert not isinstance(request, VoteRequest)
+        assert not isinstance(request, VoteRequest | HackRequest)
         code = request.code.partition("\n")[2] if request.code.startswith(GRADER_IMPORTS) else request.code
         if isinstance(request, VerifyRequest):
             return self._build_verify_result(request, code)

@@ -185,7 +185,7 @@ def binaries(docker_client: docker.DockerClient, images: dict[str, str]) -> Iter
             if attack.path.suffix in (".c", ".cpp") and not is_left_out(attack):
                 shutil.copy(attack.path, folder / f"{group}-{attack.path.name}")
     docker_client.containers.run(
-        images["native"],
+        images["cpp"],
         ["-c", COMPILE_ALL],
         entrypoint="/bin/bash",
         remove=True,
