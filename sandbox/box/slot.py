@@ -47,10 +47,10 @@ class BoxWait:
 class Slot:
     """The boxes of one worker process, kept warm between programs.
 
-    `tag` tells the boxes lent from now on whose program they run. `stop_signal` ends the current run from another
+    `tag` identifies the current item to each box that the slot lends. `stop_signal` ends the current run from another
     thread: every use of a box then raises Cancelled until it is cleared. `starting_image` is the image of the box that
     is starting, or empty. `failed_box_key` is the key of the box that most recently failed to start. `repeated_failure`
-    says why started boxes repeatedly failed a program. Callers reset both.
+    says why started boxes repeatedly failed a program. Callers reset the last two.
     """
 
     def __init__(

@@ -59,7 +59,7 @@ def get_failure_log_level() -> int:
 
 
 def translate_redis_errors(query: Callable[Arguments, Answer]) -> Callable[Arguments, Answer]:
-    """Decorate a function so that it raises StorageFull or QueueUnavailable instead of an error of Redis."""
+    """Decorate a function so that it raises StorageFull or QueueUnavailable instead of a Redis error."""
 
     @wraps(query)
     def query_and_translate(*args: Arguments.args, **options: Arguments.kwargs) -> Answer:
