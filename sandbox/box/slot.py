@@ -94,7 +94,7 @@ class Slot:
         return [*self._engine.list_missing_isolation(), *sorted(self._missing_isolation)]
 
     def require_language(self, language: Language) -> None:
-        """Raise EngineUnavailable if the boxes cannot run the language, which is not a program's fault."""
+        """Raise EngineUnavailable if the boxes cannot run the language: the machine is at fault, not the program."""
         if command := self._find_missing_command(language):
             raise EngineUnavailable(
                 f"{language.name}: {command} is not on this machine; install it, or use the Docker engine"
