@@ -95,12 +95,19 @@ async def _wait_for_answer(calls: SessionCalls, pending: PendingCall) -> bytes |
 async def _reopen(calls: SessionCalls, session_id: str) -> None:
     """Rebuild a session on another host, or wait until somebody else has."""
     pending = await asyncio.to_thread(calls.reopen, session_id)
+    future = None if pending is None else asyncio.wrap_future(pending.future)
     try:
         async with asyncio.timeout(REOPEN_TIMEOUT_S):
-            if pending is not None:
-                decode_answer(await asyncio.wrap_future(pending.future))
-                return
-            while not await asyncio.to_thread(calls.has_living_host, session_id):  # noqa: ASYNC110 - Redis has the event
-                await asyncio.sleep(REOPEN_POLL_INTERVAL_S)
+            while not await asyncio.to_thread(calls.has_living_host, session_id):
+                if future is None:
+                    await asyncio.sleep(REOPEN_POLL_INTERVAL_S)
+                elif (await asyncio.wait({future}, timeout=HOST_CHECK_INTERVAL_S))[0]:
+                    decode_answer(future.result())
+                    return
+                if await asyncio.to_thread(calls.end_abandoned_reopen, session_id):
+                    return  # the host that rebuilt it died too; the caller asks again
     except TimeoutError:
         raise NoFreeSession("no host rebuilt the session in time", 2.0) from None
+    finally:
+        if pending is not None and future is not None and not future.done():
+            calls.forget(pending)

@@ -38,6 +38,7 @@ from sandbox.schema import (
 if TYPE_CHECKING:
     from sandbox.client.aio_session import AsyncSession
     from sandbox.schema.gpu import GpuJob, GpuPool, GpuRequest
+    from sandbox.schema.hack import HackRequest, HackResult
     from sandbox.schema.health import Readiness
     from sandbox.schema.live import LiveView
     from sandbox.schema.reward import RewardRequest, RewardResult, TaskSet, TaskSetInfo
@@ -155,6 +156,17 @@ class AsyncClient:
         """Run candidates on inputs; return the majority labels, the golden candidate and a labeled test set."""
         return await self._send(protocol.build_vote_call(request, idempotency_key))
 
+    async def hack(self, request: HackRequest | Mapping[str, Any], *, idempotency_key: str = "") -> HackResult:
+        """Return whether an input is valid and breaks the target; raise InfrastructureError if the service failed."""
+        return await self._send(protocol.build_hack_call(request, idempotency_key))
+
+    async def hack_batch(
+        self, requests: Sequence[HackRequest | Mapping[str, Any]], *, idempotency_key: str = ""
+    ) -> list[HackResult]:
+        """Judge many hacks; `breaks` is None where the service failed."""
+        answer = await self._send(protocol.build_hack_batch_call(requests, idempotency_key))
+        return answer.results
+
     async def reward(self, request: RewardRequest | Mapping[str, Any], *, idempotency_key: str = "") -> RewardResult:
         """Return the rewards of completions, in the same order; a reward is None if the service failed."""
         return await self._send(protocol.build_reward_call(request, idempotency_key))
@@ -188,7 +200,13 @@ class AsyncClient:
     async def submit(
         self,
         kind: SubmissionKind | Literal["reward"],
-        requests: Program | Submission | Sequence[Program | Submission] | RewardRequest | VoteRequest,
+        requests: Program
+        | Submission
+        | Sequence[Program | Submission]
+        | RewardRequest
+        | VoteRequest
+        | HackRequest
+        | Sequence[HackRequest],
         *,
         idempotency_key: str = "",
         callback_url: str = "",

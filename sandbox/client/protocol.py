@@ -29,6 +29,7 @@ from sandbox.schema.error_paths import format_dotted_path
 
 if TYPE_CHECKING:
     from sandbox.schema.gpu import GpuJob, GpuPool, GpuRequest
+    from sandbox.schema.hack import HackBatchResult, HackRequest, HackResult
     from sandbox.schema.health import Readiness
     from sandbox.schema.live import LiveView
     from sandbox.schema.reward import RewardRequest, RewardResult, TaskSet, TaskSetInfo
@@ -181,7 +182,13 @@ def build_callback_fields(requests: object, url: str, callback_for: str) -> dict
 
 def build_submit_call(
     kind: SubmissionKind | Literal["reward"],
-    requests: Program | Submission | Sequence[Program | Submission] | RewardRequest | VoteRequest,
+    requests: Program
+    | Submission
+    | Sequence[Program | Submission]
+    | RewardRequest
+    | VoteRequest
+    | HackRequest
+    | Sequence[HackRequest],
     key: str,
     callback: Mapping[str, str],
 ) -> ApiCall[Job]:
@@ -191,8 +198,12 @@ def build_submit_call(
         build = build_reward_call if kind == "reward" else build_vote_call
         call = build(requests, "")  # type: ignore[arg-type]  # `kind` decides the type
         path, body = call.path, call.body or b"{}"
+    elif kind == "hack":
+        several = isinstance(requests, Sequence)
+        hack_call = build_hack_batch_call(requests, "") if several else build_hack_call(requests, "")  # type: ignore[arg-type]
+        path, body = hack_call.path, hack_call.body or b"{}"
     elif isinstance(requests, Sequence):
-        path, body = f"/{kind}/batch", _encode_requests(kind, requests)
+        path, body = f"/{kind}/batch", _encode_requests(kind, requests)  # type: ignore[arg-type]  # `kind` decides
     else:
         path, body = f"/{kind}", encode_request(kind, requests)  # type: ignore[arg-type]  # `kind` decides the type
     if callback:
@@ -206,6 +217,19 @@ def build_vote_call(request: VoteRequest | Mapping[str, Any], key: str) -> ApiCa
     from sandbox.schema.vote import VoteRequest, VoteResult
 
     return ApiCall("POST", "/verify/vote", VoteResult, validate_and_encode(VoteRequest, request), build_headers(key))
+
+
+def build_hack_call(request: HackRequest | Mapping[str, Any], key: str) -> ApiCall[HackResult]:
+    from sandbox.schema.hack import HackRequest, HackResult
+
+    return ApiCall("POST", "/verify/hack", HackResult, validate_and_encode(HackRequest, request), build_headers(key))
+
+
+def build_hack_batch_call(requests: Sequence[HackRequest | Mapping[str, Any]], key: str) -> ApiCall[HackBatchResult]:
+    from sandbox.schema.hack import HackBatchResult, HackRequest
+
+    body = encode_batch(validate_and_encode(HackRequest, request) for request in requests)
+    return ApiCall("POST", "/verify/hack/batch", HackBatchResult, body, build_headers(key), item_count=len(requests))
 
 
 def build_reward_call(request: RewardRequest | Mapping[str, Any], key: str) -> ApiCall[RewardResult]:

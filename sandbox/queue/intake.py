@@ -24,6 +24,7 @@ from sandbox.queue.transit import ItemTransit, encode_item
 from sandbox.request_context import CURRENT_REQUEST_IDS, generate_id
 from sandbox.schema import ExecuteRequest, VerifyRequest
 from sandbox.schema.callbacks import Callback
+from sandbox.schema.hack import HackRequest
 from sandbox.schema.vote import VoteRequest
 
 EncodedItem = tuple[str, bytes]  # the id and the JSON
@@ -155,6 +156,7 @@ class Intake:
                 execute=request if isinstance(request, ExecuteRequest) else None,
                 verify=request if isinstance(request, VerifyRequest) else None,
                 vote=request if isinstance(request, VoteRequest) else None,
+                hack=request if isinstance(request, HackRequest) else None,
             )
             items.append((item.id, encode_item(item if stored else self._externalize(item))))
         return items

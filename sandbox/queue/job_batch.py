@@ -25,6 +25,7 @@ from sandbox.queue import fair_queue, redis_keys
 from sandbox.queue.rq_compat import build_job_fields
 from sandbox.request_context import generate_id
 from sandbox.schema import ExecuteRequest, Lane, VerifyRequest
+from sandbox.schema.hack import HackRequest
 from sandbox.schema.submissions import SubmissionKind
 from sandbox.schema.vote import VoteRequest
 
@@ -59,18 +60,21 @@ class Item(BaseModel):
     execute: ExecuteRequest | None = None
     verify: VerifyRequest | None = None
     vote: VoteRequest | None = None
+    hack: HackRequest | None = None
 
     @property
     def id(self) -> str:
         return self.submission if self.index is None else f"{self.submission}.{self.index}"
 
     @property
-    def work(self) -> ExecuteRequest | VerifyRequest | VoteRequest | None:
+    def work(self) -> ExecuteRequest | VerifyRequest | VoteRequest | HackRequest | None:
         """The item's request, or None if this version cannot read it."""
-        return self.verify or self.execute or self.vote
+        return self.verify or self.execute or self.vote or self.hack
 
     @property
     def kind(self) -> SubmissionKind:
+        if self.hack is not None:
+            return "hack"
         return "verify" if self.verify is not None else "execute" if self.execute is not None else "vote"
 
 

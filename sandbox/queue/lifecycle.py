@@ -15,6 +15,7 @@ from sandbox.box.observer import Cache, Phase
 from sandbox.errors import SandboxError
 from sandbox.queue.job_batch import Item
 from sandbox.queue.submission import Submission
+from sandbox.schema.hack import HackRequest
 from sandbox.schema.vote import VoteRequest
 
 logger = logging.getLogger(__name__)
@@ -122,9 +123,11 @@ class LifecycleLog(LifecycleObserver):
 
 
 def get_language(item: Item) -> str:
-    """Return the language as the client named it; for a vote, the languages of its candidates."""
+    """Return the language as the client named it: for a vote those of its candidates, for a hack the target's."""
     if isinstance(item.work, VoteRequest):
         return "+".join(sorted({candidate.language for candidate in item.work.candidates})[:3])
+    if isinstance(item.work, HackRequest):
+        return item.work.target.language
     return "" if item.work is None else item.work.language
 
 

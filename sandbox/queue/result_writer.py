@@ -196,7 +196,7 @@ class ResultWriter:
         large = [
             (at, item, result)
             for at, (item, result) in enumerate(self._to_store)
-            if len(result) > storage_limits.LARGE_RESULT_BYTES and item.kind != "vote"
+            if len(result) > storage_limits.LARGE_RESULT_BYTES and item.kind not in {"vote", "hack"}
         ]
         if not large:
             return

@@ -40,6 +40,10 @@ redis.call('RPUSH', KEYS[3] .. found[1], ARGV[3])
 return {'sent', found[1]}
 """
 
+# Delete a lock if it still has the holder that the caller has seen.
+_UNLOCK = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end"
+WANTED = b"1"  # a lock that no host has taken yet
+
 Found = TypeVar("Found")
 
 
@@ -124,13 +128,24 @@ class SessionCalls:
 
     def reopen(self, session_id: str) -> PendingCall | None:
         """Ask a host to rebuild a lost session from its journal. Returns None if another process has already asked."""
-        key = redis_keys.session_journal(session_id) + ":lock"
-        if not self._query(lambda: self._redis.set(key, "1", nx=True, ex=REOPEN_LOCK_S)):
+        key = _get_reopen_lock(session_id)
+        if not self._query(lambda: self._redis.set(key, WANTED, nx=True, ex=REOPEN_LOCK_S)):
             return None
         expires_at = time.time() + REOPEN_LOCK_S
         memory_mb = self.get(session_id).session.limits.memory_mb
         fields = {"do": "reopen", "session": session_id, "expires_at": expires_at, "memory_mb": memory_mb, "lock": key}
         return self._push_open(fields)
+
+    def end_abandoned_reopen(self, session_id: str) -> bool:
+        """Return whether nobody rebuilds a session. Frees the lock of a host that died while it did."""
+        key = _get_reopen_lock(session_id)
+        holder: bytes | None = self._query(lambda: self._redis.get(key))
+        if holder is None:
+            return True
+        if holder == WANTED or self.is_host_alive(holder.decode()):
+            return False
+        self._query(lambda: self._redis.eval(_UNLOCK, 1, key, holder))
+        return True
 
     def send(self, session_id: str, fields: Mapping[str, Any], on_part: OnPart | None = None) -> PendingCall | str:
         """Send a call; return it, or `ended` or `dead` if the session takes no more calls.
@@ -226,6 +241,10 @@ class SessionCalls:
     @translate_redis_errors
     def _query(self, query: Callable[[], Found]) -> Found:
         return query()
+
+
+def _get_reopen_lock(session_id: str) -> str:
+    return redis_keys.session_journal(session_id) + ":lock"
 
 
 def _get_caller_id() -> str:

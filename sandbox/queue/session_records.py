@@ -32,7 +32,8 @@ redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ARGV[1])
 local open = redis.call('ZCARD', KEYS[1])
 if open + tonumber(ARGV[4]) > tonumber(ARGV[3]) then return open end
 for position = 5, #ARGV do redis.call('ZADD', KEYS[1], ARGV[2], ARGV[position]) end
-redis.call('EXPIRE', KEYS[1], math.ceil(tonumber(ARGV[2]) - tonumber(ARGV[1])) + 60)
+local last = redis.call('ZREVRANGE', KEYS[1], 0, 0, 'WITHSCORES')
+redis.call('EXPIRE', KEYS[1], math.ceil(tonumber(last[2]) - tonumber(ARGV[1])) + 60)
 return -1
 """
 

@@ -19,12 +19,13 @@ from sandbox.schema import (
     VerifyRequest,
 )
 from sandbox.schema.callbacks import Callback
+from sandbox.schema.hack import HackRequest
 from sandbox.schema.programs import Lane
 from sandbox.schema.reward import RewardRequest
 from sandbox.schema.submissions import SubmissionKind
 from sandbox.schema.vote import VoteRequest
 
-SubmissionRequest = ExecuteRequest | VerifyRequest | VoteRequest
+SubmissionRequest = ExecuteRequest | VerifyRequest | VoteRequest | HackRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,10 @@ def _check_request(request: SubmissionRequest, prefix: str, missing: frozenset[s
     if isinstance(request, VoteRequest):
         for index, candidate in enumerate(request.candidates):
             _check_language(candidate.language, f"{prefix}candidates.{index}.language", missing)
+        return
+    if isinstance(request, HackRequest):
+        for field, name in request.list_languages().items():
+            _check_language(name, prefix + field, missing)
         return
     language = _check_language(request.language, prefix + "language", missing)
     if not isinstance(request, VerifyRequest):

@@ -13,7 +13,7 @@ from sandbox.schema.tests import AnyTest, AssertTest, FunctionTest
 from sandbox.schema.wire import DEBUG_CHECKS, MAX_CODE_CHARS, LimitsRequest, WireModel
 
 Isolation = Literal["separate", "shared"]
-SubmissionKind = Literal["execute", "verify", "vote"]
+SubmissionKind = Literal["execute", "verify", "vote", "hack"]
 
 _PROGRAM_CHECKERS = (ProgramChecker, InteractiveChecker)
 

@@ -13,10 +13,12 @@ from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 from sandbox.runner.contract import Verdict
 from sandbox.schema.callbacks import CallbackUrl
 from sandbox.schema.checkers import Checker, CodeJudgeChecker, EquivalenceChecker, TokensChecker
-from sandbox.schema.programs import MAX_STDIN_CHARS, Base64Data, Lane, ProgramInput, TestCase, reject_program_files
+from sandbox.schema.programs import Lane, ProgramInput, TestCase, reject_program_files
+from sandbox.schema.vote_label import VoteCandidate, VoteGolden, VoteLabel, build_candidate, build_golden, decode_text
 from sandbox.schema.wire import MAX_CODE_CHARS, LimitsRequest, WireModel
 from sandbox.verify import voting
-from sandbox.verify.golden import CandidateScore, VoteOutcome
+from sandbox.verify.golden import VoteOutcome
+from sandbox.verify.roles import Role
 
 MAX_CANDIDATES = 256
 MAX_INPUTS = 1_000
@@ -29,6 +31,11 @@ DEFAULT_OUTPUT_KB = 1_024
 class Candidate(WireModel):
     language: str = Field(max_length=64)
     code: str = Field(max_length=MAX_CODE_CHARS)
+    role: Role = Field(
+        Role.CANDIDATE,
+        description="candidate: votes; reference: its output is the label; brute: votes, with a veto on inputs that it"
+        " finishes; wrong and slow: do not vote, and must fail or exceed the time limit",
+    )
 
 
 class VoteInput(ProgramInput):
@@ -39,7 +46,7 @@ class VoteInput(ProgramInput):
     )
 
 
-def _expand_stdin(value: Any) -> Any:
+def expand_stdin(value: Any) -> Any:
     return {"stdin": value} if isinstance(value, str) else value
 
 
@@ -101,7 +108,7 @@ class VoteRequest(WireModel):
     )
 
     candidates: list[Candidate] = Field(min_length=1, max_length=MAX_CANDIDATES)
-    inputs: list[Annotated[VoteInput, BeforeValidator(_expand_stdin, json_schema_input_type=str | VoteInput)]] = Field(
+    inputs: list[Annotated[VoteInput, BeforeValidator(expand_stdin, json_schema_input_type=str | VoteInput)]] = Field(
         min_length=1, max_length=MAX_INPUTS
     )
     checker: EquivalenceChecker | None = Field(
@@ -137,61 +144,6 @@ class VoteRequest(WireModel):
         if self.limits.output_kb is not None:
             return self.limits
         return self.limits.model_copy(update={"output_kb": DEFAULT_OUTPUT_KB})
-
-
-class VoteLabel(WireModel):
-    """The vote on one input. Candidates are identified by index."""
-
-    input: int = Field(description="position in the request's inputs")
-    expected: str | None = Field(None, max_length=MAX_STDIN_CHARS, description="the label; null if there is none")
-    expected_base64: Base64Data | None = Field(None, description="all of the label, present if it is not valid UTF-8")
-    votes: int = Field(description="votes for the largest group of outputs")
-    cast: int = Field(description="all votes; only runs with status ok vote")
-    confidence: float = Field(description="votes / cast")
-    tie: bool = Field(description="another group was equally large")
-    why: voting.NoLabel | None = Field(None, description="why there is no label")
-    dissenters: list[int] = Field(description="candidates that ran well but printed another output")
-    abstained: list[int] = Field(description="candidates that failed, or whose copies printed different outputs")
-    weight: float = Field(description="weight of the test in the scores of candidates")
-    held_out: bool = False
-
-    @classmethod
-    def from_label(cls, position: int, label: voting.Label, weight: float, held_out: bool) -> VoteLabel:
-        text, data = _decode_text(label.expected)
-        return cls(
-            input=position,
-            expected=text,
-            expected_base64=data,
-            votes=label.votes,
-            cast=label.cast,
-            confidence=round(label.confidence, 6),
-            tie=label.tie,
-            why=label.why,
-            dissenters=list(label.dissenters),
-            abstained=list(label.abstained),
-            weight=round(weight, 6),
-            held_out=held_out,
-        )
-
-
-class VoteGolden(WireModel):
-    index: int | None = Field(None, description="the chosen candidate; null if no candidate passes any test")
-    score: float
-    holdout_passed: int
-    holdout_total: int
-    holdout_pass_rate: float | None = Field(None, description="null if nothing was held out")
-    accepted: bool = Field(description="the candidate passes every held-out test")
-
-
-class VoteCandidate(WireModel):
-    score: float = Field(description="weighted share of the selection tests that it passes, 0 to 1")
-    selection_passed: int
-    holdout_passed: int
-    cpu_time_s: float = Field(description="CPU time of its runs on the selection tests")
-    same_as: int = Field(
-        description="index of the first candidate with the same program; its own index if it is the first"
-    )
-    compile_message: str = ""
 
 
 class TestSet(WireModel):
@@ -237,9 +189,10 @@ class VoteResult(WireModel):
                 VoteLabel.from_label(position, label, outcome.weights[position], position in held)
                 for position, label in enumerate(outcome.labels)
             ],
-            golden=_build_golden(outcome),
+            golden=build_golden(outcome),
             candidates=[
-                _build_candidate(*parts) for parts in zip(outcome.candidate_scores, same_as, messages, strict=True)
+                build_candidate(*parts, request.candidates[index].role, outcome.verdicts[index])
+                for index, parts in enumerate(zip(outcome.candidate_scores, same_as, messages, strict=True))
             ],
             matrix=outcome.verdicts,
             test_set=TestSet(
@@ -256,40 +209,7 @@ class VoteResult(WireModel):
         )
 
 
-def _build_golden(outcome: VoteOutcome) -> VoteGolden:
-    golden = outcome.golden
-    return VoteGolden(
-        index=golden.index,
-        score=round(golden.score, 6),
-        holdout_passed=golden.holdout_passed,
-        holdout_total=golden.holdout_total,
-        holdout_pass_rate=round(golden.holdout_passed / golden.holdout_total, 6) if golden.holdout_total else None,
-        accepted=golden.accepted,
-    )
-
-
-def _build_candidate(candidate_score: CandidateScore, same_as: int, compile_message: str) -> VoteCandidate:
-    return VoteCandidate(
-        score=round(candidate_score.score, 6),
-        selection_passed=candidate_score.selection_passed,
-        holdout_passed=candidate_score.holdout_passed,
-        cpu_time_s=round(candidate_score.cpu_time_s, 6),
-        same_as=same_as,
-        compile_message=compile_message,
-    )
-
-
 def _build_test(given: VoteInput, expected: bytes) -> TestCase:
     fields = given.model_dump(exclude={"weight"}, exclude_defaults=True)
-    text, data = _decode_text(expected)
+    text, data = decode_text(expected)
     return TestCase(**fields, expected="" if data is not None else text or "", expected_base64=data)
-
-
-def _decode_text(data: bytes | None) -> tuple[str | None, bytes | None]:
-    """Return bytes as text, and also as bytes if they are not valid UTF-8."""
-    if data is None:
-        return None, None
-    try:
-        return data.decode(), None
-    except UnicodeDecodeError:
-        return data.decode(errors="replace"), data

@@ -10,8 +10,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from redis import Redis
+from redis.exceptions import RedisError
 
-from sandbox.errors import BadRequest, BoxError, NoFreeSession, SandboxError
+from sandbox.errors import BadRequest, BoxError, NoFreeSession, QueueUnavailable, SandboxError
 from sandbox.queue import redis_keys
 from sandbox.queue.session_answers import PART_PREFIX
 from sandbox.schema.sessions import CallStatus, SessionCall, SessionStatus
@@ -80,7 +81,9 @@ class CallHandlers:
             reason = f"it used {session.limits.cpu_time_s:g} s of CPU time"
             await self._sessions.end(session, SessionStatus.CLOSED, reason)
         else:
-            await self._write_journal(session, {"do": "execute", "call": message["call"]})
+            is_new = answer["sequence"] > session.journaled  # and not a repeated call
+            session.journaled = max(session.journaled, answer["sequence"])
+            await self._write_journal(session, {"do": "execute", "call": message["call"]} if is_new else None)
         return answer
 
     async def _interrupt(self, session: LiveSession, message: Message) -> Answer:
@@ -136,7 +139,19 @@ class CallHandlers:
         await self._write_journal(session, {name: message[name] for name in names})
         return DONE
 
-    async def _write_journal(self, session: LiveSession, entry: Message) -> None:
-        if session.record.session.replay:
-            key = redis_keys.session_journal(session.id)
-            await asyncio.to_thread(self._redis.rpush, key, json.dumps(entry))
+    async def _write_journal(self, session: LiveSession, entry: Message | None) -> None:
+        """Add an entry to the journal, after those that could not be written. Raises QueueUnavailable."""
+        if not session.record.session.replay:
+            return
+        if entry is not None:
+            session.unwritten.append(json.dumps(entry))
+        lines, session.unwritten = session.unwritten, []
+        if not lines:
+            return
+        try:
+            await asyncio.to_thread(self._redis.rpush, redis_keys.session_journal(session.id), *lines)
+        except RedisError as error:
+            session.unwritten[:0] = lines
+            raise QueueUnavailable(
+                f"the call ran, but Redis has not recorded it; repeat its number: {error}"
+            ) from error

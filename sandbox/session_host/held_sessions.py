@@ -17,7 +17,7 @@ from typing import Any
 from redis import Redis
 from redis.exceptions import RedisError
 
-from sandbox.errors import BoxError, SandboxError, SessionEnded
+from sandbox.errors import BoxError, NoFreeSession, QueueUnavailable, SandboxError, SessionEnded
 from sandbox.queue import redis_keys, session_records
 from sandbox.queue.session_records import SessionRecord
 from sandbox.schema.sessions import SessionCall, SessionInfo, SessionLanguage, SessionRequest, SessionStatus
@@ -97,7 +97,11 @@ class HeldSessions:
         if request.replay:
             session_records.append_journal(pipeline, session.id, {"do": "open", "request": message["request"]})
             pipeline.expire(redis_keys.session_journal(session.id), int(request.ttl_s) + JOURNAL_GRACE_S)
-        await asyncio.to_thread(pipeline.execute)
+        try:
+            await asyncio.to_thread(pipeline.execute)
+        except RedisError as error:
+            await self.drop(live)
+            raise QueueUnavailable(f"Redis did not take the record of the session: {error}") from error
         self._observer.record_opened(session.language, time.time() - message["asked_at"])
         return live
 
@@ -109,9 +113,12 @@ class HeldSessions:
     async def reopen(self, message: Message) -> LiveSession:
         """Rebuild a session from its journal: run all its calls again, in order. Raises SandboxError."""
         session_id = message["session"]
-        lines = await asyncio.to_thread(self._redis.lrange, redis_keys.session_journal(session_id), 0, -1)
         live: LiveSession | None = None
         try:
+            # From now on, callers that wait can see whether the host that rebuilds the session is alive.
+            if not await asyncio.to_thread(self._redis.set, message["lock"], self._host, xx=True, keepttl=True):
+                raise NoFreeSession("another host rebuilds the session", 2.0)
+            lines = await asyncio.to_thread(self._redis.lrange, redis_keys.session_journal(session_id), 0, -1)
             if not lines:
                 raise SessionEnded("the session's journal is gone")
             journal = [json.loads(line) for line in lines]
@@ -120,20 +127,43 @@ class HeldSessions:
             live = await self._create(SessionRecord(record.session, self._host, record.owner), request)
             for entry in journal[1:]:
                 await self._repeat(live, entry)
-        except SandboxError:
+            live.replayed, live.journaled = len(journal) - 1, live.sequence
+            await asyncio.to_thread(self._record_rebuilt, live, message["lock"])
+        except (SandboxError, RedisError) as error:
             if live is None:
                 self.give_up(message)
             else:
                 await self.drop(live)
+            if isinstance(error, RedisError):
+                raise QueueUnavailable(f"the session was not rebuilt: {error}") from error
+            await self._give_up_rebuilding(message, error)
             raise
-        live.replayed = len(journal) - 1
-        pipeline = self._redis.pipeline(transaction=True)
-        session_records.write_record(pipeline, live.record)
-        pipeline.delete(message["lock"])
-        await asyncio.to_thread(pipeline.execute)
         self._observer.record_opened(live.record.session.language, time.time() - message["asked_at"])
         logger.info("session rebuilt", extra={"session": session_id, "calls": live.replayed})
         return live
+
+    def _record_rebuilt(self, live: LiveSession, lock: str) -> None:
+        """Record that this host holds the session now. Raises NoFreeSession or RedisError."""
+        if self._redis.get(lock) != self._host.encode():
+            raise NoFreeSession("another host rebuilds the session", 2.0)
+        pipeline = self._redis.pipeline(transaction=True)
+        session_records.write_record(pipeline, live.record)
+        pipeline.delete(lock)
+        pipeline.execute()
+
+    async def _give_up_rebuilding(self, message: Message, error: SandboxError) -> None:
+        """Let another host try; a session whose calls cannot be repeated is lost."""
+        try:
+            if await asyncio.to_thread(self._redis.get, message["lock"]) != self._host.encode():
+                return
+            if isinstance(error, SessionEnded):
+                record = await asyncio.to_thread(session_records.read_record, self._redis, message["session"])
+                await asyncio.to_thread(
+                    session_records.end_session, self._redis, record, SessionStatus.LOST, str(error)
+                )
+            await asyncio.to_thread(self._redis.delete, message["lock"])
+        except (RedisError, SandboxError) as failure:
+            logger.warning("cannot give up a session: %s", failure, extra={"session": message["session"]})
 
     async def _repeat(self, live: LiveSession, entry: Message) -> None:
         if entry["do"] == "execute":

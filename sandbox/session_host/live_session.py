@@ -90,6 +90,8 @@ class LiveSession:
         self.sequence = 0
         self.replayed = 0
         self.cells: list[str] = []  # the code of all successful calls
+        self.journaled = 0  # the number of the last call that was added to the journal
+        self.unwritten: list[str] = []  # entries of the journal that Redis has not taken yet
         self._cells_chars = 0
         self._answers: OrderedDict[int, tuple[Answer, int]] = OrderedDict()
         self._running: tuple[int, asyncio.Task[Answer]] | None = None

@@ -9,6 +9,7 @@ from sandbox import languages
 from sandbox.errors import SandboxError
 from sandbox.queue.lifecycle import DropReason, LifecycleObserver
 from sandbox.queue.submission import Submission, SubmissionRequest
+from sandbox.schema.hack import HackRequest
 from sandbox.schema.health import Readiness
 from sandbox.schema.vote import VoteRequest
 from sandbox.telemetry import definitions
@@ -51,11 +52,13 @@ class ServiceMetrics(LifecycleObserver):
 
 
 def _list_programs(requests: Iterable[SubmissionRequest]) -> Iterable[tuple[str, str]]:
-    """Yield the language and lane of every program; a vote has many."""
+    """Yield the language and lane of every program; a vote or a hack has many."""
     for request in requests:
         names = (
             [candidate.language for candidate in request.candidates]
             if isinstance(request, VoteRequest)
+            else list(request.list_languages().values())
+            if isinstance(request, HackRequest)
             else [request.language]
         )
         yield from ((language, request.priority) for language in names)

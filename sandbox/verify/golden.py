@@ -27,7 +27,8 @@ from dataclasses import dataclass
 
 from sandbox.runner.contract import Outcome, Verdict
 from sandbox.verify.judge import CheckerChoice, judge_outcome
-from sandbox.verify.voting import Label, OutcomeMatrix, Policy, compute_seeded_hash, label_inputs
+from sandbox.verify.roles import Role, label_by_roles
+from sandbox.verify.voting import Label, OutcomeMatrix, Policy, compute_seeded_hash
 
 SAME_SPEED_FACTOR = 1.5
 SAME_SPEED_S = 0.02
@@ -78,15 +79,19 @@ def decide_vote(
     *,
     same_as: Sequence[int] | None = None,
     declared: Sequence[float] | None = None,
+    roles: Sequence[Role] | None = None,
 ) -> VoteOutcome:
     """Label the inputs and choose the golden candidate.
 
     `matrix[candidate][input]` is how each run ended. `same_as` is used by `one_vote_per_program`. `declared` provides
-    the weights of that name: one number for each input.
+    the weights of that name: one number for each input. `roles` has one role for each program; the default is that all
+    are candidates.
     """
-    labels = label_inputs(matrix, checker, policy, same_as)
+    roles = [Role.CANDIDATE] * len(matrix) if roles is None else roles
+    eligible = [index for index, role in enumerate(roles) if role is Role.CANDIDATE]
+    labels = label_by_roles(matrix, roles, checker, policy, same_as)
     verdicts = _judge_matrix(matrix, labels, checker)
-    weights = _compute_weights(policy, labels, verdicts, inputs, declared)
+    weights = _compute_weights(policy, labels, [verdicts[index] for index in eligible], inputs, declared)
     selection, holdout = split(
         [position for position, label in enumerate(labels) if label.expected is not None], policy
     )
@@ -94,7 +99,7 @@ def decide_vote(
         _score_candidate(row, outcomes, weights, selection, holdout)
         for row, outcomes in zip(verdicts, matrix, strict=True)
     ]
-    golden = _choose_golden(candidate_scores, sources, len(selection), len(holdout), policy)
+    golden = _choose_golden(candidate_scores, eligible, sources, len(selection), len(holdout), policy)
     return VoteOutcome(labels, verdicts, weights, selection, holdout, candidate_scores, golden)
 
 
@@ -143,7 +148,7 @@ def _compute_weights(
 
 
 def _compute_discrimination(column: Sequence[Verdict]) -> float:
-    share = sum(verdict is Verdict.ACCEPTED for verdict in column) / len(column)
+    share = sum(verdict is Verdict.ACCEPTED for verdict in column) / max(len(column), 1)
     return 4 * share * (1 - share)
 
 
@@ -167,15 +172,17 @@ def _score_candidate(
 
 def _choose_golden(
     candidate_scores: Sequence[CandidateScore],
+    eligible: Sequence[int],
     sources: Sequence[str],
     selection_size: int,
     holdout_size: int,
     policy: Policy,
 ) -> GoldenCandidate:
-    best = max((candidate.score for candidate in candidate_scores if candidate.selection_passed), default=None)
+    passing = [index for index in eligible if candidate_scores[index].selection_passed]
+    best = max((candidate_scores[index].score for index in passing), default=None)
     if best is None:
         return GoldenCandidate(None, 0.0, 0, holdout_size, accepted=False)
-    equals = [index for index, one in enumerate(candidate_scores) if one.score == best and one.selection_passed]
+    equals = [index for index in passing if candidate_scores[index].score == best]
     if policy.golden_tie == "fastest":
         equals = _select_fastest(equals, candidate_scores, selection_size)
         equals.sort(key=lambda index: len(sources[index]))

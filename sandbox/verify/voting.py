@@ -75,6 +75,8 @@ class NoLabel(StrEnum):
     QUORUM = "quorum"
     MARGIN = "margin"
     TOO_MANY_OUTPUTS = "too_many_outputs"
+    REFERENCES_DISAGREE = "references_disagree"
+    BRUTE_VETO = "brute_veto"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,7 @@ class Label:
     `cast`.
 
     `transitive` means that outputs were grouped by their canonical forms, so no dissenter's output agrees with the
-    label.
+    label. `objectors` are references and brute programs that disagree with the label, or prevent one (`roles`).
     """
 
     expected: bytes | None = None
@@ -96,6 +98,8 @@ class Label:
     dissenters: tuple[int, ...] = ()
     abstained: tuple[int, ...] = ()
     transitive: bool = False
+    objectors: tuple[int, ...] = ()
+    by_reference: bool = False
 
     @property
     def confidence(self) -> float:

@@ -17,8 +17,11 @@ from sandbox.queue.job_batch import Item
 from sandbox.queue.lifecycle import Finished
 from sandbox.runner.contract import Limits, Outcome, Run, Status, Verdict
 from sandbox.schema import ExecuteRequest, ExecuteResult, StageResult, TestResult, VerifyRequest, VerifyResult
+from sandbox.schema.hack import HackRequest, HackResult
 from sandbox.schema.vote import VoteRequest
+from sandbox.verify.hacks import build_service_failure
 from sandbox.verify.judge import Judgement, judge, judge_not_compiled
+from sandbox.worker.hack import hack
 from sandbox.worker.retry import run_with_retries
 from sandbox.worker.test_runs import TestRuns
 from sandbox.worker.vote import vote
@@ -38,6 +41,8 @@ def execute_item(item: Item, slot: Slot) -> Finished:
         case VoteRequest() as request:
             voted = vote(item.id, request, slot, queue_time_s, DEFAULT_LIMITS)
             return Finished(voted.model_dump_json().encode(), Status.OK)
+        case HackRequest() as request:
+            return _finish_hack(hack(item.id, request, slot, queue_time_s, DEFAULT_LIMITS))
     raise ValueError(f"item {item.id} has no request")
 
 
@@ -50,6 +55,8 @@ def build_failure_result(item: Item, reason: str) -> Finished:
             return _finish_execute(ExecuteResult.model_construct(**fields, id=item.id))
         case VerifyRequest() as request:
             return _build_verify_failure(item, len(request.tests), message)
+        case HackRequest():
+            return _build_hack_failure(item, message)
     failure = StageResult(status=Status.INTERNAL_ERROR, message=message)
     return Finished(failure.model_dump_json().encode(), Status.INTERNAL_ERROR)
 
@@ -59,6 +66,8 @@ def build_unread_failure_result(item: Item, request: dict[str, Any], reason: str
     message = reason[:MAX_FAILURE_CHARS]
     if "verify" in request:
         return _build_verify_failure(item, len(request["verify"].get("tests", ())) or 1, message)
+    if "hack" in request:
+        return _build_hack_failure(item, message)
     return _finish_execute(ExecuteResult(id=item.id, status=Status.INTERNAL_ERROR, message=message))
 
 
@@ -68,6 +77,15 @@ def _build_verify_failure(item: Item, test_count: int, message: str) -> Finished
     return _finish_verify(
         VerifyResult(id=item.id, verdict=Verdict.INTERNAL_ERROR, passed=0, total=test_count, score=0.0, tests=tests)
     )
+
+
+def _build_hack_failure(item: Item, message: str) -> Finished:
+    return _finish_hack(HackResult.from_decision(build_service_failure(message), id=item.id))
+
+
+def _finish_hack(result: HackResult) -> Finished:
+    status = Status.OK if result.valid is not None else Status.INTERNAL_ERROR
+    return Finished(result.model_dump_json().encode(), status)
 
 
 def _finish_execute(result: ExecuteResult) -> Finished:

@@ -44,6 +44,7 @@ def vote(item_id: str, request: VoteRequest, slot: Slot, queue_time_s: float, de
         request.policy.resolve(),
         same_as=same_as,
         declared=[one.weight for one in request.inputs],
+        roles=[one.role for one in request.candidates],
     )
     return VoteResult.from_outcome(
         request,

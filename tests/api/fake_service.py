@@ -17,6 +17,7 @@ from sandbox.queue.submission import Submission, SubmissionRequest, Ticket
 from sandbox.schema import Job, JobStatus
 from sandbox.schema.callbacks import Callback, DeadWebhook
 from sandbox.schema.gpu import GpuJob, GpuKind, GpuLease, GpuPool, GpuRequest
+from sandbox.schema.hack import HackRequest
 from sandbox.schema.health import Readiness
 from sandbox.schema.live import LiveView
 from sandbox.schema.reward import RewardRequest, Task, TaskSet, TaskSetInfo
@@ -205,6 +206,8 @@ def build_result(kind: SubmissionKind, request: SubmissionRequest, result_id: st
     """Return a result that identifies its request by repeating its code as stdout or message."""
     if isinstance(request, VoteRequest):
         return _dump_json({**EXAMPLES["VoteResult"], "id": result_id})
+    if isinstance(request, HackRequest):
+        return _dump_json({**EXAMPLES["HackResult"], "id": result_id})
     if kind == "execute":
         return _dump_json({"id": result_id, "status": "ok", "exit_code": 0, "stdout": request.code})
     test = {"verdict": "accepted", "message": request.code}
@@ -216,7 +219,7 @@ def _dump_json(value: dict[str, Any]) -> bytes:
 
 
 def _check_language(request: SubmissionRequest, position: int | None) -> None:
-    if isinstance(request, VoteRequest):
+    if isinstance(request, VoteRequest | HackRequest):
         return
     try:
         languages.get_language(request.language)

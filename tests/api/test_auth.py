@@ -34,6 +34,8 @@ PROTECTED_ROUTES = [
     ("POST", "/verify"),
     ("POST", "/execute/batch"),
     ("POST", "/verify/vote"),
+    ("POST", "/verify/hack"),
+    ("POST", "/verify/hack/batch"),
     ("POST", "/reward"),
     ("PUT", f"/tasks/{'0' * 64}"),
     ("GET", "/jobs/1"),

@@ -15,7 +15,7 @@ from sandbox.config import ApiSettings
 from tests.api.fake_service import FakeService
 from tests.api.test_submissions import BODIES
 
-PATHS = {"/execute", "/verify", "/execute/batch", "/verify/batch", "/verify/vote", "/reward"}
+PATHS = {"/execute", "/verify", "/execute/batch", "/verify/batch", "/verify/vote", "/verify/hack", "/reward"}
 
 
 def test_it_leads_to_every_submission_route_and_to_the_dialects(app: FastAPI) -> None:

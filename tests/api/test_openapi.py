@@ -15,7 +15,7 @@ from sandbox import schema
 from sandbox.api.openapi.examples import EXAMPLES
 from sandbox.api.openapi.models import Live
 from sandbox.runner.contract import Usage
-from sandbox.schema import gpu, live, reward, sessions, vote
+from sandbox.schema import gpu, hack, live, programs, reward, sessions, vote
 from sandbox.schema.health import Readiness
 
 ROUTES = {
@@ -24,6 +24,8 @@ ROUTES = {
     ("post", "/execute/batch"),
     ("post", "/verify/batch"),
     ("post", "/verify/vote"),
+    ("post", "/verify/hack"),
+    ("post", "/verify/hack/batch"),
     ("post", "/reward"),
     ("put", "/tasks/{set_id}"),
     ("get", "/tasks/{set_id}"),
@@ -114,12 +116,26 @@ def test_every_example_is_what_its_model_takes(document: dict[str, Any]) -> None
     for name, component in document["components"]["schemas"].items():
         for example in component.get("examples", []):
             model = NOT_IN_SCHEMA.get(name) or next(
-                getattr(module, name) for module in (schema, reward, vote, gpu, live, sessions) if hasattr(module, name)
+                getattr(module, name)
+                for module in (schema, reward, vote, hack, programs, gpu, live, sessions)
+                if hasattr(module, name)
             )
             TypeAdapter(model).validate_json(json.dumps(example))
 
 
-@pytest.mark.parametrize("path", ["/execute", "/verify", "/execute/batch", "/verify/batch", "/verify/vote", "/reward"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/execute",
+        "/verify",
+        "/execute/batch",
+        "/verify/batch",
+        "/verify/vote",
+        "/verify/hack",
+        "/verify/hack/batch",
+        "/reward",
+    ],
+)
 async def test_every_request_example_is_served(http: httpx.AsyncClient, document: dict[str, Any], path: str) -> None:
     reference = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"]["$ref"]
     for example in document["components"]["schemas"][reference.rsplit("/", 1)[1]]["examples"]:

@@ -95,6 +95,21 @@ TASKS = {"one": {"tests": [{"stdin": "", "expected": "1"}]}}
 COMPLETION = "```python\nprint(1)\n```"
 
 
+HACK = {"target": VOTE["candidates"][0], "input": "1\n", "references": VOTE["candidates"]}  # type: ignore[index]
+
+
+def test_hacks(client: Client, service: FakeService) -> None:
+    assert client.hack(HACK, idempotency_key="k").breaks is True
+    assert (service.submissions[0].kind, service.submissions[0].idempotency_key) == ("hack", "k")
+    assert [result.breaks for result in client.hack_batch([HACK, HACK])] == [True, True]
+    client.submit("hack", HACK)
+    client.submit("hack", [HACK, HACK])
+    assert [(call.durable, call.batch, len(call.requests)) for call in service.submissions[2:]] == [
+        (True, False, 1),
+        (True, True, 2),
+    ]
+
+
 def test_votes_and_rewards_and_tasks(client: Client, service: FakeService) -> None:
     assert client.vote(VOTE, idempotency_key="k").golden.index == 0
     assert (service.submissions[0].kind, service.submissions[0].idempotency_key) == ("vote", "k")

@@ -81,6 +81,22 @@ def test_one_program_with_different_outputs_abstains(client: Client) -> None:
     assert read_labels(result) == ["3\n", "7\n", "7\n", "13\n"]
 
 
+def test_roles_decide_who_votes_and_what_is_reported(client: Client) -> None:
+    programs = [("candidate", PRODUCT), ("candidate", PRODUCT), ("candidate", SUM), ("reference", ALSO_SUM)]
+    programs += [("wrong", PRODUCT), ("wrong", SUM), ("slow", "while True: pass")]
+    result = client.vote(
+        {
+            "candidates": [{"language": "python", "code": code, "role": role} for role, code in programs],
+            "inputs": INPUTS[:2],
+            "limits": {"cpu_time_s": 0.5},
+        }
+    )
+    assert read_labels(result) == ["3\n", "7\n"]
+    assert all(label.by_reference and label.dissenters == [0, 1] and label.cast == 3 for label in result.labels)
+    assert [candidate.role_kept for candidate in result.candidates] == [None, None, None, True, True, False, True]
+    assert (result.golden.index, result.golden.accepted) == (2, True)
+
+
 def test_without_a_candidate_there_is_no_vote_and_without_one_that_runs_no_label(client: Client) -> None:
     with pytest.raises(BadRequest, match="candidates"):
         run_vote(client)

@@ -33,6 +33,11 @@ TEST = {"stdin": "2 3\n", "expected": "5\n"}
 VERIFY: Body = {**ADD, "tests": [TEST]}
 VOTE: Body = {"candidates": [ADD, {**ADD, "code": "print(5)"}], "inputs": [{"stdin": "2 3\n"}]}
 REWARD: Body = {"completions": ["```python\nprint(5)\n```"], "tests": [[TEST]], "policy": "fraction"}
+HACK: Body = {
+    "target": {"language": "python", "code": "print(1)"},
+    "input": "5\n",
+    "references": [{"language": "python", "code": "print(2)"}],
+}
 GENERATE: Body = {"model": "m", "prompts": ["p"]}
 EVALUATE: Body = {"model": "m", "problems": [{"name": "n", "prompt": "p", "tests": [TEST]}]}
 TRAIN: Body = {
@@ -47,6 +52,8 @@ ROUTES: dict[str, tuple[Body, list[Body]]] = {
     "/execute/batch": ({"items": [ADD]}, [{"items": [ADD, ADD]}, {"items": [{**ADD, "args": ["1"]}]}]),
     "/verify/batch": ({"items": [VERIFY]}, [{"items": [VERIFY, VERIFY]}]),
     "/verify/vote": (VOTE, [{**VOTE, "inputs": [{"stdin": "2 4\n"}]}]),
+    "/verify/hack": (HACK, [{**HACK, "input": "6\n"}]),
+    "/verify/hack/batch": ({"items": [HACK]}, [{"items": [HACK, HACK]}]),
     "/reward": (REWARD, [{**REWARD, "policy": "binary"}, {**REWARD, "completions": ["no code here"]}]),
     "/generate": (GENERATE, [{**GENERATE, "prompts": ["q"]}]),
     "/train/sft": (TRAIN, [{**TRAIN, "steps": 3}]),

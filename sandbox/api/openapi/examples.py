@@ -57,6 +57,22 @@ _GOLDEN = {
     "accepted": True,
 }
 _CANDIDATE_SCORE = {"score": 1.0, "selection_passed": 1, "holdout_passed": 1, "cpu_time_s": 0.004, "same_as": 0}
+_HACK_REQUEST = {
+    "target": {"language": "python", "code": "print(max(0, *map(int, input().split())))"},
+    "input": "-5 -3\n",
+    "references": [{"language": "python", "code": "print(max(map(int, input().split())))"}],
+}
+_HACK_RESULT = {
+    "id": _ID,
+    "valid": True,
+    "breaks": True,
+    "reason": "wrong_output",
+    "verdict": "wrong_answer",
+    "expected": "-3\n",
+    "got": "0\n",
+    "queue_time_s": 0.001,
+    "run_time_s": 0.02,
+}
 _TEST_SET = {"tests": [_TEST], "checker": {"type": "tokens"}}
 
 _MESSAGE = {"role": "user", "content": "Print the sum of the integers on standard input."}
@@ -223,6 +239,14 @@ EXAMPLES: dict[str, Any] = {
     "VerifyRequest": _VERIFY_REQUEST,
     "VerifyResult": _VERIFY_RESULT,
     "VerifySubmission": _VERIFY_REQUEST,
+    "HackBatchRequest": {"items": [_HACK_REQUEST]},
+    "HackBatchResult": {"results": [{**_HACK_RESULT, "id": f"{_ID}.0"}]},
+    "HackGenerator": {"language": "python", "code": "import sys\nprint(sys.argv[1])", "args": ["100"], "seed": 7},
+    "HackProgram": _CANDIDATE,
+    "HackRequest": _HACK_REQUEST,
+    "HackResult": _HACK_RESULT,
+    "HackSubmission": _HACK_REQUEST,
+    "ProgramInput": {"stdin": "20 22\n"},
     "VoteCandidate": _CANDIDATE_SCORE,
     "VoteGolden": _GOLDEN,
     "VoteInput": {"stdin": "20 22\n", "weight": 2.0},

@@ -10,6 +10,7 @@ from sandbox import schema
 from sandbox.schema.callbacks import DeadWebhook
 from sandbox.schema.gpu import REQUEST_MODELS as GPU_REQUESTS
 from sandbox.schema.gpu import GpuJob, GpuPool
+from sandbox.schema.hack import HackBatchRequest, HackBatchResult, HackRequest, HackResult, HackSubmission
 from sandbox.schema.health import Readiness
 from sandbox.schema.live import LiveView
 from sandbox.schema.reward import RewardRequest, RewardResult, TaskSet, TaskSetInfo
@@ -25,6 +26,9 @@ REQUEST_MODELS: tuple[type[BaseModel], ...] = (
     schema.ExecuteBatchRequest,
     schema.VerifyBatchRequest,
     VoteRequest,
+    HackRequest,
+    HackSubmission,
+    HackBatchRequest,
     RewardRequest,
     TaskSet,
     *GPU_REQUESTS.values(),
@@ -44,6 +48,8 @@ RESPONSE_MODELS: tuple[type[Any], ...] = (
     schema.ExecuteBatchResult,
     schema.VerifyBatchResult,
     VoteResult,
+    HackResult,
+    HackBatchResult,
     RewardResult,
     TaskSetInfo,
     schema.Job,

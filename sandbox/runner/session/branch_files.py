@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from sandbox.runner import frames
+from sandbox.runner.supervisor.clear_directory import remove_subdirectory
 
 MAX_LISTED_FILES = 10_000
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -160,19 +161,32 @@ def measure_bytes(directory: str, shared: tuple[str, ...], uid: int) -> int:
 
 
 def remove_shared_files(shared: tuple[str, ...], uid: int) -> None:
-    """Delete the branch's files in shared directories; leave those that cannot be deleted to the box's end."""
-    import shutil
-
+    """Delete the branch's files in shared directories. Raises OSError if one is left: the box must not serve again."""
     for place in shared:
-        for name in os.listdir(place):
-            path = f"{place}/{name}"
-            try:
-                status = os.lstat(path)
-                if status.st_uid != uid:
-                    continue
-                if stat.S_ISDIR(status.st_mode):
-                    shutil.rmtree(path, ignore_errors=True)
-                else:
-                    os.unlink(path)
-            except OSError:
+        failure: OSError | None = None
+        progress = True
+        while progress:  # subdirectories move up, so that a deep tree needs several rounds
+            progress, failure = _remove_owned_files(place, uid)
+        if failure is not None:
+            raise failure
+
+
+def _remove_owned_files(place: str, uid: int) -> tuple[bool, OSError | None]:
+    """Delete what a uid owns directly in a directory; return whether something was deleted, and the last failure."""
+    progress, failure = False, None
+    for name in os.listdir(place):
+        path = f"{place}/{name}"
+        try:
+            status = os.lstat(path)
+            if status.st_uid != uid:
                 continue
+            if stat.S_ISDIR(status.st_mode):
+                remove_subdirectory(path, place)
+            else:
+                os.unlink(path)
+            progress = True
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            failure = error
+    return progress, failure

@@ -57,6 +57,7 @@ class SessionSupervisor:
         self._factory = BranchFactory(self._reactor, root, uid_base, forkable, self._receive_message)
         limits = CallLimits(self._reactor, root, SHARED, self._list_own_pids, self._run_side_process)
         self._calls = Calls(self._replies, limits, self._end_branch)
+        os.chmod(root, 0o711)  # a branch need not see the names of the others
         self._files = FileOperations(self._replies, self._run_side_process)
         self._forks = Forks(
             self._reactor, self._replies, self._factory, self._calls, self._list_own_pids, self._run_side_process,
@@ -208,8 +209,11 @@ class SessionSupervisor:
         self._factory.release(branch)
         directory, uid = branch.spec.directory, branch.uid
 
-        def remove_rest(result: SideResult) -> None:
-            self._run_side_process(lambda: _remove_directory(directory), None, finish)
+        def remove_rest(shared: SideResult) -> None:
+            def combine(own: SideResult) -> None:
+                finish(own if own.error else shared)
+
+            self._run_side_process(lambda: _remove_directory(directory), None, combine)
 
         self._run_side_process(lambda: branch_files.remove_shared_files(SHARED, uid), uid, remove_rest)
 

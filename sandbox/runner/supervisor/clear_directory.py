@@ -20,12 +20,12 @@ def clear_directory(root: str) -> None:
             for entry in entries:
                 found = True
                 if entry.is_dir(follow_symlinks=False):
-                    _remove_subdirectory(entry.path, root)
+                    remove_subdirectory(entry.path, root)
                 else:
                     os.unlink(entry.path)
 
 
-def _remove_subdirectory(directory: str, root: str) -> None:
+def remove_subdirectory(directory: str, root: str) -> None:
     """Remove a directory and its files; move its subdirectories to `root`."""
     take_ownership(directory)
     moved = f"{root}/{os.urandom(8).hex()}"  # a random name, so the program cannot have taken it

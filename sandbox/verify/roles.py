@@ -1,0 +1,136 @@
+"""Roles of the programs in a vote: which vote, which are trusted, and which must fail.
+
+Theory of operation. `voting` labels each input from the programs that vote (`candidate` and `brute`). Then:
+
+1. References decide. If those that ended well agree by the checker, their output is the label, whatever the votes are.
+   If they disagree, the input has no label (`references_disagree`). If none ended well, the votes decide.
+2. A `brute` program, which is slow but simple, has a veto on the inputs that it finishes: a label by votes with which
+   it disagrees is removed (`brute_veto`). It has no veto against references.
+3. `wrong` and `slow` programs never vote. A wrong program must fail on some input, and a slow program must exceed the
+   time limit on some input; `check_role` says if they do.
+
+Only candidates may be golden.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from enum import StrEnum
+
+from sandbox.runner.contract import Outcome, Status, Verdict
+from sandbox.verify.judge import CheckerChoice
+from sandbox.verify.voting import Label, NoLabel, OutcomeMatrix, Policy, label_inputs, outputs_agree
+
+
+class Role(StrEnum):
+    """The part that a program plays in a vote."""
+
+    CANDIDATE = "candidate"
+    REFERENCE = "reference"
+    BRUTE = "brute"
+    WRONG = "wrong"
+    SLOW = "slow"
+
+
+VOTING_ROLES = frozenset({Role.CANDIDATE, Role.BRUTE})
+_NO_VOTE = Outcome(Status.RUNTIME_ERROR)
+_UNDECIDED = frozenset({Verdict.SKIPPED, Verdict.INTERNAL_ERROR})
+
+
+def label_by_roles(
+    matrix: OutcomeMatrix,
+    roles: Sequence[Role],
+    checker: CheckerChoice,
+    policy: Policy,
+    same_as: Sequence[int] | None = None,
+) -> list[Label]:
+    """Label each input from `matrix[program][input]` and one role for each program.
+
+    If all programs are candidates, the labels are those of `voting.label_inputs`.
+    """
+    if all(role is Role.CANDIDATE for role in roles):
+        return label_inputs(matrix, checker, policy, same_as)
+    ballots = [row if role in VOTING_ROLES else [_NO_VOTE] * len(row) for row, role in zip(matrix, roles, strict=True)]
+    voters = list(range(len(matrix))) if same_as is None or not policy.one_vote_per_program else list(same_as)
+    labels = label_inputs(ballots, checker, policy, same_as)
+    return [
+        _apply_roles(label, [row[position] for row in matrix], roles, checker, voters)
+        for position, label in enumerate(labels)
+    ]
+
+
+def _apply_roles(
+    label: Label,
+    outcomes: Sequence[Outcome],
+    roles: Sequence[Role],
+    checker: CheckerChoice,
+    voters: Sequence[int],
+) -> Label:
+    abstained = tuple(index for index in label.abstained if roles[index] in VOTING_ROLES)
+    label = replace(label, abstained=abstained)
+    references = _find_finished(outcomes, roles, Role.REFERENCE)
+    if references:
+        return _apply_references(label, references, outcomes, roles, checker, voters)
+    if label.expected is None:
+        return label
+    vetoes = _find_disagreeing(_find_finished(outcomes, roles, Role.BRUTE), outcomes, label.expected, checker)
+    return replace(label, expected=None, why=NoLabel.BRUTE_VETO, objectors=vetoes) if vetoes else label
+
+
+def _apply_references(
+    label: Label,
+    references: Sequence[int],
+    outcomes: Sequence[Outcome],
+    roles: Sequence[Role],
+    checker: CheckerChoice,
+    voters: Sequence[int],
+) -> Label:
+    """Replace the label by the references' output, and count the votes for it."""
+    expected = outcomes[references[0]].stdout
+    objecting = _find_disagreeing(references, outcomes, expected, checker)
+    if objecting:
+        return replace(label, expected=None, why=NoLabel.REFERENCES_DISAGREE, objectors=objecting)
+    voting = sorted({*label.supporters, *label.dissenters})
+    dissenters = _find_disagreeing(voting, outcomes, expected, checker)
+    supporters = tuple(index for index in voting if index not in dissenters)
+    return replace(
+        label,
+        expected=expected,
+        votes=len({voters[index] for index in supporters}),
+        why=None,
+        supporters=supporters,
+        dissenters=dissenters,
+        objectors=tuple(index for index in dissenters if roles[index] is Role.BRUTE),
+        by_reference=True,
+    )
+
+
+def _find_finished(outcomes: Sequence[Outcome], roles: Sequence[Role], role: Role) -> list[int]:
+    return [index for index, outcome in enumerate(outcomes) if roles[index] is role and outcome.ended_well]
+
+
+def _find_disagreeing(
+    programs: Sequence[int], outcomes: Sequence[Outcome], expected: bytes, checker: CheckerChoice
+) -> tuple[int, ...]:
+    return tuple(index for index in programs if not outputs_agree(checker, outcomes[index].stdout, expected))
+
+
+def check_role(role: Role, verdicts: Sequence[Verdict]) -> bool | None:
+    """Return whether a program with these verdicts, one for each input, behaves as its role says.
+
+    None means that the role promises nothing, or that it cannot be decided: no input has a label, or the service
+    failed.
+    """
+    if role is Role.WRONG:
+        kept = any(verdict not in _UNDECIDED and verdict is not Verdict.ACCEPTED for verdict in verdicts)
+    elif role is Role.SLOW:
+        kept = Verdict.TIME_LIMIT_EXCEEDED in verdicts
+    elif role is Role.REFERENCE:
+        broken = any(verdict not in _UNDECIDED and verdict is not Verdict.ACCEPTED for verdict in verdicts)
+        return False if broken else None if _UNDECIDED.issuperset(verdicts) else True
+    else:
+        return None
+    if kept:
+        return True
+    return None if Verdict.INTERNAL_ERROR in verdicts or _UNDECIDED.issuperset(verdicts) else False

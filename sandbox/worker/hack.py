@@ -1,0 +1,90 @@
+"""Run a hack in a slot: each program in turn, until one of the rules of `verify.hacks` decides."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+from sandbox import languages
+from sandbox.box.box import Box
+from sandbox.box.slot import Slot
+from sandbox.errors import BoxOutOfMemory, InfrastructureError
+from sandbox.runner.contract import Limits, Outcome, Run, Status
+from sandbox.schema.hack import HackProgram, HackRequest, HackResult, cap_output
+from sandbox.schema.programs import ProgramInput
+from sandbox.schema.wire import LimitsRequest
+from sandbox.verify import hacks
+from sandbox.verify.hacks import HackDecision
+from sandbox.worker.checker_program import build_checker_choice
+from sandbox.worker.retry import run_with_retries
+
+
+def hack(item_id: str, request: HackRequest, slot: Slot, queue_time_s: float, default_limits: Limits) -> HackResult:
+    """Return whether the input is valid and breaks the target. If the service failed, both are None."""
+    began = time.monotonic()
+    trial = _Trial(request, slot, default_limits)
+    decision = trial.decide()
+    return HackResult.from_decision(
+        decision,
+        id=item_id,
+        generated=trial.generated,
+        queue_time_s=queue_time_s,
+        run_time_s=time.monotonic() - began,
+    )
+
+
+class _Trial:
+    """The runs of one hack. `generated` is the input that its generator printed, None without one."""
+
+    def __init__(self, request: HackRequest, slot: Slot, default_limits: Limits) -> None:
+        self._request = request
+        self._slot = slot
+        self._target_limits = cap_output(request.limits).resolve(default_limits)
+        self._trusted_limits = cap_output(request.trusted_limits).resolve(default_limits)
+        self.generated: bytes | None = None
+
+    def decide(self) -> HackDecision:
+        """Run the programs in the order of the rules, and stop at the first decision."""
+        request = self._request
+        if request.generator is not None:
+            made = self._run_trusted(request.generator, Run(args=request.generator.arguments))
+            if refused := hacks.check_generator(made):
+                return refused
+            self.generated = made.stdout
+        given = request.input or ProgramInput()
+        stdin = given.stdin_bytes if self.generated is None else self.generated
+        run = Run(stdin=stdin, args=tuple(given.args), files=given.files)
+        for position, validator in enumerate(request.validators):
+            if refused := hacks.check_validator(position, self._run_trusted(validator, run)):
+                return refused
+        checker = build_checker_choice(request.checker)
+        outcomes = [self._run_trusted(reference, run) for reference in request.references]
+        if refused := hacks.check_references(outcomes, checker):
+            return refused
+        target = self._run(request.target, replace(run, limits=self._target_limits), request.limits)
+        return hacks.decide_target(target, outcomes[0].stdout, checker)
+
+    def _run_trusted(self, program: HackProgram, run: Run) -> Outcome:
+        return self._run(program, replace(run, limits=self._trusted_limits), self._request.trusted_limits)
+
+    def _run(self, program: HackProgram, run: Run, limits: LimitsRequest) -> Outcome:
+        language = languages.get_language(program.language)
+        compile_limits = limits.resolve_compile(language.compile_limits)
+
+        def run_in_box(box: Box) -> Outcome:
+            compiled = box.load(language.build_program(program.code, compile_limits))
+            if compiled is not None and not compiled.ended_well:
+                return _fail_compilation(compiled)
+            return box.run(run)
+
+        try:
+            return run_with_retries(self._slot, language, run_in_box)
+        except BoxOutOfMemory as error:
+            return Outcome(Status.MEMORY_LIMIT_EXCEEDED, message=str(error))
+        except InfrastructureError as error:
+            return Outcome(Status.INTERNAL_ERROR, message=str(error))
+
+
+def _fail_compilation(outcome: Outcome) -> Outcome:
+    """Return the outcome of a compiler as a compile error, unless the service failed."""
+    return outcome if outcome.status is Status.INTERNAL_ERROR else replace(outcome, status=Status.COMPILE_ERROR)
