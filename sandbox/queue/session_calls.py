@@ -137,7 +137,7 @@ class SessionCalls:
         return self._push_open(fields)
 
     def end_abandoned_reopen(self, session_id: str) -> bool:
-        """Return whether nobody rebuilds a session. Frees the lock of a host that died while it did."""
+        """Return whether no host is rebuilding a session. Frees the lock if the host that held it died."""
         key = _get_reopen_lock(session_id)
         holder: bytes | None = self._query(lambda: self._redis.get(key))
         if holder is None:
