@@ -64,7 +64,7 @@ def read_archive(archive: bytes) -> dict[str, bytes]:
 
 
 def _add_files(test: AnyTest, files: dict[str, bytes]) -> AnyTest:
-    """Add the session's files to a test that runs beside files. The test's own files win."""
+    """Add the session's files to a test that uses files. The test's own files take precedence."""
     if isinstance(test, FunctionTest | AssertTest):
         return test
     return test.model_copy(update={"files": files | test.files})

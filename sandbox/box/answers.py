@@ -42,7 +42,7 @@ def read_answer(header: dict[str, Any], tag: str) -> Answer:
 
 
 def read_message(text: object) -> str:
-    """Return the start of a supervisor's message to people, as text that can be encoded."""
+    """Return the start of the supervisor's error message, as text that UTF-8 can encode."""
     return replace_surrogates(str(text)[:MAX_MESSAGE_CHARS])
 
 

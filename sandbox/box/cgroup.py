@@ -100,7 +100,7 @@ class MemoryCgroup:
             return False
 
     def read_peak_mb(self) -> float | None:
-        """Return by how many MiB the peak exceeds the usage at `begin_run`; None if the kernel cannot report it."""
+        """Return the peak memory in MiB above the usage at `begin_run`; None if the kernel cannot report it."""
         if self._peak is None:
             return None
         try:

@@ -1,4 +1,4 @@
-"""What a worker writes to the pipes of a program: bytes from memory, or pages of a file."""
+"""Sources that a worker writes to the pipes of a program: bytes from memory, or pages of a file."""
 
 from __future__ import annotations
 

@@ -37,6 +37,6 @@ class MemoryLimit:
         self.set(max(self._memory_mb, WARMING_MEMORY_MB), forget_program=False)
 
     def count_interpreter(self) -> None:
-        """Count what the box uses now as its own memory, on top of which programs are limited."""
+        """Treat the box's current usage as its own memory. The limits of programs apply on top of it."""
         self._handle.measure_own_memory()
         self._memory_mb = _NO_LIMIT_SET

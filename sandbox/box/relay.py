@@ -43,7 +43,7 @@ class Relay:
         return bool(self._left)
 
     def forward_rest(self, deadline: float) -> None:
-        """Pass everything the program left behind to the partner. The partner's own limits end this.
+        """Pass the rest of the program's output to the partner, whose own limits end this if it never reads.
 
         Raises BoxError if the program's output does not end before the deadline.
         """

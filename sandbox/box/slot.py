@@ -47,10 +47,10 @@ class BoxWait:
 class Slot:
     """The boxes of one worker process, kept warm between programs.
 
-    `tag` tells the boxes lent from now on whose program they run. `stop_signal` ends the current run from another
+    `tag` identifies the current item to each box that the slot lends. `stop_signal` ends the current run from another
     thread: every use of a box then raises Cancelled until it is cleared. `starting_image` is the image of the box that
     is starting, or empty. `failed_box_key` is the key of the box that most recently failed to start. `repeated_failure`
-    says why started boxes repeatedly failed a program. Callers reset both.
+    says why started boxes repeatedly failed a program. Callers reset the last two.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class Slot:
         return [*self._engine.list_missing_isolation(), *sorted(self._missing_isolation)]
 
     def require_language(self, language: Language) -> None:
-        """Raise EngineUnavailable if the boxes cannot run the language, which is not a program's fault."""
+        """Raise EngineUnavailable if the boxes cannot run the language: the machine is at fault, not the program."""
         if command := self._find_missing_command(language):
             raise EngineUnavailable(
                 f"{language.name}: {command} is not on this machine; install it, or use the Docker engine"

@@ -1,1 +1,1 @@
-"""Problem packages and data set rows as tasks: one importer a file, and one model, `Problem`."""
+"""Problem packages and data set rows as tasks: one importer per file, and one model, `Problem`."""

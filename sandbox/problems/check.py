@@ -2,8 +2,7 @@
 
 A package is sound if its validators accept every input and reject the invalid ones, its checker agrees with the
 examples of outputs, every submission gets the verdicts that its folder promises, and the time limit separates the
-accepted submissions from the slow ones with room on both sides. The factors of that room are those of the 2025-09
-format.
+accepted submissions from the slow ones with a margin on both sides. The 2025-09 format defines these margins.
 """
 
 from __future__ import annotations
@@ -76,7 +75,7 @@ class ServiceRunner:
         self._client = client
 
     def run(self, program: Program, args: Sequence[str], stdin: bytes) -> bytes:
-        """Return the program's stdout. Raises Unsupported unless it ends well."""
+        """Return the program's stdout. Raises Unsupported if the program fails."""
         result = self._client.execute(
             ExecuteRequest(
                 language=program.language,
@@ -165,7 +164,7 @@ def _check_outputs(problem: Problem, client: ClientLike, advance: Callable[[], o
     """Judge a program that prints the example's output."""
     examples = problem.output_examples
     if examples and isinstance(problem.checker, InteractiveChecker):
-        yield Finding("output", "data", False, "examples of outputs make no sense for an interactive problem")
+        yield Finding("output", "data", False, "an interactive problem cannot have example outputs")
         return
     requests = [_build_print(problem, example) for example in examples]
     for number, result in client.verify_stream(requests):
@@ -206,7 +205,7 @@ def _must_be_slow(submission: Submission) -> bool:
 
 
 def _judge(submission: Submission, tests: Sequence[ProblemTest], result: VerifyResult) -> Finding:
-    """Compare the verdicts of all tests with those that the submission may get and must get."""
+    """Compare the verdicts of all tests with the verdicts that the submission may get and must get."""
     kind = f"{submission.language} submission"
     slowest = max((test.usage.cpu_time_s for test in result.tests), default=0.0)
     if result.verdict is Verdict.COMPILE_ERROR and Verdict.COMPILE_ERROR not in submission.required:

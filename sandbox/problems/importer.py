@@ -28,7 +28,7 @@ _MARKS = {"problem.yaml": "kattis", "problem.xml": "polygon"}
 
 @dataclass(frozen=True)
 class Options:
-    """How to read: the format (empty: detect it), a runner of generators, and whether weak tests are wanted."""
+    """Options for reading: the format (empty: detect it), a runner for generators, and whether to accept weak tests."""
 
     format: str = ""
     runner: ProgramRunner | None = None
@@ -37,7 +37,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Skipped:
-    """A package or row that cannot become a task, with its place and the reason."""
+    """A package or row that cannot become a task, with its location and the reason."""
 
     place: str
     reason: str
@@ -123,7 +123,7 @@ def _read_rows(path: Path, options: Options) -> Iterator[Problem | Skipped]:
 
 
 def _list_rows(path: Path) -> Iterable[tuple[int, Any]]:
-    """Return the rows with their numbers from 1, which for JSON lines are those of the lines."""
+    """Return the rows, numbered from 1. For JSON lines, the number is the line number."""
     if path.suffix == ".parquet":
         return enumerate(_read_parquet(path), start=1)
     if path.suffix == ".json":

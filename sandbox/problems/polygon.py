@@ -170,7 +170,7 @@ def _read_test(package: Path, given: str, answer: str, entry: Element, *, needs_
 
 
 def read_file(package: Path, name: str) -> bytes:
-    """Return a file of the package. Raises Unsupported if it is missing or outside."""
+    """Return a file of the package. Raises Unsupported if it is missing or not in the package."""
     path = (package / name).resolve()
     if not path.is_relative_to(package.resolve()) or not path.is_file():
         raise Unsupported(name, "is not a file of the package")

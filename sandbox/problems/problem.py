@@ -15,7 +15,7 @@ from sandbox.schema.reward import Task
 from sandbox.schema.tests import AnyTest
 from sandbox.schema.wire import LimitsRequest
 
-# The verdicts that a program can get on a test that was run, and those of them that are not accepted.
+# The verdicts that a program can get on a test that was run, and the same without `accepted`.
 OUTCOMES = frozenset(Verdict) - {Verdict.INTERNAL_ERROR, Verdict.SKIPPED}
 FAILURES = OUTCOMES - {Verdict.ACCEPTED}
 CRASHES = frozenset({Verdict.RUNTIME_ERROR, Verdict.MEMORY_LIMIT_EXCEEDED, Verdict.OUTPUT_LIMIT_EXCEEDED})
@@ -28,7 +28,7 @@ class StrictModel(BaseModel):
 
 
 class Role(StrEnum):
-    """What a program of a package is for."""
+    """The purpose of a program in a package."""
 
     SUBMISSION = "submission"
     INPUT_VALIDATOR = "input validator"
@@ -36,7 +36,7 @@ class Role(StrEnum):
 
 
 class Protocol(StrEnum):
-    """How an input validator reports that it accepts an input: exit code 42 (Kattis) or 0 (testlib)."""
+    """The way an input validator reports that it accepts an input: exit code 42 (Kattis) or 0 (testlib)."""
 
     KATTIS = "kattis"
     TESTLIB = "testlib"
@@ -75,7 +75,7 @@ class ProblemTest(StrictModel):
 
 
 class OutputExample(StrictModel):
-    """An output that a checker must accept or must reject, which a package ships to test its checker."""
+    """An example output that tests the checker, which must accept it or must reject it."""
 
     name: str
     stdin: bytes

@@ -1,4 +1,4 @@
-"""A home directory and the one process tree that owns it.
+"""A state directory and the one process tree that owns it.
 
 The owner holds a lock on `up.pid` as long as it lives. The kernel releases the lock however the owner ends, so a stale
 file is never a problem. The pid in the file counts only together with the start time of its process.

@@ -219,7 +219,7 @@ def _fetch_problems(url: str) -> str:
 
 
 def stop(settings: UpSettings) -> bool:
-    """Stop the service on this home and remove what it left. Returns False if none ran. Raises LifecycleError."""
+    """Stop the service of this state directory and clean up. Returns False if none ran. Raises LifecycleError."""
     pid = find_running_pid(settings.home)
     stopped = pid is None or any(
         _signal_and_wait(settings.home, pid, number, patience_s)

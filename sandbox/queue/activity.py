@@ -1,4 +1,4 @@
-"""What each worker is doing and has just finished, for the live view.
+"""The current and recently finished items of each worker, for the live view.
 
 Theory of operation. Running a program never waits for a round trip of this module. The current state of a slot is sent
 with its heartbeat. Finished items are collected in memory and published a few times per second in one pipeline.

@@ -1,4 +1,4 @@
-"""Claims on work, and leases on the right to have it: shared by the queue of programs and the GPU pool.
+"""Claims on work, and leases of the workers that claim it. The queue of programs and the GPU pool share this module.
 
 Theory of operation. A worker that takes work claims it under its name. It renews a lease a few times before the lease
 ends, from a separate thread, so long work does not make the worker look dead. Living workers look for two kinds of
@@ -39,7 +39,7 @@ class ClaimedWork(Protocol):
         """Requeue work of a lost worker, if that worker still has the claim. Returns whether it did."""
 
     def is_lost(self, claim: Claim) -> bool:
-        """Return whether work without a claim is in no queue, also if its worker has a moment to claim it."""
+        """Return whether work without a claim is in no queue, even after its worker had a moment to claim it."""
 
     def enqueue_lost(self, claim: Claim) -> None:
         """Queue lost work."""
@@ -60,7 +60,7 @@ def reap(work: ClaimedWork) -> list[str]:
 
 
 class LeaseKeeper:
-    """Renews a worker's lease with `renew`. Calls `reap` after each renewal, unless living workers may look lost."""
+    """Renews a worker's lease with `renew`. Calls `reap` after each renewal, unless living workers could look lost."""
 
     def __init__(
         self, lease_s: float, renew: Callable[[], object], reap: Callable[[], object], failed: str = "heartbeat missed"
@@ -72,17 +72,17 @@ class LeaseKeeper:
         self._thread = RepeatingThread("lease", lease_s / RENEWALS_PER_LEASE, self._renew_and_reap, failed)
 
     def start(self) -> None:
-        """Take the lease, and keep it from now on. Raises what `renew` raises."""
+        """Take the lease, and renew it from now on. Raises what `renew` raises."""
         self._renew()
         self._renewed_at = time.monotonic()
         self._thread.start()
 
     def request_stop(self) -> None:
-        """Renew the lease no more."""
+        """Stop renewing the lease, without waiting."""
         self._thread.request_stop()
 
     def stop(self) -> None:
-        """Stop renewing the lease, and wait for a renewal that runs now."""
+        """Stop renewing the lease, and wait for a renewal in progress."""
         self._thread.stop(timeout_s=self._lease_s)
 
     def _renew_and_reap(self) -> None:
@@ -91,9 +91,9 @@ class LeaseKeeper:
             self._reap()
 
     def _may_reap(self) -> bool:
-        """Tell whether a worker without a lease can be taken for dead.
+        """Return whether a worker without a lease can be assumed dead.
 
-        For one lease after a late renewal it cannot: if Redis was away, living workers could not renew theirs either.
+        For one lease after a late renewal it cannot: if Redis was down, living workers could not renew theirs either.
         """
         now = time.monotonic()
         if now - self._renewed_at > self._lease_s:

@@ -1,4 +1,4 @@
-"""How every process connects to Redis, and what it logs while Redis does not answer.
+"""Connect to Redis, and log outages of Redis, in the same way in every process.
 
 Theory of operation. All clients of one Redis in a process share a monitor, which sees each failed attempt and each
 answer. It logs one warning when no command has been answered for a second, a reminder each minute, and one line when
@@ -59,7 +59,7 @@ def get_failure_log_level() -> int:
 
 
 def translate_redis_errors(query: Callable[Arguments, Answer]) -> Callable[Arguments, Answer]:
-    """Decorate a function so that it raises StorageFull or QueueUnavailable instead of an error of Redis."""
+    """Decorate a function so that it raises StorageFull or QueueUnavailable instead of a Redis error."""
 
     @wraps(query)
     def query_and_translate(*args: Arguments.args, **options: Arguments.kwargs) -> Answer:
@@ -107,7 +107,7 @@ def hide_password(url: str) -> str:
 
 
 class _ConnectionMonitor:
-    """What this process knows of one Redis. Thread-safe."""
+    """The state of one Redis server, as this process sees it. Thread-safe."""
 
     def __init__(self, url: str) -> None:
         self._url = hide_password(url)

@@ -83,13 +83,13 @@ class LifecycleObserver:
     """
 
     def record_accepted(self, submission: Submission, submission_id: str) -> None:
-        """Record that a submission was accepted. A repeated one has the id of the first with its idempotency key."""
+        """Record that a submission was accepted. A repeat has the id of the first with the same idempotency key."""
 
     def record_refused(self, error: SandboxError) -> None:
         """Record that a submission was refused."""
 
     def record_started(self, trace: ItemTrace) -> None:
-        """Record that a worker runs an item from now on."""
+        """Record that a worker has started an item."""
 
     def record_finished(self, trace: ItemTrace) -> None:
         """Record that an item has its result."""

@@ -1,4 +1,4 @@
-"""The answers of session hosts: how they name errors, and how the parts of an unfinished answer reach their reader."""
+"""Encode the errors in answers of session hosts, and receive the parts of an unfinished answer."""
 
 from __future__ import annotations
 

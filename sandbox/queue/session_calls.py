@@ -3,7 +3,7 @@
 Theory of operation. A call is one message in the list of the session's host. One script checks in the same round trip
 that the session exists, that the caller may use it, and that its host is alive. The answer arrives like any result: in
 the list of the API process that waits. A request for a new session goes into one list that all hosts with a free place
-read, so requests are served in the order in which they came.
+read, so requests are served in order of arrival.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from sandbox.schema.sessions import SessionHost, SessionInfo, SessionRequest, Se
 
 ANY_OWNER = "*"
 REOPEN_LOCK_S = 120
-OPEN_GRACE_S = 0.5  # for the way to a host that has a free place
+OPEN_GRACE_S = 0.5  # time for the request to reach a host that has a free place
 
-# Push a call to the host of its session if that is open, belongs to the caller, and its host is alive.
+# Push a call to the host of its session if the session is open, belongs to the caller, and its host is alive.
 _SEND = """
 local found = redis.call('HMGET', KEYS[1], 'host', 'owner', 'status')
 if not found[1] or (ARGV[1] ~= '*' and found[2] ~= ARGV[1]) then return 'missing' end
@@ -58,7 +58,7 @@ class PendingCall:
 
 
 class SessionCalls:
-    """The API's side of sessions. Thread-safe. Methods raise `errors.QueueUnavailable` while Redis is away."""
+    """The API's side of sessions. Thread-safe. Methods raise `errors.QueueUnavailable` if Redis does not answer."""
 
     def __init__(self, settings: ApiSettings) -> None:
         self._redis = connect(settings.effective_redis_url)
@@ -75,7 +75,7 @@ class SessionCalls:
         self._redis.close()
 
     def _start(self) -> None:
-        """Start the reader at the first call: an API whose clients open no sessions needs no such thread."""
+        """Start the reader at the first call: an API whose clients open no sessions does not need the thread."""
         with self._start_lock:
             if not self._is_started:
                 self._reader.start()
@@ -88,7 +88,7 @@ class SessionCalls:
         """
         owner, session_id = _get_caller_id(), generate_id()
         if not self.list_hosts():
-            raise errors.NoFreeSession("no session host runs; the operator must set SANDBOX_SESSIONS", 5.0)
+            raise errors.NoFreeSession("no session host is running; set SANDBOX_SESSIONS on a host", 5.0)
         self._query(
             lambda: session_records.admit_sessions(
                 self._redis, owner, [session_id], request.ttl_s, self._get_max_sessions()
@@ -127,7 +127,7 @@ class SessionCalls:
         return self.is_host_alive(record.host)
 
     def reopen(self, session_id: str) -> PendingCall | None:
-        """Ask a host to rebuild a lost session from its journal. Returns None if somebody else has asked already."""
+        """Ask a host to rebuild a lost session from its journal. Returns None if another process has already asked."""
         key = _get_reopen_lock(session_id)
         if not self._query(lambda: self._redis.set(key, WANTED, nx=True, ex=REOPEN_LOCK_S)):
             return None
@@ -137,7 +137,7 @@ class SessionCalls:
         return self._push_open(fields)
 
     def end_abandoned_reopen(self, session_id: str) -> bool:
-        """Return whether nobody rebuilds a session. Frees the lock of a host that died while it did."""
+        """Return whether no host is rebuilding a session. Frees the lock if the host that held it died."""
         key = _get_reopen_lock(session_id)
         holder: bytes | None = self._query(lambda: self._redis.get(key))
         if holder is None:
@@ -190,7 +190,7 @@ class SessionCalls:
         return self._mark_lost_if_dead(record).session
 
     def list_open(self) -> list[SessionInfo]:
-        """Return the caller's open sessions, the latest first."""
+        """Return the caller's open sessions, latest first."""
         records = self._query(lambda: session_records.list_records(self._redis, _may_see))
         living = {host.id for host in self.list_hosts()}
         return [

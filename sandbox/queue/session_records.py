@@ -1,9 +1,9 @@
 """The records of sessions and of the hosts that hold them.
 
 Theory of operation. A session lives on one host, and its record names that host. A host sends a heartbeat a few times
-per lease. A session whose host has no recent heartbeat is lost, and so says its record from then on: a host that starts
-again has a new id, so that it can never answer for sessions that it no longer has. Records stay for an hour after the
-end of their session, so that a late call learns why it ended.
+per lease. A session whose host has no recent heartbeat is lost, and its record says so from then on. A restarted host
+has a new id, so it can never answer for sessions that it no longer has. Records stay for an hour after the end of their
+session, so that a late call learns why it ended.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ return -1
 
 @dataclass(frozen=True, slots=True)
 class SessionRecord:
-    """What Redis knows of a session. `owner` is the id of the API key that opened it."""
+    """A session's record in Redis. `owner` is the id of the API key that opened it."""
 
     session: SessionInfo
     host: str
@@ -97,7 +97,7 @@ def end_session(redis: Redis, record: SessionRecord, status: SessionStatus, reas
 
 
 def list_records(redis: Redis, may_see: Callable[[str], bool], limit: int = MAX_LISTED) -> list[SessionRecord]:
-    """Return the latest open sessions, latest first, without those that the caller may not see. Raises RedisError."""
+    """Return the latest open sessions that the caller may see, latest first. Raises RedisError."""
     ids = [each.decode() for each in redis.zrevrange(redis_keys.SESSIONS, 0, limit - 1)]
     if not ids:
         return []
@@ -116,7 +116,7 @@ def list_records(redis: Redis, may_see: Callable[[str], bool], limit: int = MAX_
 
 
 def _set_expiry(record: SessionRecord, expires_at: float | None) -> SessionRecord:
-    """Return the record with the expiry that its host last reported. The record has that of its first call."""
+    """Return the record with the expiry that its host last reported. The stored record may have an older one."""
     if expires_at is None:
         return record
     return replace(record, session=record.session.model_copy(update={"expires_at": expires_at}))

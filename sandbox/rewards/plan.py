@@ -46,9 +46,9 @@ _SUBMISSION_FIELDS = frozenset({"language", "code", "tests", "checker", "limits"
 
 @dataclass(frozen=True, slots=True)
 class PlannedCompletion:
-    """What the plan found in one completion, and the index of its program, or None if there is nothing to run.
+    """One completion in the plan. `program_index` is the index of its program, or None if there is nothing to run.
 
-    If `usable` is False, the row has no reward, whatever the completion is, and `message` says why.
+    If `usable` is False, the row gets no reward, regardless of the completion, and `message` says why.
     """
 
     language: str

@@ -43,7 +43,7 @@ class SetupStep(IntEnum):
 
 
 class LaunchSpec(NamedTuple):
-    """How to launch one child. `uid` is None if the host provides no uids for runs."""
+    """The command, limits and user for one child. `uid` is None if the host provides no uids for runs."""
 
     directory: str
     command: tuple[str, ...]

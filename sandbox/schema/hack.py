@@ -1,4 +1,4 @@
-"""`POST /verify/hack`: takes a target, an input and trusted programs; returns if the input breaks the target.
+"""`POST /verify/hack`: takes a target, an input and trusted programs; returns whether the input breaks the target.
 
 `verify/hacks.py` explains the rules.
 """

@@ -1,4 +1,4 @@
-"""Send answers to the API processes that wait for them: one thread, which sends all that it finds in one round trip."""
+"""Send answers to the API processes that wait for them: one thread sends all pending answers in one round trip."""
 
 from __future__ import annotations
 

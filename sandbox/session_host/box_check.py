@@ -14,7 +14,7 @@ EXPECTED = "42"
 
 
 def check_session_box(settings: WorkerSettings, slot: int) -> float:
-    """Run a cell in a new session box, and return the seconds that this took. Raises EngineUnavailable or BoxError."""
+    """Run a cell in a new session box, and return how many seconds it took. Raises EngineUnavailable or BoxError."""
     from sandbox.box.docker.engine import DockerEngine
 
     began = time.monotonic()

@@ -1,8 +1,8 @@
 """Boxes for sessions, started in advance.
 
-A box that was used and is proven clean serves another session, under uids that no earlier session had. A box that is
-broken, or has served its number of sessions, is destroyed. The engine blocks, so its calls run in threads, and few at a
-time: a container takes a large part of a second of CPU time to start.
+A used box that is proven clean serves another session, under uids that no earlier session had. A box that is broken, or
+has served its maximum number of sessions, is destroyed. Calls of the engine block, so they run in threads. Only a few
+run at a time, because starting a container takes a large part of a second of CPU time.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a session can be asked: run code, fork, and read or change its files. One method per kind of call."""
+"""Handle the calls of a session: run code, fork, and read or change files. One method per kind of call."""
 
 from __future__ import annotations
 
@@ -97,12 +97,12 @@ class CallHandlers:
         taken = self._places.take(len(ids))
         try:
             if taken < len(ids):
-                raise NoFreeSession(f"this host has {taken} free places for sessions, and {len(ids)} are wanted")
+                raise NoFreeSession(f"this host has {taken} free places for sessions, but {len(ids)} are needed")
             began = time.monotonic()
             reply = await session.family.box.ask({"do": "fork", "branch": session.branch, "count": len(ids)})
             branches = [int(branch) for branch in reply.header["branches"]]
             if len(branches) != len(ids):
-                raise BoxError("the box answered with another number of forks")
+                raise BoxError("the box returned a different number of forks than requested")
         except SandboxError:
             self._places.release(taken)
             raise

@@ -1,4 +1,4 @@
-"""The sessions that this host holds: how they open, how a lost one is rebuilt, and how they end.
+"""Hold the sessions of this host: open them, rebuild lost ones, and end them.
 
 A session and its forks are a family, which shares one box. The box goes back to the pool when the last of them ends,
 and serves again if every one of them was proven clean.
@@ -57,7 +57,7 @@ class HeldSessions:
         return list(self._sessions.values())
 
     def compute_expiries(self, within_s: float) -> dict[str, float]:
-        """Return when recently used sessions expire, by their ids. The expiry of the others has not changed."""
+        """Return when recently used sessions expire, by id. The expiry of the others has not changed."""
         now, recently = time.time(), time.monotonic() - within_s
         return {
             session.id: now + session.expires_in_s
@@ -72,7 +72,7 @@ class HeldSessions:
         return session
 
     async def open(self, message: Message) -> LiveSession:
-        """Open a session. Its place and memory are taken already, and freed if this fails. Raises SandboxError."""
+        """Open a session. Its place and memory are already reserved, and freed on failure. Raises SandboxError."""
         request = SessionRequest.model_validate(message["request"])
         now = time.time()
         session = SessionInfo(
@@ -111,7 +111,7 @@ class HeldSessions:
         self._places.release()
 
     async def reopen(self, message: Message) -> LiveSession:
-        """Rebuild a session from its journal: run all its calls again, in their order. Raises SandboxError."""
+        """Rebuild a session from its journal: run all its calls again, in order. Raises SandboxError."""
         session_id = message["session"]
         live: LiveSession | None = None
         try:
@@ -209,7 +209,7 @@ class HeldSessions:
         self._observer.set_boxes(len(families), self._pool.warm)
 
     async def add_forks(self, session: LiveSession, ids: Sequence[str], branches: Sequence[int]) -> None:
-        """Hold the forks that the box has made of a session. Their places are taken already. Raises RedisError."""
+        """Hold the forks that the box has created. Their places are already reserved. Raises RedisError."""
         pipeline = self._redis.pipeline(transaction=True)
         for session_id, branch in zip(ids, branches, strict=True):
             update = {"id": session_id, "parent": session.id, "created_at": time.time()}
@@ -237,7 +237,7 @@ class HeldSessions:
         family = session.family
         try:
             await family.box.ask({"do": "close", "branch": session.branch})
-        except SandboxError:  # also if its process has ended by itself: nobody has proven that it left nothing
+        except SandboxError:  # even if its process ended by itself: nobody has proven that it left nothing
             family.clean = False
         self._leave(session)
         self._observer.record_ended(session.record.session.language, status)
@@ -255,7 +255,7 @@ class HeldSessions:
         await asyncio.gather(*ended)
 
     async def drop(self, session: LiveSession) -> None:
-        """End a session without touching its record, which is not this host's."""
+        """End a session without changing its record, which this host no longer owns."""
         if self._sessions.pop(session.id, None) is not None:
             session.family.clean = False
             self._leave(session)
@@ -272,7 +272,7 @@ class HeldSessions:
         self._report_boxes()
 
     async def end_expired(self) -> None:
-        """End the sessions whose time is over."""
+        """End the sessions that have expired."""
         for session in self.list_all():
             if session.expires_in_s > 0:
                 continue
@@ -292,7 +292,7 @@ class HeldSessions:
 
 
 def explain_end(session: LiveSession, reason: str) -> str:
-    """Return why a session's process ended: the kernel's reason if it ran out of memory, or else the box's."""
+    """Return why a session's process ended: it ran out of memory, or `reason` from the box."""
     try:
         if session.family.box.handle.ran_out_of_memory():
             return f"out of memory: the session and its forks may use {session.family.memory_mb} MiB"

@@ -1,10 +1,10 @@
 """The session host: the process that holds the sessions of one machine.
 
-Theory of operation. Two threads read Redis: one the calls of this host's sessions, the other requests for new sessions
-while a place is free. Everything else happens in one event loop, and a third thread sends the answers. A host has a new
-id each time it starts. It sends a heartbeat a few times per lease, and without one, its sessions count as lost. A host
-that was suspended for longer than that finds its sessions marked as lost, and drops them, so that a session that was
-rebuilt elsewhere never runs twice.
+Theory of operation. Two threads read Redis: one reads calls of this host's sessions, and the other reads requests for
+new sessions while a place is free. A third thread sends the answers. Everything else happens in one event loop. A host
+has a new id each time it starts. It sends a heartbeat a few times per lease; if it sends none for a lease, its sessions
+count as lost. A host that was suspended for longer than a lease finds its sessions marked as lost and drops them, so a
+session that was rebuilt elsewhere never runs twice.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ class HostProcess:
             logger.error("a call failed: %r", error, exc_info=error)
 
     def _take_calls(self, messages: list[bytes]) -> None:
-        """Start serving calls. Called in a thread of the intake."""
+        """Start serving calls. The intake calls this from its own thread."""
 
         def start() -> None:
             for message in messages:
@@ -125,7 +125,7 @@ class HostProcess:
         self._loop.call_soon_threadsafe(start)
 
     def _take_open(self, message: Message) -> None:
-        """Start opening a session. Called in a thread of the intake."""
+        """Start opening a session. The intake calls this from its own thread."""
         self._loop.call_soon_threadsafe(lambda: self._start(self._open(message)))
 
     async def _serve(self, message: Message) -> None:

@@ -1,7 +1,7 @@
 """Read the messages of this host from Redis: calls of its sessions, and requests for new sessions.
 
-Two threads block on Redis, so that the event loop never does. The second one reads only while a place is free, so the
-requests that no host can serve yet stay in their list, in the order in which they came.
+Two threads block on Redis, so that the event loop never does. The second one reads only while a place is free, so
+requests that no host can serve yet stay in their list, in order of arrival.
 """
 
 from __future__ import annotations

@@ -110,7 +110,7 @@ class LiveSession:
 
     @property
     def expires_in_s(self) -> float:
-        """Return the seconds until the session ends if it is not called before."""
+        """Return the seconds until the session ends, unless a call comes first."""
         idle_end = time.monotonic() if self.is_running else self.used_at
         return min(self.ends_at, idle_end + self.idle_ttl_s) - time.monotonic()
 
@@ -128,9 +128,9 @@ class LiveSession:
         if self._running is not None:
             if call.sequence is not None and self._running[0] == number:
                 return await asyncio.shield(self._running[1])
-            raise SessionBusy("the session runs another call, and runs one at a time")
+            raise SessionBusy("the session runs another call, and it runs one at a time")
         if number != self.sequence + 1:
-            known = "that answer is no longer known" if number <= self.sequence else "calls are missing"
+            known = "the answer to that call is no longer stored" if number <= self.sequence else "calls are missing"
             raise SequenceMismatch(f"the call has number {number}, and the next one is {self.sequence + 1}: {known}")
         self.sequence = number
         task = asyncio.get_running_loop().create_task(self._execute(call, number, on_part))
@@ -208,7 +208,7 @@ class LiveSession:
             self._answers.popitem(last=False)
 
     def fork_to(self, record: SessionRecord, branch: int) -> LiveSession:
-        """Return the session of a new branch, which continues this one."""
+        """Return a session for a new branch that was forked from this one."""
         child = LiveSession(record, self.family, branch, self.ends_at - time.monotonic(), self.idle_ttl_s)
         child.cells = list(self.cells)
         child._cells_chars = self._cells_chars

@@ -1,4 +1,4 @@
-"""What a session host reports of its sessions, to whoever counts them."""
+"""The interface through which a session host reports events of its sessions, for example to metrics."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ class SessionObserver(Protocol):
     """Receives events of a session host, in its event loop."""
 
     def record_opened(self, language: str, wait_s: float | None) -> None:
-        """Record a session that opened `wait_s` seconds after it was asked for, or a fork if `wait_s` is None."""
+        """Record a session that opened `wait_s` seconds after the request, or a fork if `wait_s` is None."""
 
     def record_ended(self, language: str, status: str) -> None:
         """Record a session that was closed or lost."""

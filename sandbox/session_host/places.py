@@ -1,4 +1,4 @@
-"""How many more sessions a host can hold: by number, and by memory."""
+"""Count how many more sessions a host can hold, by number and by memory."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ BOX_FAILURES = {"ended", "exists", "internal", "not_started", "too_many_branches
 
 
 class Reply(NamedTuple):
-    """An answer of the box, and its content, such as that of a file."""
+    """An answer from the box, and its content, such as a file's bytes."""
 
     header: Mapping[str, Any]
     content: bytes = b""
@@ -183,7 +183,7 @@ def _build_error(failure: Mapping[str, Any]) -> Exception:
     message = str(failure.get("message", ""))[:MAX_MESSAGE_CHARS]
     code = failure.get("code")
     if code == "busy":
-        return SessionBusy(message or "the session runs another call, and runs one at a time")
+        return SessionBusy(message or "the session runs another call, and it runs one at a time")
     if code == "not_found":
         return NotFound(message)
     if code in BOX_FAILURES:

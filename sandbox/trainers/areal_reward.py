@@ -83,7 +83,7 @@ def build_program(language: str, code: str) -> str:
 
 
 def functioncall_answer(body: Mapping[str, Any], result: VerifyResult) -> dict[str, Any]:
-    """Build {uid, success, results[{success, reason, errorType}]}. AReaL retries a SystemError: the service failed."""
+    """Build {uid, success, results[{success, reason, errorType}]}. A failed service is a SystemError: AReaL retries."""
     return {
         "uid": body.get("uid", ""),
         "success": result.verdict is Verdict.ACCEPTED,

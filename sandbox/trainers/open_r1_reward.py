@@ -69,7 +69,7 @@ def _build_program(script: str, language: str) -> ExecuteRequest:
 
 
 def print_last_expression(script: str) -> str:
-    """Make the script print the value of its last expression, as the notebooks do that open-r1 runs it in."""
+    """Make the script print the value of its last expression, as in the notebook where open-r1 runs it."""
     if not parses(script):
         return script
     tree = ast.parse(script)

@@ -1,4 +1,4 @@
-"""Rewards for OpenRLHF: a Python reward function, and the request and response of its remote form.
+"""Rewards for OpenRLHF: a Python reward function, and the request and response of a remote reward model.
 
     # reward.py, for --remote_rm_url reward.py --label_key tests
     from sandbox.trainers.openrlhf_reward import openrlhf_reward
@@ -56,7 +56,7 @@ def openrlhf_reward(
 
 
 def openrlhf_request(body: Mapping[str, Any], options: RewardOptions | None = None) -> RewardRequest:
-    """Build the reward request from the body {query, prompts, labels} of the remote form. Raises BadRequest."""
+    """Build a reward request from OpenRLHF's HTTP body {query, prompts, labels}. Raises BadRequest."""
     queries = _read_list(body, "query")
     labels = _read_list(body, "labels")
     if len(labels) != len(queries):
@@ -69,7 +69,7 @@ def openrlhf_request(body: Mapping[str, Any], options: RewardOptions | None = No
 
 
 def openrlhf_answer(result: RewardResult, missing: float | None = None) -> dict[str, Any]:
-    """Return the response of the remote form. Raises InfrastructureError, on which the client retries."""
+    """Return the HTTP response for OpenRLHF. Raises InfrastructureError, which makes the client retry."""
     problems = [
         detail.message if is_unusable(reward, detail) or detail.message == UNKNOWN_RESPONSE else ""
         for reward, detail in zip(result.rewards, result.details, strict=True)

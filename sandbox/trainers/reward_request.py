@@ -165,7 +165,7 @@ def _build_test_fields(
 def _build_lists_of_tests(
     distinct: Sequence[TaskTests | BadRequest], index: Sequence[int], has_weights: bool
 ) -> dict[str, Any]:
-    """Return the fields with the lists of tests. Given weights stand in the order of the completions."""
+    """Return the fields with the lists of tests. Given weights are in the order of the completions."""
     lists = [one.tests if isinstance(one, TaskTests) else [] for one in distinct]
     if has_weights or len(lists) == len(index):
         return {"tests": [lists[place] for place in index]}

@@ -1,4 +1,4 @@
-"""Rewards for slime: `custom_rm` for a sample or a group, and the request and response of its remote form.
+"""Rewards for slime: `custom_rm` for a sample or a group, and the request and response of `remote_rm`.
 
     # my_reward.py, for --custom-rm-path my_reward.custom_rm
     from sandbox.trainers.slime_reward import slime_reward
@@ -61,12 +61,12 @@ def slime_reward(
 
 
 def slime_request(body: Mapping[str, Any], options: RewardOptions | None = None) -> RewardRequest:
-    """Build the reward request from the body {prompt, response, label} of the remote form. Raises BadRequest."""
+    """Build a reward request from slime's HTTP body {prompt, response, label}. Raises BadRequest."""
     return build_reward_request(
         [body.get("response")], [body.get("label")], options or {}, prompts=[body.get("prompt")]
     )
 
 
 def slime_answer(result: RewardResult, missing: float | None = None) -> float:
-    """Return the response of the remote form. Raises InfrastructureError, on which the client retries."""
+    """Return the HTTP response for slime. Raises InfrastructureError, which makes the client retry."""
     return require_result_rewards(result, missing)[0]

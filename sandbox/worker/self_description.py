@@ -1,4 +1,4 @@
-"""What a worker tells the others about itself with each heartbeat."""
+"""The description of a worker, which it sends with each heartbeat."""
 
 from __future__ import annotations
 

@@ -111,7 +111,7 @@ def test_a_request_waits_for_a_place_and_gives_up_in_time(own_hosts: SessionHost
 
 
 def test_without_a_host_there_are_no_sessions(own_client: Client) -> None:
-    with pytest.raises(NoFreeSession, match="no session host runs"):
+    with pytest.raises(NoFreeSession, match="no session host is running"):
         own_client.session().open()
 
 

@@ -1,8 +1,8 @@
 """Judge0 1.13: single submissions and batches, languages, statuses, and the information that its SDK loads at start.
 
-A submission without `wait` becomes a durable job, and its token is the job's id. A job's result has no expected output,
-so that is stored as a task set with one task, and the token ends with the set's id. Any API process can therefore
-answer a token without knowing who created it.
+A submission without `wait` becomes a durable job, and its token is the job's id. A job's result does not include the
+expected output, so the service stores the expected output as a task set with one task and appends the set's id to the
+token. Any API process can therefore look up a token that another process created.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 https://github.com/RagnarGrootKoerkamp/BAPCtools/blob/master/doc/generators.md
 
 A test is inline text (`in`, `ans`), a copy of files below `generators/`, or the output of a command. Commands need a
-service that runs programs, so they are run by a `ProgramRunner` that the caller gives. Without one, a test that has to
+service that runs programs, so they are run by a `ProgramRunner` that the caller passes. Without one, a test that has to
 be generated is an error.
 """
 
@@ -37,7 +37,7 @@ class ProgramRunner(Protocol):
 
 @dataclass(frozen=True)
 class _Rule:
-    """What to do for one test: its name below data/, its keys, and what it inherits from its groups."""
+    """The rule for one test: its name below data/, its keys, and the settings it inherits from its groups."""
 
     name: str
     keys: Mapping[str, Any]
@@ -100,7 +100,7 @@ def _load_generator(package: Path, name: str, files: Any, metadata: Metadata) ->
 
 @dataclass(frozen=True)
 class _Group:
-    """What the tests of a group inherit. `prefix` is empty, or ends with a slash."""
+    """The settings that the tests of a group inherit. `prefix` is empty, or ends with a slash."""
 
     prefix: str
     solution: str

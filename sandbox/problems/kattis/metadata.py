@@ -36,7 +36,7 @@ _LEGACY_KEYS = _DESCRIPTIVE | {"author", "source_url", "validation", "validator_
 _CURRENT_KEYS = _DESCRIPTIVE | {"version", "credits", "embargo_until", "languages", "allow_file_writing", "constants"}
 _LIMIT_KEYS = {
     *("time_limit", "memory", "output", "validation_time", "validation_memory"),
-    # Bounds for package authors and for judges of a contest.
+    # Bounds for package authors and contest judges.
     *("time_multiplier", "time_safety_margin", "time_multipliers", "time_resolution", "code", "compilation_time"),
     *("compilation_memory", "validation_output"),
 }
@@ -58,12 +58,12 @@ class Metadata(StrictModel):
     constants: dict[str, str] = Field(default_factory=dict)
 
     def replace_constants(self, text: str) -> str:
-        """Replace `{{name}}` by the value of the constant; names that are not defined stay."""
+        """Replace `{{name}}` with the value of the constant; names that are not defined stay."""
         return _CONSTANT.sub(lambda match: self.constants.get(match[1], match[0]), text) if self.constants else text
 
 
 def load_yaml(path: Path, name: str) -> Any:
-    """Load a YAML file of the package, which messages call `name`. Raises Unsupported."""
+    """Load a YAML file of the package; `name` is its name in messages. Raises Unsupported."""
     import yaml
 
     try:
@@ -86,7 +86,7 @@ def load_mapping(path: Path, name: str) -> dict[str, Any]:
 
 
 def read_metadata(folder: Path) -> Metadata:
-    """Read `problem.yaml` and the files with a time limit beside it. Raises Unsupported."""
+    """Read `problem.yaml` and the files next to it that set a time limit. Raises Unsupported."""
     data = load_mapping(folder / "problem.yaml", "problem.yaml")
     version = str(data.get("problem_format_version", "legacy"))
     if version not in LEGACY_VERSIONS | CURRENT_VERSIONS:
@@ -131,7 +131,7 @@ def _read_types(data: Mapping[str, Any]) -> set[str]:
     value = data.get("type", "pass-fail")
     kinds = {str(kind) for kind in (value if isinstance(value, list) else [value])}
     for kind in sorted(kinds - {"pass-fail", "interactive"}):
-        raise Unsupported("problem.yaml: type", f"{kind} problems cannot be expressed; only pass-fail and interactive")
+        raise Unsupported("problem.yaml: type", f"{kind} problems cannot be expressed; use pass-fail or interactive")
     return kinds
 
 

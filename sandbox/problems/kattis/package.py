@@ -1,7 +1,7 @@
 """Read a whole package into a `Problem`.
 
 Everything that decides a verdict is read or is an error: types of problems, groups and their settings, validators,
-included files. What only a judge of a contest or a reader needs is listed in `Problem.left_out`.
+included files. Parts that only a contest judge or a reader needs are listed in `Problem.left_out`.
 """
 
 from __future__ import annotations

@@ -67,7 +67,7 @@ def _split_files(path: Path, name: str) -> tuple[Path, Sequence[Path]]:
 
 
 def _insert_headers(text: str, folder: Path, inserted: set[Path]) -> str:
-    """Replace each `#include "..."` of a header in the folder by its text, once each. Other includes stay."""
+    """Replace each `#include "..."` of a header in the folder with the header's text, once per header."""
 
     def insert(match: re.Match[str]) -> str:
         path = (folder / match[1]).resolve()

@@ -56,7 +56,7 @@ class Settings:
     output_args_from: str = "problem.yaml"
 
     def update(self, data: dict[str, Any], where: str) -> Settings:
-        """Return the settings after the keys of a YAML file. Raises Unsupported, naming the key."""
+        """Return the settings with the keys of a YAML file applied. Raises Unsupported, naming the key."""
         args, input_args, output_args, source = self.args, self.input_args, self.output_args, self.output_args_from
         for key, value in data.items():
             place = f"{where}: {key}"
@@ -75,7 +75,7 @@ class Settings:
 
 @dataclass
 class TestData:
-    """The tests of a package, with what else lies in `data/`."""
+    """The tests of a package, and the other content of `data/`."""
 
     __test__ = False  # not a test class of pytest, despite its name
 
@@ -87,7 +87,7 @@ class TestData:
     ignored: list[str] = field(default_factory=list)
 
     def add(self, test: ProblemTest, settings: Settings) -> None:
-        """Add a test. Raises Unsupported if it needs other arguments of the output validator than the first one."""
+        """Add a test. Raises Unsupported if its output validator arguments differ from those of the first."""
         if self.tests and settings.output_args != self.output_args:
             raise Unsupported(
                 settings.output_args_from,
@@ -155,7 +155,7 @@ def _read_file(path: Path) -> bytes:
 
 
 def read_group(package: Path, folder: Path, settings: Settings, metadata: Metadata) -> Settings:
-    """Return the settings after the group file of a folder, if there is one. Raises Unsupported."""
+    """Return the settings with the group file of a folder applied, if there is one. Raises Unsupported."""
     for name in GROUP_FILES:
         path = folder / name
         if path.is_file():

@@ -1,1 +1,1 @@
-"""Readers of data sets that have one problem a row, one data set a file."""
+"""Readers of data sets that have one problem per row. Each module reads one data set."""

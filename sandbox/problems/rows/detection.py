@@ -1,4 +1,4 @@
-"""Tell a row's data set by its fields, and read rows of all data sets."""
+"""Detect a row's data set from its fields, and read rows of all data sets."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ READERS: dict[str, Callable[[Row], Problem]] = {
     "open-r1-codeforces": open_r1_codeforces.read_row,
     "testcase-eval": test_case_eval.read_row,
 }
-# The fields that tell a data set, the most telling first.
+# The fields that identify a data set, the most specific first.
 _SIGNS = (
     ("hard-tests", {"pid", "test_cases_kit"}),
     ("code-contests-plus", {"correct_submissions"}),
@@ -50,7 +50,7 @@ def detect(row: Row) -> str:
 
 
 def read_row(row: Row, name: str = "", *, examples_only: bool = False) -> Problem:
-    """Build a problem from a row of the named data set, or of the one that its fields tell. Raises Unsupported."""
+    """Build a problem from a row of the named data set, or of the one detected. Raises Unsupported."""
     name = name or detect(row)
     if name == "testcase-eval":
         return test_case_eval.read_row(row, examples_only=examples_only)

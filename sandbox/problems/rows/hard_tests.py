@@ -2,7 +2,7 @@
 
 Fields (https://huggingface.co/datasets/sigcp/hardtests_tests): `pid`, `test_cases` (a list of `{"input", "output"}`),
 `test_cases_kit` with `input_generation`, `input_validator` (Python source of `validate_input`) and
-`output_judging_function` (Python source of a function of that name, or null), and `mapping`, which tells the generator
+`output_judging_function` (Python source of a function of that name, or null), and `mapping`, which names the generator
 of each test.
 """
 
@@ -36,7 +36,7 @@ def read_row(row: Row) -> Problem:
     if not tests:
         raise Unsupported("test_cases", "the row has no tests")
     if get_text(row, "starter_code", "").strip():
-        raise Unsupported("starter_code", "the program is a function, but the tests do not tell how to call it")
+        raise Unsupported("starter_code", "the program is a function, but the tests do not say how to call it")
     time_s = parse_seconds(row.get("time_limit"), "time_limit")
     generation = kit.get("input_generation") or {}
     left_out = [f"test_cases_kit.input_generation.{name}" for name in sorted(generation) if generation[name]]

@@ -88,11 +88,11 @@ def _build_stdin_test(case: Mapping[str, Any], where: str) -> TestCase:
 
 
 def _build_call(case: Mapping[str, Any], where: str) -> FunctionTest:
-    """Build a call from text with one JSON value a line."""
+    """Build a call from text with one JSON value per line."""
     try:
         arguments = [json.loads(line) for line in case["input"].split("\n") if line.strip()]
         expected = json.loads(case["output"])
     except (ValueError, AttributeError, TypeError, RecursionError) as error:
-        raise Unsupported(where, f"input and output must have one JSON value a line: {error}") from None
+        raise Unsupported(where, f"input and output must have one JSON value per line: {error}") from None
     with name_the_place(where):
         return FunctionTest(**build_function_test(ExpectedCall.from_livecodebench(arguments, expected)))

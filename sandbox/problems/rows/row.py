@@ -35,7 +35,7 @@ def get_text(row: Row, field: str, default: str | None = None) -> str:
 
 
 def get_json(row: Row, field: str) -> Any:
-    """Return a field that is JSON text, or a value already. Raises Unsupported."""
+    """Return the value of a field; a string is parsed as JSON. Raises Unsupported."""
     value = row.get(field)
     if not isinstance(value, str):
         return value
@@ -111,6 +111,6 @@ def name_problem(row: Row, *fields: str) -> str:
 
 
 def name_by_content(row: Row, prefix: str) -> str:
-    """Return a name for a row that has none, which stays the same wherever the row stands."""
+    """Return a name for a row that has none, which depends only on its content, not on its position."""
     text = json.dumps([row.get("question"), row.get("input_output")], default=str)
     return f"{prefix}-{sha256(text.encode(errors='surrogatepass')).hexdigest()[:16]}"

@@ -196,7 +196,10 @@ def wait_for_end(pid: int, end_pipe: int, leash_pipe: int) -> None:
 
 
 def remove_traces(plan: Plan) -> None:
-    """Remove the box's cgroups, which the kernel may hold for a moment, and its folder if it has no mount tree."""
+    """Remove the box's cgroups, and its folder if it has no mount tree.
+
+    The kernel may refuse to remove a cgroup for a moment, so this retries.
+    """
     deadline = time.monotonic() + REMOVAL_TIMEOUT_S
     for folder in plan.cgroups:
         while os.path.isdir(folder) and time.monotonic() < deadline:

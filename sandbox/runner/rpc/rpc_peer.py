@@ -143,9 +143,9 @@ class RpcPeer:
         return self.operate(operation, *args)
 
     def check_attribute(self, kind: Any, name: str) -> None:
-        """Raise TypeError for an attribute of plain values on an object of an untrusted class.
+        """Raise TypeError if an object of an untrusted class is asked for an attribute that only plain values have.
 
-        Such an object cannot pose as a value.
+        Such an object therefore cannot pose as a value.
         """
         if name in PLAIN_VALUE_ATTRIBUTES and self.trust.get_level(kind) == UNTRUSTED:
             self._refuse_untrusted(kind)

@@ -79,7 +79,7 @@ class TrustPolicy:
             trust_class(found)
 
     def expects_objects_of(self, names: tuple[str, ...]) -> bool:
-        """Return whether the test's source uses the results of these names as objects."""
+        """Return whether the test's source calls one of these names and uses the result as an object."""
         if self._object_factories is None:
             self._object_factories = find_object_factories(self._source) - BUILTIN_NAMES
         return not self._object_factories.isdisjoint(names)

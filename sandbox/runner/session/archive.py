@@ -22,7 +22,7 @@ def write_archive(root: str, target: int) -> int:
 
 
 def restore_archive(root: str, source: int, max_bytes: int) -> int:
-    """Replace the work directory by an archive's files, directories and links; return their number.
+    """Replace the work directory with an archive's files, directories and links; return their number.
 
     Raises ValueError for a member outside the directory, or if the files are larger than `max_bytes` together.
     """

@@ -57,7 +57,7 @@ class BranchFactory:
     def create(
         self, number: int, kind: str, environment: Mapping[str, str], limits: Mapping[str, Any], family: Family | None
     ) -> Branch:
-        """Create a branch without a process. Without a family it begins a new one."""
+        """Create a branch without a process. If `family` is None, start a new family."""
         self._count += 1
         if self._count > MAX_BRANCHES:
             raise RequestFailed("too_many_branches", f"a box has at most {MAX_BRANCHES} branches over its life")

@@ -85,7 +85,7 @@ def confine(uid: int) -> None:
 def confine_forkable(uid: int) -> int | None:
     """Give up root and every capability but CAP_SETUID; return the listener that decides about its use.
 
-    Return None where the kernel has no listeners: the capability is then given up, too.
+    If the kernel has no listeners, give up CAP_SETUID too and return None.
     """
     confinement.set_no_new_privileges()
     setuid_capability.switch_user_keeping_setuid(uid)

@@ -71,9 +71,10 @@ class CallLimits:
         self._reactor.set_timer(call, GRACE_S, lambda: kill_uid(branch.uid))
 
     def interrupt(self, branch: Branch, call: Call, repeats: int = 3) -> None:
-        """Interrupt a call. A shell gets the signal again, because a command that it is about to start can miss it.
+        """Interrupt a call. A shell gets the signal several times, a REPL only once.
 
-        Bash then waits for this command and ignores the signal. A second KeyboardInterrupt would disturb a REPL.
+        A command that bash is just starting can miss the signal, and bash then waits for that command to end. In a
+        REPL, a second KeyboardInterrupt would do harm.
         """
         if branch.call is not call:
             return
@@ -97,7 +98,7 @@ class CallLimits:
             self._reactor.set_timer(call, delay, lambda: self._check(branch, call))
 
     def _check_disk(self, branch: Branch, call: Call) -> None:
-        """Measure the branch's files, unless all files of the box together are within its limit."""
+        """Measure the branch's files, unless all files in the box together are within the branch's limit."""
         limit = branch.disk_mb << 20
         if branch.measuring or time.monotonic() < self._disk_checked_at + DISK_CHECK_INTERVAL_S:
             return

@@ -1,4 +1,4 @@
-"""The supervisor's ends of what connects it to a branch's process: a REPL's socket, or bash's pipes and memfds."""
+"""The supervisor's ends of the connections to a branch's process: a REPL's socket, or bash's pipes and memfds."""
 
 from __future__ import annotations
 

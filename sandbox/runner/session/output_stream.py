@@ -1,7 +1,8 @@
 """One output pipe of a branch: forwards what programs write at once, up to a limit per call, and then discards it.
 
-A small write is forwarded immediately. After each event the pipe rests for a moment, so that a program that prints line
-by line causes a few large events and not thousands of small ones. Output between calls belongs to the next call.
+A small write is forwarded immediately. After each event the supervisor leaves the pipe unread for a moment, so that a
+program that prints line by line causes a few large events instead of thousands of small ones. Output between calls
+belongs to the next call.
 """
 
 from __future__ import annotations
@@ -111,7 +112,7 @@ class OutputStream:
         return False
 
     def take_held(self) -> bytes:
-        """Return the output that no call has taken, as of now."""
+        """Read what the pipe holds now; return and forget the output that no call has taken."""
         self.drain()
         held, self._held = self._held, b""
         return held

@@ -16,7 +16,7 @@ MAX_QUEUED_FRAMES = 64
 
 
 class Reactor:
-    """Calls back when a descriptor is readable or a time has come."""
+    """Calls back when a descriptor is readable or a timer is due."""
 
     def __init__(self) -> None:
         self._epoll = select.epoll()
@@ -37,7 +37,7 @@ class Reactor:
         self._epoll.modify(descriptor, select.EPOLLIN | (select.EPOLLOUT if watch else 0))
 
     def set_timer(self, key: object, delay_s: float, callback: Callback) -> None:
-        """Call back after a delay, instead of an earlier timer with this key."""
+        """Call back after a delay. This replaces an earlier timer with the same key."""
         self._timers[key] = (time.monotonic() + delay_s, callback)
 
     def cancel_timer(self, key: object) -> None:

@@ -66,7 +66,7 @@ class Repl:
 
     @staticmethod
     def _open_stream(descriptor: int) -> io.TextIOWrapper:
-        """Open an unbuffered stream, so that its text keeps its order with what subprocesses and os.write write."""
+        """Open an unbuffered stream, so that text stays in order with the output of subprocesses and os.write."""
         raw = io.FileIO(descriptor, "w", closefd=False)
         return io.TextIOWrapper(  # as `python3 -u` does
             raw,
@@ -124,7 +124,7 @@ class Repl:
                 stream.flush()
 
     def _replace_stdin(self, descriptors: list[int]) -> None:
-        """Make the call's input descriptor 0, and `sys.stdin` unless the program replaced it."""
+        """Put the call's input on descriptor 0, and on `sys.stdin` unless the program replaced it."""
         os.dup2(descriptors[0], 0)
         frames.close_descriptors(descriptors)
         is_own = sys.stdin is self._stdin
@@ -154,7 +154,7 @@ class Repl:
             os.close(descriptor)
 
     def _fork(self, descriptors: list[int]) -> None:
-        """Fork one branch for each three descriptors: its connection, stdout and stderr."""
+        """Fork one branch for every three descriptors: its connection, stdout and stderr."""
         random = sys.modules.get("random")
         state = random.getstate() if random is not None else None  # a forked child reseeds it otherwise
         try:

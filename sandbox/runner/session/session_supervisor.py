@@ -39,7 +39,7 @@ from sandbox.runner.supervisor.supervisor import send_broken
 
 MAX_REQUEST_BYTES = 1 << 30
 SHARED = ("/tmp", "/dev/shm")
-WHILE_BUSY = ("interrupt", "close")  # requests that a busy branch takes, too
+WHILE_BUSY = ("interrupt", "close")  # requests that even a busy branch accepts
 
 
 class SessionSupervisor:
@@ -240,7 +240,7 @@ def _remove_directory(directory: str) -> None:
 
 
 def _read_content(request: dict[str, Any], payload: bytes, descriptors: list[int]) -> bytes:
-    """Return what came with a request: its payload, or `memory_file` bytes in a memfd."""
+    """Return the content of a request: its payload, or `memory_file` bytes in a memfd."""
     if not descriptors:
         return payload
     size = int(request.get("memory_file", os.fstat(descriptors[0]).st_size))

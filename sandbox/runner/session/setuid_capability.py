@@ -1,4 +1,4 @@
-"""Give a REPL the one power that a copy-on-write fork needs, to change its uid; the supervisor decides about its use.
+"""Let a REPL change its uid, which a copy-on-write fork needs. The supervisor decides about each use.
 
 Theory of operation. A forked branch must become another uid, and no trusted process can change the uid of a running
 process from outside. A REPL therefore keeps CAP_SETUID, and its system-call filter sends each call that could use it

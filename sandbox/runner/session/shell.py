@@ -1,10 +1,10 @@
 """Drive one bash that keeps its state between calls.
 
-Theory of operation. Bash runs interactively but without a terminal, line editing, history, prompts and job control. An
+Theory of operation. Bash runs interactively but without a terminal, line editing, history, prompts or job control. An
 interactive bash survives an interrupt, an unset variable with `set -u` and a syntax error: it drops the command and
 reads the next line. It reads its lines from a pipe, and every call writes the same two: the first evaluates the code in
-a memfd, the second writes the exit status to another pipe. After a dropped command the second line still runs.
-The code runs with the call's stdin, and with the private descriptors closed, so that no background process keeps them.
+a memfd, the second writes the exit status to another pipe. After a dropped command the second line still runs. The code
+runs with the call's stdin, and with the private descriptors closed, so that no background process keeps them.
 
 Bash shares its uid with the program, which can forge a status. As with a REPL, this spoils only its own answers.
 """
@@ -34,13 +34,14 @@ SAVE_LINES = f"""\
 builtin shopt -p; builtin set +o; builtin trap -p; builtin umask -p; }} >/proc/self/fd/{STATE} 2>/dev/null
 builtin printf '0\\0' >&{STATUS}
 """
-# Options of line editing, history and job control, which this shell does not have. Bash loses its descriptors on emacs.
+# Options of line editing, history and job control, which this shell does not have.
+# `set -o emacs` makes bash lose its descriptors.
 _FIXED_OPTIONS = (b"emacs", b"vi", b"history", b"histexpand", b"monitor", b"onecmd", b"noexec", b"privileged")
 _FIXED_VARIABLES = ("EUID", "UID", "PPID", "GROUPS", "SHELLOPTS", "FUNCNAME", "DIRSTACK", "HOME", "TMPDIR")
 
 
 def run_bash(_: BranchSpec) -> NoReturn:
-    """Confine this process and replace it with bash. Descriptor 0 is the pipe with its lines."""
+    """Confine this process and replace it with bash. Bash reads its lines from the pipe at descriptor 0."""
     confine(_.uid)
     for number in range(CODE, STATE + 2):
         os.set_inheritable(number, True)
@@ -55,7 +56,7 @@ def build_replay(state: bytes, old_directory: str, new_directory: str) -> bytes:
 
 
 def _is_fixed(line: bytes) -> bool:
-    """Return whether a line of the state sets what every bash has for itself."""
+    """Return whether a line of the state sets something that each bash sets for itself."""
     words = line.split(b" ", 2)
     if len(words) < 3:
         return False
