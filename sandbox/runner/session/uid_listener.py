@@ -56,8 +56,9 @@ def answer_notification(listener: int, expected: dict[int, ExpectedSwitch]) -> N
 
 
 def _is_single_process(pid: int, uid: int) -> bool:
-    """Return whether `pid` is a process with one thread, all of whose uids are `uid`. A thread could otherwise take a
-    uid that the rest of its process does not have.
+    """Return whether `pid` is a process with one thread, all of whose uids are `uid`.
+
+    A thread could otherwise take a uid that the rest of its process does not have.
     """
     status = read_status(pid)
     return status.get("Tgid") == str(pid) and status.get("Threads") == "1" and has_uid(status, uid)

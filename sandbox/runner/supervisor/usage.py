@@ -67,8 +67,9 @@ class KernelCounter(KernelFile):
 
 
 class FileLocks(KernelFile):
-    """The file locks held by processes of this pid namespace. Linux neither limits their number nor charges their
-    memory to a cgroup.
+    """The file locks held by processes of this pid namespace.
+
+    Linux neither limits their number nor charges their memory to a cgroup.
     """
 
     def is_over_limit(self) -> bool:
@@ -83,8 +84,9 @@ class FileLocks(KernelFile):
 
 
 def open_file_locks() -> FileLocks:
-    """Open the list of file locks. It stays empty unless this is process 1, because it would show locks of the whole
-    machine.
+    """Open the list of file locks.
+
+    It stays empty unless this is process 1, because it would show locks of the whole machine.
     """
     return FileLocks("/proc/locks" if os.getpid() == 1 else None)
 

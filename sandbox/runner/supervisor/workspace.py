@@ -51,8 +51,9 @@ class Workspace:
         os.chmod(root, 0o711)
 
     def load(self, parts: Mapping[str, bytes], build_outputs: Sequence[str] = ()) -> None:
-        """Load a new program. Every run finds the parts named in `build_outputs` as read-only executables in its
-        directory.
+        """Load a new program.
+
+        Every run finds the parts named in `build_outputs` as read-only executables in its directory.
         """
         for name in os.listdir(self._program):
             os.unlink(f"{self._program}/{name}")
@@ -139,8 +140,9 @@ class Workspace:
                 raise CleanupFailed(f"a program wrote into {place}")
 
     def _clear_work(self) -> None:
-        """Remove the work directory. Most runs leave only the program, which takes two system calls; rmtree makes
-        twenty.
+        """Remove the work directory.
+
+        Most runs leave only the program, which takes two system calls; rmtree makes twenty.
         """
         try:
             for name in (*self._sources, *self._build_outputs):

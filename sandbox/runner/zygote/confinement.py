@@ -117,8 +117,9 @@ def switch_user(uid: int | None) -> None:
 
 
 def die_with_parent() -> None:
-    """Ask the kernel to kill this process when its parent ends. Call this after the uid change, which clears the
-    setting.
+    """Ask the kernel to kill this process when its parent ends.
+
+    Call this after the uid change, which clears the setting.
     """
     if _prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "parent-death signal")
