@@ -240,7 +240,10 @@ class Streams:
         return True
 
     def _forward(self, relay: Relay, ready: int) -> None:
-        """Read from the program or write to its partner, whichever is ready; never both, so that no data accumulates."""
+        """Read from the program or write to its partner, whichever is ready.
+
+        Never do both at once, so that no data accumulates.
+        """
         try:
             if ready == relay.source:
                 chunk = os.read(relay.source, PIPE_BYTES)

@@ -36,8 +36,9 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """The resources that one run used: CPU time of all its processes and elapsed time in seconds, and peak memory in
-    MiB.
+    """The resources that one run used.
+
+    Times are in seconds: the CPU time of all its processes, and the elapsed time. The peak memory is in MiB.
     """
 
     cpu_time_s: float = 0.0
@@ -67,8 +68,9 @@ class Program:
     memory_errors: tuple[bytes, ...] = ()
 
     def fill_memory_limit(self, limits: Limits) -> tuple[str, ...]:
-        """Return the run command with the memory limit filled in; empty if the command has no placeholder for the
-        limit.
+        """Return the run command with the memory limit filled in.
+
+        Return an empty tuple if the command has no placeholder for the limit.
         """
         if not any(MEMORY_LIMIT_PLACEHOLDER in part for part in self.run_command):
             return ()

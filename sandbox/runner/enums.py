@@ -15,7 +15,7 @@ HARNESS_MODULE = "sandbox.runner.harness.preload"  # the module that the zygote 
 
 
 class Status(StrEnum):
-    """How one run of a program ended.
+    """The status of one ended run.
 
     `internal_error` is a failure of the service; every other value is caused by the program.
     """
@@ -44,7 +44,7 @@ class Verdict(StrEnum):
 
 
 class Mode(IntEnum):
-    """The way a program is started: as a new process image (exec), or as a fork of the warm interpreter.
+    """The start mode of a program: a new process image (exec), or a fork of the warm interpreter.
 
     `FORK_PLAIN` is for a program that needs no cleanup at interpreter shutdown: no open file, no suspended generator.
     `SERVE` answers calls to the program's functions (`harness.served_program`). `TEST` runs a test that makes these

@@ -33,9 +33,10 @@ class RunLimits(NamedTuple):
 
 
 class ProgramMessage(NamedTuple):
-    """A program to load before its first run. `parts` lists its files, which are in the payload if `inline`.
+    """A program to load before its first run.
 
-    Otherwise they are in a memfd, which follows the descriptors of the streams.
+    `parts` lists its files. They are in the payload if `inline` is True, and otherwise in a memfd, which follows the
+    descriptors of the streams.
     """
 
     compile: Sequence[str]

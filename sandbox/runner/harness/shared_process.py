@@ -64,7 +64,7 @@ def pack_test(nonce: str, kind: str, entry_point: str, modules: Iterable[str], s
 
 
 def prepare(module: ModuleType, path: str, pristine: Mapping[str, Any], call: HiddenFrameCall) -> SharedProgram:
-    """Read the key from stdin, and record the modules and files that exist before the program runs."""
+    """Read the key from stdin, and record what exists before the program runs."""
     conftest = os.path.exists("conftest.py")
     program = SharedProgram(module, path, _read_all(0).strip(), getpid(), pristine, call, conftest)
     freeze()
@@ -147,9 +147,7 @@ def build_fault_check(program: SharedProgram) -> Any:
 
 
 def _is_program_fault(kind: type[BaseException], trace: TracebackType | None, program: SharedProgram) -> bool:
-    """Return whether the program is the cause of an exception: it raised the exception or lacks a name that the test
-    uses.
-    """
+    """Return whether the program caused an exception: by raising it, or by lacking a name that the test uses."""
     if kind is NameError or kind is ImportError:
         return True
     folder, innermost = os.path.dirname(program.path) + "/", ""

@@ -113,7 +113,7 @@ def set_up_isolation(plan: Plan, kinds: set[str]) -> None:
 
 
 def run_box_process(plan: Plan, kinds: set[str], go_pipe: int, report_pipe: int) -> NoReturn:
-    """Run the child of clone: wait for the go signal, set up isolation, report the result, and become the supervisor."""
+    """Run the child of clone: wait for the go signal, set up isolation, report the result, become the supervisor."""
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.read(go_pipe, 1) != b"g":
         os._exit(1)

@@ -20,7 +20,7 @@ NODE_ANNOTATION = re.compile(r"\b(ListNode|TreeNode)\b")
 
 
 class ListNode:
-    """A node of a linked list, as problem sets usually define it."""
+    """A node of a linked list, defined as in most problem sets."""
 
     def __init__(self, val: Any = 0, next: Any = None) -> None:
         self.val = val
@@ -28,7 +28,7 @@ class ListNode:
 
 
 class TreeNode:
-    """A node of a binary tree, as problem sets usually define it."""
+    """A node of a binary tree, defined as in most problem sets."""
 
     def __init__(self, val: Any = 0, left: Any = None, right: Any = None) -> None:
         self.val = val
@@ -58,7 +58,10 @@ def read_linked_list(node: Any) -> list[Any]:
 
 
 def build_tree(levels: Iterable[Any], kind: type = TreeNode) -> Any:
-    """Build a binary tree from its values, level by level, with None for missing children; return None if it is empty."""
+    """Build a binary tree from its values, level by level, with None for missing children.
+
+    Return None if the tree is empty.
+    """
     values = iter(levels)
     first = next(values, None)
     if first is None:
@@ -127,7 +130,7 @@ def returns_nodes(function: Any) -> bool:
 
 
 class NodeListCodec:
-    """A reference codec for return values: iterators and nodes become lists, and no references are created."""
+    """A reference codec for return values. It converts iterators and nodes to lists and creates no references."""
 
     keeps_arrays = False
 
