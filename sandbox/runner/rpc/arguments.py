@@ -58,7 +58,10 @@ def call_for_test(function: Callable[..., Any], args: list[Any], kwargs: dict[st
 def convert_arguments(
     function: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]
 ) -> tuple[list[Any], dict[str, Any], bool]:
-    """Convert the arguments according to the function's annotations; return args, kwargs, and whether any became nodes."""
+    """Convert the arguments according to the function's annotations.
+
+    Return the positional arguments, the keyword arguments, and whether any of them became nodes.
+    """
     inner = _unwrap_method(function)
     annotations = getattr(inner, "__annotations__", None)
     code = getattr(inner, "__code__", None)

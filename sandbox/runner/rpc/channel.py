@@ -37,7 +37,9 @@ class MessageChannel:
         side: str,
         recorder: AllowanceRecorder | None = None,
     ) -> None:
-        """`side` prefixes the names of this side's threads. The program's side exits after the last message.
+        """Connect to the other side.
+
+        `side` prefixes the names of this side's threads. The program's side exits after the last message.
 
         `recorder` counts the cost of the messages.
         """

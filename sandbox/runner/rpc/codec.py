@@ -43,9 +43,7 @@ class ReferenceCodec(Protocol):
     keeps_arrays: bool  # whether numpy arrays stay arrays
 
     def encode(self, value: Any, depth: int) -> Any:
-        """Encode a value whose type has a special encoding although it derives from a builtin type; return None for any
-        other.
-        """
+        """Encode a value that has a special encoding; return None for any other value."""
 
     def encode_reference(self, value: Any, depth: int) -> Any:
         """Encode a value whose type does not derive from a builtin type. Raises UnsupportedValue."""

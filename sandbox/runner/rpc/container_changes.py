@@ -25,7 +25,10 @@ _CONTAINER_MODULES = frozenset({"builtins", "collections", "array", "numpy"})
 
 
 def _find_container_name(value: Any) -> str:
-    """Return the name of the container type that the other side receives for a value; empty if it is not a container."""
+    """Return the name of the container type that the other side receives for a value.
+
+    Return an empty string if the value is not a container.
+    """
     kind = type(value)
     name = kind.__name__
     if name in _CONTAINER_NAMES and kind.__module__ in _CONTAINER_MODULES:
@@ -67,7 +70,7 @@ def find_containers(items: Iterable[Any]) -> list[Any]:
 
 
 def _iterate_inner(item: Any, shape: str) -> Any:
-    """Return an iterator over the values of a container that may be containers themselves, or None if there are none."""
+    """Return an iterator over the values in a container that may be containers; return None if there are none."""
     if shape in _MAPPINGS:
         return iter(item.values())
     if shape in _OTHERS or _SCALAR_TYPES.issuperset(map(type, item)):

@@ -14,7 +14,10 @@ PLAIN_VALUE_ATTRIBUTES = frozenset(name for kind in _PLAIN_TYPES for name in dir
 
 
 def find_object_factories(source: str) -> frozenset[str]:
-    """Return the names of functions and classes whose result the source uses with an attribute that no plain value has."""
+    """Return the names of the functions and classes whose results a source uses as objects.
+
+    A result is used as an object if the source reads an attribute that no plain value has.
+    """
     try:
         nodes = [*ast.walk(ast.parse(source))]
     except (SyntaxError, ValueError, RecursionError):

@@ -50,7 +50,9 @@ class RpcPeer:
         end_process: Callable[[str], NoReturn],
         call: Callable[..., Any] | None = None,
     ) -> None:
-        """`answer_other` answers requests that are not operations on an object.
+        """Connect to the other side.
+
+        `answer_other` answers requests that are not operations on an object.
 
         `end_process` is called with a reason when the other side is gone or breaks the rules. `call` calls a function
         and converts its arguments according to its annotations. Only the program's side passes it, which also means

@@ -125,7 +125,7 @@ class SharedFiles:
         self._received_files.intersection_update(self._states)
 
     def _find_folder(self, name: str) -> str:
-        """Return the shared folder that contains a path, or that is the path itself; empty if there is none."""
+        """Return the shared folder that a path names or is inside of; return an empty string if there is none."""
         return next((one for one in self.folders if name == one or name.startswith(f"{one}/")), "")
 
     # Changes made by this side.

@@ -68,7 +68,7 @@ class TestFiles(SharedFiles):
             self._named_by_program.update(_decode_folder(name) for _, name in _FOLDER.findall(line))
 
     def attach_to_request(self, line: bytes) -> bytes:
-        """Add changes to a request. Folders that the request names are shared from now on."""
+        """Add changes to a request. Share the folders that the request names, if allowed."""
         self._is_probed = _PYTEST_MARK_LOOKUP.match(line) is not None
         return self.attach(line, self._noted_paths != [] or _PREFIX in line)
 
