@@ -22,8 +22,9 @@ def write_archive(root: str, target: int) -> int:
 
 
 def restore_archive(root: str, source: int, max_bytes: int) -> int:
-    """Replace the content of the work directory with that of an archive; return the number of files, directories and
-    links.
+    """Replace the content of the work directory with that of an archive.
+
+    Return the number of files, directories and links.
 
     Raises ValueError if a member is outside the directory, or if the files together are larger than `max_bytes`.
     """

@@ -54,7 +54,7 @@ class CallLimits:
         )
 
     def measure(self, branch: Branch, call: Call) -> float:
-        """Return the CPU time in seconds that the branch has used so far, and update the peak of its resident memory."""
+        """Return the branch's CPU time in seconds so far, and update the call's peak memory."""
         pids = self.list_pids(branch)
         call.memory_mb = max(call.memory_mb, sum(map(usage.read_resident_mb, pids)))
         return branch.measure_cpu_s(pids)

@@ -88,9 +88,7 @@ class ReplLink:
         self._connection.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
 
     def receive_pid(self) -> int:
-        """Receive the first message of a forked REPL; return the sender's pid, which the kernel guarantees to be
-        correct.
-        """
+        """Receive the first message of a forked REPL; return the sender's pid, which the kernel has verified."""
         try:
             _, ancillary, _, _ = self._connection.recvmsg(256, socket.CMSG_SPACE(_CREDENTIALS.size))
         except OSError as error:

@@ -66,9 +66,7 @@ class Repl:
 
     @staticmethod
     def _open_stream(descriptor: int) -> io.TextIOWrapper:
-        """Open a text stream without a buffer, so that its output stays in order with that of subprocesses and
-        os.write.
-        """
+        """Open an unbuffered text stream, so that its output stays in order with that of subprocesses and os.write."""
         raw = io.FileIO(descriptor, "w", closefd=False)
         return io.TextIOWrapper(  # as `python3 -u` does
             raw,
@@ -243,9 +241,7 @@ def run_repl(spec: BranchSpec) -> NoReturn:
 
 
 def prepare_interpreter() -> None:
-    """Make this interpreter look like a new one, without the runner's path in `sys.path` or its modules in
-    `sys.modules`.
-    """
+    """Make this interpreter look like a new one: remove the runner from `sys.path` and `sys.modules`."""
     package_parent = os.path.abspath(f"{__file__}/../../../..")
     sys.path[:] = ["", *[path for path in sys.path if path not in {"", package_parent}]]
     sys.argv[:] = [""]
