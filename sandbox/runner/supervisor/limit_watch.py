@@ -70,8 +70,9 @@ class LimitWatch:
         zygotes.poll.register(connection, select.POLLIN)
 
     def enforce(self, started_at: float, limits: RunLimits, allowance: CpuAllowance, memory_limit_mb: float) -> str:
-        """Enforce the limits until the zygote reports the end; return the reason if the program was stopped, or an
-        empty string.
+        """Enforce the limits until the zygote reports that the child has ended.
+
+        Return the reason if the program was stopped, or an empty string.
 
         Raises BoxBroken if the program cannot be killed, or ConnectionClosed if the worker disconnects.
         """

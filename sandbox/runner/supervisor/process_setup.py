@@ -38,7 +38,7 @@ def close_descriptors_on_exec() -> None:
 
 
 def deny_pseudo_terminals() -> None:
-    """Make pseudo-terminals unavailable, because no cgroup limits their buffers and the machine has only a few of them."""
+    """Make pseudo-terminals unavailable. No cgroup limits their buffers, and the machine has only a few of them."""
     try:
         os.chmod("/dev/ptmx", 0o600)
     except OSError:  # the device does not exist

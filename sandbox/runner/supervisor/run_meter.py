@@ -50,8 +50,9 @@ class RunMeter:
         )
 
     def measure_cpu_time_s(self, counted_s: float, elapsed_s: float) -> float:
-        """Return the CPU time in seconds of a run that has ended: `counted_s`, or the CPU time of the box if that is
-        longer.
+        """Return the CPU time in seconds of a run that has ended.
+
+        This is `counted_s`, or the CPU time of the box if that is longer.
 
         `counted_s` is the sum over the run's processes.
         """

@@ -1,4 +1,4 @@
-"""Measure the resources that processes used: CPU time, resident memory, and time spent waiting for a CPU.
+"""Measure resource usage: CPU time, resident memory, out-of-memory kills, and time spent waiting for a CPU.
 
 CPU time is read for trees of live processes and, from the cgroup, for the whole box. The engine may expose cgroups of
 version 1 or 2, possibly read-only. Without a cgroup, only the process tree is measured.
@@ -86,7 +86,7 @@ class FileLocks(KernelFile):
 def open_file_locks() -> FileLocks:
     """Open the list of file locks.
 
-    It stays empty unless this is process 1, because it would show locks of the whole machine.
+    It stays empty unless this process has pid 1, because it would otherwise include locks of the whole machine.
     """
     return FileLocks("/proc/locks" if os.getpid() == 1 else None)
 

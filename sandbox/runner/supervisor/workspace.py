@@ -64,7 +64,7 @@ class Workspace:
                 write_file(f"{self._program}/{name}", parts[name], None, 0o755)
 
     def keep_build_outputs(self, names: Sequence[str]) -> bool:
-        """Store the compiler's output files with the program; return False if one is missing or is not a regular file."""
+        """Store the compiler's output files with the program; return False if one is missing or not a regular file."""
         for name in names:
             built = f"{self.work}/{name}"
             try:

@@ -63,9 +63,7 @@ class Zygote:
         os.waitpid(self.pid, 0)
 
     def wait_until_ready(self) -> None:
-        """Wait until the zygote has started, so that its startup does not count toward the wall time or memory of a
-        program.
-        """
+        """Wait until the zygote has started, so that its startup does not count toward a program's time or memory."""
         if not self.socket.recv(64):
             raise BoxBroken("the zygote did not start")
 

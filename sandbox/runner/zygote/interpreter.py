@@ -49,8 +49,7 @@ class Interpreter:
         self.reseed: Callable[[], object] = random_generators.build_reseeder()
 
     def finish_loading(self) -> None:
-        """Hide the sandbox's own modules from programs, and record the other modules that were loaded before any
-        program.
+        """Hide the sandbox's own modules from programs, and record the other modules that are already loaded.
 
         Call this when all imports are done.
         """

@@ -288,9 +288,9 @@ def build_filter(machine: str = "", ipv6: bool = True, notify_identity_calls: bo
 
 
 def build_for_architecture(arch: Architecture, code: Instructions) -> bytes:
-    """Build a filter that runs `code` with the call's number loaded.
+    """Build a filter that loads the call's number and runs `code`.
 
-    A call of any other architecture kills the process.
+    A call for any other architecture kills the process.
     """
     return b"".join(
         instruction.pack()

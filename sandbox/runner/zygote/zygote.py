@@ -136,8 +136,9 @@ def serve_in_c(
 
 
 class SetupProgress:
-    """The setup step that a child has reached, stored in a page shared with the zygote (`struct progress` in
-    forkserver.c).
+    """The setup step that a child has reached.
+
+    It is stored in a page shared with the zygote and corresponds to `struct progress` in forkserver.c.
 
     No program can write to it: an exec drops the page, and a forked child unmaps it before its program begins.
     """
