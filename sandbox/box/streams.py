@@ -242,7 +242,7 @@ class Streams:
     def _forward(self, relay: Relay, ready: int) -> None:
         """Read from the program or write to its partner, whichever is ready.
 
-        Never do both at once, so that no data accumulates.
+        Never do both in one call, so that no data accumulates.
         """
         try:
             if ready == relay.source:

@@ -62,7 +62,7 @@ def enter_root(root: str, tree: MountTree, uid: int, fresh_proc: bool) -> None:
     """Build the tree over the empty directory `root` and make it the root of this process.
 
     `uid` is the uid of the programs. The runner is copied, because a mount would reveal its path on the host to
-    programs. Raises OSError; the namespace is unusable afterwards.
+    programs. Raises OSError; the namespace is unusable afterward.
     """
     root = os.path.realpath(root)
     mount("none", "/", flags=REC | PRIVATE)

@@ -31,9 +31,9 @@ class KeptEventLoop:
             raise
 
     def abandon(self) -> None:
-        """Discard the loop in a forked child without closing it.
+        """Discard the loop in a forked child. Its epoll descriptor would otherwise control the parent's loop.
 
-        Its epoll descriptor is shared with the parent's loop.
+        This closes the child's descriptors but never runs the loop's own `close`.
         """
         asyncio: Any = sys.modules.get("asyncio")
         if asyncio is None or self._loop is None:

@@ -1,4 +1,4 @@
-"""Decide, as the supervisor, which process may switch to which uid. A REPL's system-call listener asks."""
+"""Handle a REPL's system-call listener in the supervisor: decide which process may switch to which uid."""
 
 from __future__ import annotations
 
