@@ -20,7 +20,7 @@ class OutputBuffer:
     def add(self, chunk: bytes) -> None:
         """Store a chunk of output.
 
-        Small chunks are merged, because a program may write one byte at a time. Large chunks are not copied.
+        Small chunks are merged, because a program may write one byte at a time. Large chunks are stored separately.
         """
         room = self.limit_bytes - self.size_bytes
         if len(chunk) > room:

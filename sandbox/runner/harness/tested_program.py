@@ -106,9 +106,10 @@ class TestedProgram:
         return sorted((names & self.source_names.words) - BUILTIN_NAMES - self.source_names.bound)
 
     def is_at_fault(self, error: BaseException | None) -> bool:
-        """Return whether the exception that ended the test came from the program rather than from the test's own check.
+        """Return whether an exception that ended the test came from the program and not from the test's own check.
 
-        Formatting this exception may have called the program, which may have raised others since.
+        It need not be the last exception that the program raised, because formatting it may have called the program
+        again.
         """
         if error is not None and (error is self.peer.last_raised or vars(error).get("_caught")):
             return True
