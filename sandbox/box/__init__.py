@@ -1,1 +1,1 @@
-"""Lend, return and replace boxes: a program's isolation layers from the worker's point of view."""
+"""Boxes as the worker sees them: isolated environments that it lends to programs, takes back and replaces."""

@@ -1,4 +1,4 @@
-"""Read the messages of a box, which is not trusted: check the type and range of every field.
+"""Parse the messages that a box sends. A box is not trusted, so the type and range of every field are checked.
 
 Anything unexpected raises BoxError, and the box is destroyed.
 """
@@ -21,14 +21,14 @@ MAX_ERRNO = 4_095
 
 
 def read_ready(header: dict[str, Any]) -> Ready:
-    """Read the first message of a supervisor, which it sends before any program runs."""
+    """Parse the first message of a supervisor, which it sends before any program runs. Raises BoxError."""
     if header.get("ready") is not True:
         raise BoxError("the supervisor did not report that it is ready")
     return Ready(str(header.get("kernel", "")), [str(layer) for layer in header.get("missing_isolation", ())])
 
 
 def read_answer(header: dict[str, Any], tag: str) -> Answer:
-    """Read the answer to the request with this tag."""
+    """Parse the answer to the request with this tag. Raises BoxError if the answer is invalid or has another tag."""
     if header.get("tag") != tag:
         raise BoxError("the answer belongs to another request")
     try:
@@ -42,12 +42,16 @@ def read_answer(header: dict[str, Any], tag: str) -> Answer:
 
 
 def read_message(text: object) -> str:
-    """Return the start of the supervisor's error message, as text that UTF-8 can encode."""
+    """Shorten the supervisor's error message and replace characters that UTF-8 cannot encode."""
     return replace_surrogates(str(text)[:MAX_MESSAGE_CHARS])
 
 
 def read_fetched_files(parts: PartIndex, descriptors: list[int], max_bytes: int, in_one_file: bool) -> dict[str, bytes]:
-    """Read the files that an answer lists: one descriptor each, or all of them one after the other in one file."""
+    """Read the files that an answer lists; return their content by name.
+
+    With `in_one_file`, a single descriptor holds the content of all files, one after the other. Otherwise each file has
+    its own descriptor.
+    """
     if not parts:
         return {}
     try:
@@ -85,7 +89,7 @@ def _read_outcome(header: dict[str, Any]) -> OutcomeMessage:
 
 
 def _parse_finite(value: Any) -> float:
-    """Convert to a finite number. Raises ValueError, TypeError or OverflowError for anything else."""
+    """Convert a value to a finite float. Raises ValueError, TypeError or OverflowError if it is not a finite number."""
     number = float(value)
     if not math.isfinite(number):
         raise ValueError(f"{number} is not finite")

@@ -41,10 +41,10 @@ NO_FILES: Mapping[str, bytes] = MappingProxyType({})
 
 
 class Box:
-    """A started box.
+    """A running box, which runs one program at a time.
 
-    Every method raises BoxError if the box failed rather than the program; then only `close` may be called. Methods
-    that run a program raise Cancelled while `stop_signal` is set; the box stays usable.
+    Every method raises BoxError if the box itself fails, as opposed to the program. After that, only `close` may be
+    called. Methods that run a program raise Cancelled while `stop_signal` is set; the box stays usable.
     """
 
     def __init__(self, handle: BoxHandle, observer: BoxObserver = NULL_BOX_OBSERVER) -> None:
@@ -66,9 +66,9 @@ class Box:
         self._interpreters = WarmInterpreters(self._connection, self._memory_limit, observer)
 
     def load(self, program: Program) -> Outcome | None:
-        """Load a program for `run`; return the outcome of compiling it, or None if nothing is compiled.
+        """Load a program for `run`; return the outcome of its compilation, or None if its language has none.
 
-        A program that needs no compiling is sent with its first run.
+        A program that is not compiled is sent to the box with its first run.
         """
         self._loaded = LoadedProgram(program)
         if not program.compile_command:
@@ -96,8 +96,9 @@ class Box:
         return self._execute(request, StreamPlan(run.stdin), run.limits, run.files, test_command=run.command)
 
     def call(self, calls: bytes, limits: Limits) -> Outcome:
-        """Call functions of the loaded Python program, with one line of JSON per call; the outcome contains the
-        answers.
+        """Call functions of the loaded Python program; the outcome contains the answers.
+
+        `calls` holds one line of JSON per call.
         """
         warm = self._interpreters.warm(self._require_loaded().program.preload_modules, Mode.SERVE)
         request = RunRequest(_to_run_limits(limits), Mode.SERVE, warm=warm, tag=self.tag)
@@ -112,10 +113,10 @@ class Box:
         files: Mapping[str, bytes] = NO_FILES,
         allowance: int | None = None,
     ) -> Outcome:
-        """Run the loaded Python program as one side of `channel`, descriptors passed to it as 3, 4 and so on.
+        """Run the loaded Python program connected to `channel`: descriptors that it receives as 3, 4 and so on.
 
-        `allowance` is a pipe from which the supervisor reads how much extra CPU time is granted
-        (`runner.cpu_allowance`). All of these descriptors are closed here, however the run ends.
+        `allowance` is a pipe from which the supervisor reads the extra CPU time that the program is granted
+        (`runner.cpu_allowance`). This method always closes all of these descriptors, even if the run fails.
         """
         allowance_pipe = () if allowance is None else (allowance,)
         with _close_on_exit([*channel, *allowance_pipe]) as lent_descriptors:
@@ -130,9 +131,9 @@ class Box:
     ) -> Outcome:
         """Run the loaded Python program and then a test in its process.
 
-        The answers in the outcome are the key and the test's reports. The test is sent after the process has answered
-        with the key from its stdin. `warm` names the large modules that its interpreter imports instead of the
-        program's own.
+        The process first reads a key from stdin and sends it back; only then does it receive the test. The answers in
+        the outcome consist of this key and the test's reports. `warm` names the large modules that the interpreter has
+        imported in advance; it replaces the program's own list.
         """
         modules = (*(warm or self._require_loaded().program.preload_modules), HARNESS_MODULE)
         warm = self._interpreters.warm(modules, Mode.SHARED)
@@ -140,10 +141,12 @@ class Box:
         return self._execute(request, StreamPlan(key, test, answer_prefix=key), limits, files)
 
     def run_interactive(self, run: Run, partner: Sequence[int], relay_stats: RelayStats | None = None) -> Outcome:
-        """Run the loaded program with `partner` as its stdin and stdout; another program has the other ends.
+        """Run the loaded program while it is connected to another program.
 
-        With `relay_stats`, which is filled in, the program's stdout counts toward the output limit. `partner` is closed
-        here, however the run ends.
+        `partner` holds the two descriptors that become its stdin and stdout.
+
+        With `relay_stats`, the program's stdout counts toward the output limit, and this method fills in the
+        statistics. It always closes `partner`, even if the run fails.
         """
         with _close_on_exit(partner) as lent_descriptors:
             program = self._require_loaded().program
@@ -176,10 +179,11 @@ class Box:
         lent_descriptors: ExitStack | None = None,
         test_command: tuple[str, ...] = (),
     ) -> Outcome:
-        """Send a request that starts a program, feed and drain its streams, and read how it ended.
+        """Send a request that starts a program, feed and drain its streams, and return its outcome.
 
-        `lent_descriptors` closes the descriptors passed to the program. This happens once the program has them, so that
-        it sees the end of its partner's output. `test_command` is the command that replaces the program's own.
+        `lent_descriptors` closes this process's copies of the descriptors passed to the program. It does so as soon as
+        the program has received them; otherwise the program would never see the end of its partner's output.
+        `test_command` is the command that replaces the program's own.
         """
         loaded = self._require_loaded()
         self.runs += 1
@@ -225,11 +229,12 @@ class Box:
             return reclassify_out_of_memory(outcome, loaded.program.memory_errors)
 
     def _drain(self, streams: Streams) -> str:
-        """Read the rest of the output; return an error message if it does not end. Raises BoxError if that breaks the
-        box.
+        """Read the rest of the output; return an error message if it never ends.
 
-        gVisor has no garbage collector for descriptors that sockets hold of each other. There a program can leave its
-        output open although all its processes are gone, as the supervisor has verified.
+        Raises BoxError if the box can no longer be used in that case.
+
+        On gVisor, a program can leave its output open even after all its processes are gone: gVisor does not collect
+        sockets that hold descriptors of each other. The supervisor has already verified that no process is left.
         """
         try:
             streams.drain()
@@ -240,12 +245,15 @@ class Box:
         return ""
 
     def _check_stop(self) -> None:
-        """Raise Cancelled if the run was cancelled. The box itself is as usable as after any other run."""
+        """Raise Cancelled if the run was cancelled. The box remains usable."""
         if self.stop_signal is not None:
             self.stop_signal.raise_if_set()
 
     def _create_fetch_memfd(self, request: CompileRequest | RunRequest) -> list[int]:
-        """Create a memfd for the files to fetch. gVisor passes no descriptor out, but can write to one passed in."""
+        """Create a memfd that receives the fetched files.
+
+        gVisor cannot pass a descriptor out of the box, but it can write to one that was passed in.
+        """
         if self._in_gvisor and isinstance(request, RunRequest) and request.fetch:
             return [os.memfd_create("fetched", os.MFD_CLOEXEC)]
         return []
@@ -258,7 +266,7 @@ class Box:
     def _measure_memory_mb(self, resident_mb: float) -> float:
         """Return the program's peak memory in MiB.
 
-        The resident peak of an exec'd program includes the interpreter it was forked from; the cgroup's peak does not.
+        Prefer the cgroup's peak: the resident peak of an exec'd program includes the interpreter it was forked from.
         """
         peak = self._handle.read_peak_memory_mb()
         if peak is None:
@@ -268,7 +276,7 @@ class Box:
 
 
 def _close_on_exit(descriptors: Sequence[int]) -> ExitStack:
-    """Return an ExitStack that closes these descriptors once: at the end of its `with` block or earlier."""
+    """Return an ExitStack that closes these descriptors when its `with` block ends, unless it was closed earlier."""
     closing = ExitStack()
     closing.callback(frames.close_descriptors, descriptors)
     return closing

@@ -22,7 +22,7 @@ CGROUP_ROOT = Path("/sys/fs/cgroup")
 class MemoryCgroup:
     """The memory cgroup of one box.
 
-    Reading it raises BoxError once it has disappeared together with its box (ENODEV).
+    The kernel removes it when its box ends (ENODEV). From then on, reading it raises BoxError.
     """
 
     def __init__(self, folder: Path, version: int) -> None:
@@ -69,7 +69,7 @@ class MemoryCgroup:
             raise BoxError(f"lost the box: {error}") from error
 
     def limit(self, limit_bytes: int) -> None:
-        """Limit memory including swap. Raises OSError."""
+        """Limit the sum of memory and swap to `limit_bytes`. Raises OSError."""
         value = str(limit_bytes)
         if self._version == 2:
             (self._folder / "memory.max").write_text(value)
@@ -83,7 +83,7 @@ class MemoryCgroup:
             (self._folder / name).write_text(value)
 
     def begin_run(self) -> None:
-        """Reset the peak and the count of kills."""
+        """Reset the memory peak and the count of out-of-memory kills."""
         try:
             self._kills_before = self._kills.read()
             if self._peak is not None:
@@ -93,7 +93,10 @@ class MemoryCgroup:
             raise BoxError(f"lost the box: {error}") from error
 
     def had_oom_kill(self) -> bool:
-        """Return whether the kernel has killed for lack of memory since `begin_run`; False once the cgroup is gone."""
+        """Return whether the kernel has killed a process for lack of memory since `begin_run`.
+
+        Return False if the cgroup no longer exists.
+        """
         try:
             return self._kills.read() > self._kills_before
         except OSError:
@@ -118,7 +121,10 @@ def _limit_socket_memory(path: Path) -> None:
 
 
 def _open_resettable(path: Path) -> int | None:
-    """Open the file with the peak if writing to it resets the peak: always on v1, since Linux 6.12 on v2."""
+    """Open the file that reports the memory peak; return None if it cannot be reset.
+
+    Writing to the file resets the peak on every v1 cgroup, and on v2 since Linux 6.12.
+    """
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         os.pwrite(descriptor, b"0", 0)

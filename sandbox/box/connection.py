@@ -1,4 +1,4 @@
-"""The connection to the supervisor of a box. Every failure is a BoxError, because nothing else can use a lost box."""
+"""The connection to the supervisor of a box. Every failure raises BoxError, because the box is unusable without it."""
 
 from __future__ import annotations
 
@@ -14,14 +14,17 @@ ANSWER_TIMEOUT_S: Final = 60.0
 
 
 class Connection:
-    """Sends requests to a supervisor and receives its messages, whose content is not trusted."""
+    """Sends requests to a supervisor and receives its messages. Their content is not trusted."""
 
     def __init__(self, handle: BoxHandle) -> None:
         self._handle = handle
         self.socket = handle.connection
 
     def send(self, header: Mapping[str, Any], descriptors: Sequence[int] = (), payload: bytes = b"") -> None:
-        """Send a request. Raises BoxError, or FrameTooLarge if nothing was sent and the box is not at fault."""
+        """Send a request.
+
+        Raises BoxError, or FrameTooLarge, in which case nothing was sent and the box is still usable.
+        """
         try:
             frames.send(self.socket, header, descriptors, payload)
         except frames.FrameTooLarge:
@@ -44,7 +47,7 @@ class Connection:
         return header, descriptors
 
     def receive_header(self) -> dict[str, Any]:
-        """Return the header of the next message, which must come within `ANSWER_TIMEOUT_S`."""
+        """Return the header of the next message. Raises BoxError if none arrives within `ANSWER_TIMEOUT_S`."""
         self.socket.settimeout(ANSWER_TIMEOUT_S)
         header, descriptors = self.receive()
         frames.close_descriptors(descriptors)
@@ -52,7 +55,7 @@ class Connection:
         return header
 
     def request(self, header: Mapping[str, Any], confirmation: Mapping[str, bool]) -> None:
-        """Send a request and wait until the supervisor answers with the confirmation."""
+        """Send a request and wait for the supervisor to reply with the expected confirmation. Raises BoxError."""
         self.send(header)
         answer = self.receive_header()
         if any(answer.get(name) is not value for name, value in confirmation.items()):

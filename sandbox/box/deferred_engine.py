@@ -1,4 +1,4 @@
-"""An engine that is created when the first box is needed, so a worker can wait for it and report that it waits."""
+"""An engine that is created when the first box is needed. A worker can thus start without it, wait, and report this."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sandbox.errors import EngineUnavailable
 
 
 class DeferredEngine:
-    """An `Engine` that wraps the one returned by `make`, which is called again until it succeeds."""
+    """An `Engine` that creates the real one by calling `make`, and calls it again on next use if that failed."""
 
     def __init__(self, make: Callable[[], Engine]) -> None:
         self._make = make
@@ -20,7 +20,10 @@ class DeferredEngine:
         return self._require_engine().start(image)
 
     def lacks(self, tool: str) -> bool:
-        """Return False without an engine: then no box starts, and that error is reported instead."""
+        """Return whether boxes lack a command.
+
+        Return False if there is no engine. No box can start in this case, and that error is reported instead.
+        """
         with suppress(EngineUnavailable):
             return self._require_engine().lacks(tool)
         return False
@@ -36,7 +39,7 @@ class DeferredEngine:
             self._engine.close()
 
     def _require_engine(self) -> Engine:
-        """Return the engine. Raises EngineUnavailable."""
+        """Return the engine, creating it if necessary. Raises EngineUnavailable."""
         if self._engine is None:
             self._engine = self._make()
         return self._engine

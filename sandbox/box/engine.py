@@ -16,7 +16,7 @@ class BoxHandle(Protocol):
         """Limit the memory of programs in the box to `memory_mb` MiB from now on. Raises BoxError."""
 
     def measure_own_memory(self) -> None:
-        """Count the memory in use now as the box's own, not as a program's. Call this while no program runs."""
+        """Treat the memory now in use as the box's own, not as a program's. Call this only while no program runs."""
 
     def begin_run(self) -> None:
         """Start measuring the memory peak."""
@@ -25,7 +25,10 @@ class BoxHandle(Protocol):
         """Return the program's memory peak since `begin_run` in MiB, or None if the host does not report it."""
 
     def ran_out_of_memory(self) -> bool:
-        """Return whether a process was killed for lack of memory since `begin_run`, if the host reports it."""
+        """Return whether a process was killed for lack of memory since `begin_run`.
+
+        Return False if the host does not report it.
+        """
 
     def destroy(self) -> None:
         """Destroy the box and everything in it immediately. It is safe to call this twice."""
@@ -35,10 +38,10 @@ class Engine(Protocol):
     """Starts boxes from images."""
 
     def start(self, image: str) -> BoxHandle:
-        """Start a new box, ready for frames. Raises EngineUnavailable or BoxError."""
+        """Start a new box that is ready to receive frames. Raises EngineUnavailable or BoxError."""
 
     def lacks(self, tool: str) -> bool:
-        """Return whether its boxes lack this program. Only boxes that use the host's programs can lack one."""
+        """Return whether this engine's boxes lack a command. Only boxes that use the host's commands can lack one."""
 
     def lacks_image(self, image: str) -> bool:
         """Return whether the image is missing, so no box can start from it. Raises EngineUnavailable."""

@@ -1,4 +1,4 @@
-"""Attribute the failure to execute a command to the test, the program or the box."""
+"""Decide whether the test, the program or the box is at fault if a command cannot be executed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ EXEC_FILE_ERRNOS = {
 
 
 def attribute_exec_error(outcome: Outcome, error: int, command: Sequence[str], is_test_command: bool) -> Outcome:
-    """Return the outcome of a run whose command could not be executed because of the errno `error`.
+    """Return the outcome of a run whose command could not be executed; `error` is the errno.
 
     A test whose command does not exist can never pass. A failure of the program's own executable is the program's
     error. Raises BoxError for everything else, such as an interpreter that is missing from the image.

@@ -1,4 +1,4 @@
-"""Sources that a worker writes to the pipes of a program: bytes from memory, or pages of a file."""
+"""Sources of data that a worker writes to a program's pipes: bytes in memory, or pages of a file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class BytesFeed:
         self._left = memoryview(content)
 
     def write_some(self, pipe: int) -> bool:
-        """Write what the pipe accepts now; return whether anything is left.
+        """Write as much as the pipe accepts without blocking; return whether anything is left.
 
         Raises BlockingIOError or BrokenPipeError.
         """

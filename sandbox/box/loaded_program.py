@@ -1,4 +1,4 @@
-"""The program that a box runs, and whether its supervisor has it yet."""
+"""The program loaded in a box, which is sent to the supervisor with its first run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sandbox.runner.messages import CompileRequest, ProgramMessage, RunRequest
 
 
 class LoadedProgram:
-    """A program of one box. `size_mb` is the part of the box's memory that its compiled files take."""
+    """The program loaded in one box. `size_mb` is the memory in MiB that its compiled files occupy in the box."""
 
     def __init__(self, program: Program) -> None:
         self.program = program
@@ -27,10 +27,11 @@ class LoadedProgram:
         files: Mapping[str, bytes],
         allowance: Sequence[int],
     ) -> None:
-        """Send a request, together with the program if the supervisor does not have it yet.
+        """Send a request, together with the program if the supervisor does not already have it.
 
-        `copied` and `allowance` hold at most one descriptor each: for the fetched files, and of the pipe that grants
-        CPU time. Raises BoxError, or FrameTooLarge if nothing was sent.
+        `copied` and `allowance` hold at most one descriptor each. The one in `copied` receives the fetched files; the
+        one in `allowance` is the pipe that grants CPU time. Raises BoxError, or FrameTooLarge, in which case nothing
+        was sent.
         """
         lent: list[int] = []
         payload, program = b"", None
@@ -48,7 +49,10 @@ class LoadedProgram:
             frames.close_descriptors(lent)
 
     def _pack(self, descriptors: list[int]) -> tuple[bytes, ProgramMessage]:
-        """Return the payload and the message that send the program; add the descriptor of a memfd if it is large."""
+        """Return the payload and the message that carry the program.
+
+        A program too large for the payload is written to a memfd, whose descriptor is appended to `descriptors`.
+        """
         program = self.program
         parts = {program.source_name: program.source}
         inline = frames.pack_inline(parts)

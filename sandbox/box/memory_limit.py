@@ -1,4 +1,4 @@
-"""The memory limit of a box, which follows the limits of the programs that run in it."""
+"""The memory limit of a box, which is adjusted to the limit of each program that runs in it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _NO_LIMIT_SET = -1
 
 
 class MemoryLimit:
-    """The limit set last. Changing it takes time, so it is changed only if the next run has another one."""
+    """Sets the memory limit of a box. This takes time, so it happens only if the next run needs a different limit."""
 
     def __init__(self, handle: BoxHandle, connection: Connection) -> None:
         self._handle = handle
@@ -22,7 +22,7 @@ class MemoryLimit:
     def set(self, memory_mb: int, forget_program: bool) -> None:
         """Limit the programs in the box to `memory_mb` MiB. Raises BoxError.
 
-        `forget_program` also removes the program that the supervisor has loaded if the limit becomes lower.
+        With `forget_program`, a lower limit also removes the program that the supervisor has loaded.
         """
         if memory_mb == self._memory_mb:
             return
@@ -33,7 +33,7 @@ class MemoryLimit:
         self._memory_mb = memory_mb
 
     def raise_for_warming(self) -> None:
-        """Make room for another interpreter in the box. Call `count_interpreter` once it has started."""
+        """Raise the limit so that another interpreter fits in the box. Call `count_interpreter` once it has started."""
         self.set(max(self._memory_mb, WARMING_MEMORY_MB), forget_program=False)
 
     def count_interpreter(self) -> None:

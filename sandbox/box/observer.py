@@ -1,4 +1,4 @@
-"""The observer interface of boxes: when they start, run and end, and how long that takes."""
+"""The interface for observing boxes: when they start, run and end, and how long each step takes."""
 
 from __future__ import annotations
 
@@ -12,10 +12,13 @@ class BoxObserver(Protocol):
     """Receives events from a slot and its boxes. Its methods must be fast and must not raise."""
 
     def record_phase(self, phase: Phase, began: float, ended: float, sent: int = 0, received: int = 0) -> None:
-        """Record a wait for a box, a compilation or a run: its `time.monotonic` times, bytes sent and received."""
+        """Record one phase: a wait for a box, a compilation or a run.
+
+        `began` and `ended` are `time.monotonic` values; `sent` and `received` count bytes.
+        """
 
     def record_cache_use(self, cache: Cache, hit: bool) -> None:
-        """Record whether something was found ready or has to be created."""
+        """Record a lookup in a cache. `hit` is False if the object has to be created."""
 
     def record_box_started(self, image: str) -> None:
         """Record that a box has started."""
@@ -24,7 +27,7 @@ class BoxObserver(Protocol):
         """Record that a box has ended. The reason is a key of `slot.DISCARD_REASONS`."""
 
     def record_failure(self, reason: str, will_retry: bool) -> None:
-        """Record that the service failed a run, and whether it will retry."""
+        """Record that a run failed because of the service, not the program, and whether it will be retried."""
 
 
 class NullBoxObserver:

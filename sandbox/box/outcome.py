@@ -1,4 +1,4 @@
-"""Build the outcome of a run from the supervisor's answer and what the worker itself read and measured."""
+"""Build the outcome of a run from the supervisor's answer and the worker's own measurements."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sandbox.runner.messages import OutcomeMessage
 def build_outcome(
     reported: OutcomeMessage, memory_mb: float, streams: Streams, files: Mapping[str, bytes], has_partner: bool
 ) -> Outcome:
-    """Return the outcome. `files` are those fetched; with `has_partner`, stdout was not collected."""
+    """Return the outcome of a run. `files` holds the fetched files. With `has_partner`, stdout was not collected."""
     status, message = reported.status, reported.message
     if streams.over_limit and reported.stopped in {"", "killed"} and status is not Status.MEMORY_LIMIT_EXCEEDED:
         status, message = Status.OUTPUT_LIMIT_EXCEEDED, ""
@@ -36,6 +36,6 @@ def build_outcome(
 
 
 def to_compile_error(outcome: Outcome) -> Outcome:
-    """Turn any failed compilation into a compile error of the program; the message keeps the reason."""
+    """Convert the outcome of any failed compilation to a compile error, and put the original reason in its message."""
     reason = outcome.message if outcome.status is Status.RUNTIME_ERROR else outcome.status.value
     return replace(outcome, status=Status.COMPILE_ERROR, message=reason)

@@ -18,8 +18,9 @@ class OutputBuffer:
     _parts: list[bytes | bytearray] = field(default_factory=list)
 
     def add(self, chunk: bytes) -> None:
-        """Store a chunk. Small chunks are merged, because a program may write byte by byte; large ones are kept as they
-        are.
+        """Store a chunk of output.
+
+        Small chunks are merged, because a program may write one byte at a time. Large chunks are stored separately.
         """
         room = self.limit_bytes - self.size_bytes
         if len(chunk) > room:

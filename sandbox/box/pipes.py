@@ -17,8 +17,9 @@ GC_POLL_INTERVAL_S = 0.01
 def wait_for_last_writer(descriptor: int, deadline: float) -> None:
     """Wait briefly for more data in a pipe or its end. Raises BoxError after the deadline.
 
-    The end can come later than that of the program. If two Unix sockets hold descriptors of each other that were sent
-    but never received, the kernel's garbage collector closes them. It runs when any Unix socket is closed.
+    A pipe can stay open after its program has ended. For example, two Unix sockets may hold descriptors of each other
+    that were sent but never received. Only the kernel's garbage collector closes these, and it runs when any Unix
+    socket is closed.
     """
     for one in socket.socketpair():
         one.close()

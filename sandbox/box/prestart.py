@@ -1,8 +1,9 @@
 """Start boxes in advance for the isolation level `fresh`, where each box is used once and then destroyed.
 
-Theory of operation. A container takes hundreds of milliseconds to start and as long to remove. To avoid waiting for
-either, one thread does both, and nothing else uses the engine. It first starts a box that somebody waits for. It then
-starts the boxes missing from the stock, a few per image requested so far. In between it destroys returned boxes.
+Theory of operation. Starting a container takes hundreds of milliseconds, and so does removing it. One background thread
+does both, so that runs need not wait, and nothing else uses the engine. If a caller is waiting for a box, the thread
+starts that box first. It then refills the stock, which holds a few boxes for each image requested so far. In between it
+destroys returned boxes.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ class PrestartPool:
         self._thread.start()
 
     def start(self, image: str) -> BoxHandle:
-        """Return a ready box, or the next one. Raises EngineUnavailable or BoxError."""
+        """Return a box that is ready, or wait until one has started. Raises EngineUnavailable or BoxError."""
         with self._state_changed:
             boxes = self._boxes.setdefault(image, deque())
             self._awaited_image, self._failure = image, None
@@ -91,7 +92,7 @@ class PrestartPool:
             _destroy(handle)
 
     def _choose_next_image(self) -> str:
-        """Return the image to start a box of next, or an empty string if there are enough boxes."""
+        """Return the image from which to start the next box, or an empty string if there are enough boxes."""
         if self._awaited_image and not self._boxes[self._awaited_image]:
             return self._awaited_image
         return next((image for image, boxes in self._boxes.items() if len(boxes) < self._ready_count), "")
@@ -112,7 +113,7 @@ class PrestartPool:
 
 
 class PooledBoxHandle:
-    """A box of the pool. The pool's thread destroys it."""
+    """The handle of a box from the pool. The pool's thread destroys the box."""
 
     def __init__(self, handle: BoxHandle, release: Callable[[BoxHandle], None]) -> None:
         self._handle = handle
@@ -138,7 +139,10 @@ class PooledBoxHandle:
         return self._handle.ran_out_of_memory()
 
     def destroy(self) -> None:
-        """End the box's processes immediately by closing their connection. The pool removes the rest soon."""
+        """End the box's processes immediately by closing their connection.
+
+        The pool's thread removes the container later.
+        """
         if self._release is not None:
             self._handle.connection.close()
             self._release(self._handle)

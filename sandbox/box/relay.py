@@ -1,4 +1,4 @@
-"""Pass the output of a program to the program it talks to, up to the output limit."""
+"""Pass a program's output on to its partner, the program it is connected to, up to the output limit."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sandbox.box.pipes import PIPE_BYTES, wait_for_last_writer
 
 @dataclass
 class RelayStats:
-    """How much a program has written to its partner, the last byte, and when."""
+    """Statistics of a program's output to its partner: its size, its last byte, and the time of the last write."""
 
     size_bytes: int = 0
     last_byte: bytes = b""
@@ -30,20 +30,25 @@ class Relay:
         self._left = b""
 
     def accept_chunk(self, chunk: bytes) -> None:
-        """Record a chunk of output. Output over the limit is not passed on."""
+        """Accept a chunk of output. Anything beyond the limit is counted but not passed on."""
         self._stats.size_bytes += len(chunk)
         self._stats.last_byte, self._stats.last_write_at = chunk[-1:], time.monotonic()
         self.truncated = self.truncated or self._stats.size_bytes > self._limit_bytes
         self._left = b"" if self.truncated else chunk
 
     def write_some(self) -> bool:
-        """Write what the partner's pipe accepts now; return whether anything is left. Raises BrokenPipeError."""
+        """Write as much as the partner's pipe accepts without blocking; return whether anything is left.
+
+        Raises BrokenPipeError.
+        """
         with suppress(BlockingIOError):
             self._left = self._left[os.write(self.target, self._left) :] if self._left else b""
         return bool(self._left)
 
     def forward_rest(self, deadline: float) -> None:
-        """Pass the rest of the program's output to the partner, whose own limits end this if it never reads.
+        """Pass the rest of the program's output to the partner.
+
+        If the partner never reads, its own limits end this call.
 
         Raises BoxError if the program's output does not end before the deadline.
         """
@@ -59,7 +64,7 @@ class Relay:
             pass
 
     def _read_leftover(self, deadline: float) -> bytes:
-        """Return the output that an ended program left in its pipe; empty at the end."""
+        """Return output that an ended program left in its pipe; empty at the end of the output."""
         while True:
             try:
                 return os.read(self.source, PIPE_BYTES)

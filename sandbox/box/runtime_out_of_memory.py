@@ -1,8 +1,8 @@
-"""Detect memory that ran out inside a language's runtime, before the kernel's limit was reached.
+"""Detect that a language's runtime ran out of memory before the program reached the kernel's limit.
 
-A virtual machine with a heap of fixed size ends its program itself. So does any runtime whose request for one large
-allocation is refused. Both count as exceeding the memory limit, and only the message on stderr distinguishes them from
-other errors. A program that prints such a message itself gains nothing, because it has failed either way.
+A virtual machine with a fixed heap size ends the program when the heap is full. Other runtimes end it if one large
+allocation is refused. Both cases count as exceeding the memory limit, and only the message on stderr distinguishes them
+from other errors. A program gains nothing by printing this message itself, because it fails either way.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from sandbox.runner.contract import Outcome, Status
 
 
 def reclassify_out_of_memory(outcome: Outcome, memory_errors: Sequence[bytes]) -> Outcome:
-    """Return the outcome, as memory limit exceeded if the program failed and its runtime reported that it ran out of
-    memory.
+    """Return the outcome; change its status to memory limit exceeded if the runtime ran out of memory.
+
+    This is the case if the program failed and its stderr contains one of the `memory_errors`.
     """
     if outcome.status is not Status.RUNTIME_ERROR:
         return outcome

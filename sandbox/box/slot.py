@@ -1,4 +1,4 @@
-"""A slot: one warm box per image, and the worker that owns them. A slot runs one program at a time.
+"""A slot: the warm boxes of one worker process, one per image. A slot runs one program at a time.
 
 Lending a box is a context manager. A box is destroyed if its use raised BoxError, or if it has reached its maximum age
 or run count. A slot belongs to one worker process, so nothing here locks.
@@ -33,9 +33,9 @@ DISCARD_REASONS = {
 
 @dataclass(frozen=True, slots=True)
 class BoxWait:
-    """A box that a slot needs and does not have. `since` is in seconds since the epoch; `why` is the last failure.
+    """A box that a slot is waiting for. `since` is in seconds since the epoch; `why` is the most recent failure.
 
-    `only_image` means that the engine works but lacks this image.
+    `only_image` is True if the engine works and only this image is missing.
     """
 
     image: str
@@ -50,7 +50,7 @@ class Slot:
     `tag` identifies the current item to each box that the slot lends. `stop_signal` ends the current run from another
     thread: every use of a box then raises Cancelled until it is cleared. `starting_image` is the image of the box that
     is starting, or empty. `failed_box_key` is the key of the box that most recently failed to start. `repeated_failure`
-    says why started boxes repeatedly failed a program. Callers reset the last two.
+    is the reason why boxes failed repeatedly while running one program. Callers reset both of these.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class Slot:
 
     @property
     def waits(self) -> dict[str, BoxWait]:
-        """The missing boxes by key."""
+        """The boxes that the slot is waiting for, by key. May be read from any thread."""
         return self._waits.copy()
 
     def retry(self, box_key: str) -> None:
@@ -90,7 +90,7 @@ class Slot:
             self._boxes[box_key] = self._start_box(box_key, self._waits[box_key].image)
 
     def list_missing_isolation(self) -> list[str]:
-        """Describe the isolation layers that the boxes started so far lack."""
+        """Describe the isolation layers that are missing from the boxes started so far."""
         return [*self._engine.list_missing_isolation(), *sorted(self._missing_isolation)]
 
     def require_language(self, language: Language) -> None:
@@ -101,7 +101,7 @@ class Slot:
             )
 
     def find_missing_languages(self) -> list[str]:
-        """Return the languages that its boxes cannot run. Raises EngineUnavailable."""
+        """Return the names of the languages that this slot's boxes cannot run. Raises EngineUnavailable."""
         table = languages.load_languages().values()
         images = {image for image in {each.image for each in table} if self._engine.lacks_image(image)}
         return [each.name for each in table if each.image in images or self._find_missing_command(each)]
@@ -118,8 +118,9 @@ class Slot:
         return self._lend(image, image)
 
     def lend_secondary(self, image: str, role: str) -> AbstractContextManager[Box]:
-        """Lend another box of the image for something that runs alongside the program; `role` distinguishes several of
-        them.
+        """Lend another box of the image, for a process that runs alongside the program.
+
+        `role` distinguishes several such boxes of the same image.
         """
         return self._lend(f"{image} {role}", image)
 
@@ -168,7 +169,10 @@ class Slot:
         return box
 
     def list_box_keys(self) -> list[str]:
-        """Return the keys of the current boxes, each an image and possibly a role. May be called from any thread."""
+        """Return the keys of the current boxes. A key is an image, followed by a role for a secondary box.
+
+        May be called from any thread.
+        """
         return sorted(self._boxes.copy())
 
     def close(self) -> None:

@@ -32,7 +32,7 @@ ANSWERS_LIMIT_BYTES = 64 << 20
 
 @dataclass
 class _DeferredCalls:
-    """Calls that are sent only after the answers start with the expected prefix."""
+    """Calls that are held back until the answers begin with the expected prefix."""
 
     pipe: int
     content: bytes
@@ -42,14 +42,14 @@ class _DeferredCalls:
 
 
 class StreamPlan(NamedTuple):
-    """What the streams of a run are connected to.
+    """The plan for the streams of a run: the source of stdin, and the destinations of the outputs.
 
     `calls` opens two more pipes, for calls to the program and their answers; `channel` passes existing descriptors
     instead. With `answer_prefix`, the calls are written once the answers begin with it, and never if they begin
     differently.
 
-    `partner` passes stdin and stdout for a program that talks to another one; its stdout is not collected. With
-    `relay_stats` its stdout is relayed here, which applies the output limit and records what it writes.
+    `partner` holds the stdin and stdout of a program that is connected to another program; its stdout is not collected.
+    With `relay_stats`, its stdout passes through the worker, which applies the output limit and records statistics.
     """
 
     stdin: bytes | FileSpan = b""
@@ -165,9 +165,9 @@ class Streams:
         return list(self._readers.values())
 
     def wait_for(self, connection: socket.socket, deadline: float, stop: StopSignal | None = None) -> bool:
-        """Feed and drain until `connection` has an answer (True) or the program must be killed (False).
+        """Feed and drain; return True once `connection` has an answer, or False if the program must be killed.
 
-        It must be killed when its output exceeds the limit or `stop` is set. Each of these is reported only once.
+        The program must be killed if its output exceeds the limit or `stop` is set. Each reason is reported only once.
         """
         self._poll.register(connection, select.POLLIN)
         if stop is not None and not self._reported_stop:
@@ -193,7 +193,10 @@ class Streams:
                 self._poll.unregister(stop)
 
     def drain(self) -> None:
-        """Read the rest from the pipes after the program has ended. Every writer must have ended, too."""
+        """Read the rest of the output after the program has ended.
+
+        Every process that could write must have ended, too.
+        """
         deadline = time.monotonic() + LAST_WRITER_TIMEOUT_S
         if self._relay is not None and self._relay.source in self._open:
             self._relay.forward_rest(deadline)
@@ -218,7 +221,7 @@ class Streams:
         return answered
 
     def _read(self, descriptor: int) -> bool:
-        """Read once; return False if there is nothing to read now or at the end."""
+        """Read once; return False if no data is available or the end has been reached."""
         try:
             chunk = os.read(descriptor, LARGE_PIPE_BYTES)
         except BlockingIOError:
@@ -237,7 +240,10 @@ class Streams:
         return True
 
     def _forward(self, relay: Relay, ready: int) -> None:
-        """Read from the program or write to its partner, whichever is ready; never both, so no data piles up."""
+        """Read from the program or write to its partner, whichever is ready.
+
+        Never do both in one call, so that no data accumulates.
+        """
         try:
             if ready == relay.source:
                 chunk = os.read(relay.source, PIPE_BYTES)
@@ -259,7 +265,10 @@ class Streams:
         self._poll.register(other, select.POLLOUT if other == relay.target else select.POLLIN)
 
     def _release(self, deferred: _DeferredCalls, chunk: bytes) -> None:
-        """Write the calls or close their pipe, once enough of the answers has arrived to decide."""
+        """Write the deferred calls if the answers begin with the prefix; close their pipe if they do not.
+
+        Do nothing until enough of the answers has arrived to decide.
+        """
         deferred.received += chunk[: len(deferred.expected_prefix)]
         if not deferred.expected_prefix.startswith(deferred.received[: len(deferred.expected_prefix)]):
             self._deferred_calls = None

@@ -1,8 +1,9 @@
-"""The uids of boxes: one block for each slot on this machine, whichever service the slot belongs to.
+"""Assign uids to boxes: one block of uids for each slot on this machine, across all services.
 
 The kernel counts processes, pending signals, pipes and watches per user. Programs of two boxes with the same uid would
-share these counts. A block is locked by the name of an abstract Unix socket, which disappears with its process and
-needs no file. Workers in separate network namespaces do not see each other's names, so they use the same first blocks.
+share these counts. To lock a block, a worker binds an abstract Unix socket whose name contains the block's number. The
+lock needs no file and ends with its process. Workers in different network namespaces do not see each other's sockets,
+so they use the same blocks.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ MAX_BLOCKS = 1_023  # the uids fit in 32-bit numbers
 
 
 class UidBlock:
-    """The lowest free block on this machine, locked until `close`."""
+    """A block of uids. The constructor locks the lowest free block on this machine; `close` unlocks it."""
 
     def __init__(self) -> None:
         self._lock_socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -27,7 +28,7 @@ class UidBlock:
             self.number += 1
 
     def compute_base(self, box_index: int) -> int:
-        """Return the uid above which the uids of a slot's box number `box_index` start."""
+        """Return the base of the uids of the slot's box number `box_index`; its uids are the ones above this base."""
         return FIRST_UID + (self.number * BOXES_PER_BLOCK + box_index % BOXES_PER_BLOCK) * UIDS_PER_BOX
 
     def close(self) -> None:

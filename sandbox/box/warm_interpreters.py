@@ -1,4 +1,4 @@
-"""The additional interpreters of a box, each of which has imported the large modules that some programs use."""
+"""The additional warm interpreters of a box, each with some large modules already imported."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sandbox.runner.messages import WarmRequest
 
 
 class WarmInterpreters:
-    """Knows which interpreters the supervisor keeps, because both sides evict the least recently used one."""
+    """Tracks the warm interpreters in a box. Both sides evict the least recently used one, so they always agree."""
 
     def __init__(self, connection: Connection, memory_limit: MemoryLimit, observer: BoxObserver) -> None:
         self._connection = connection
@@ -20,7 +20,7 @@ class WarmInterpreters:
         self._warmed: list[tuple[str, ...]] = []
 
     def warm(self, modules: tuple[str, ...], mode: Mode) -> tuple[str, ...]:
-        """Make sure that the box has an interpreter that has imported `modules`. The box keeps it for later runs.
+        """Make sure that the box has an interpreter with `modules` already imported. The box keeps it for later runs.
 
         Return the modules of the interpreter that a run in this mode uses. Raises BoxError.
         """
@@ -39,5 +39,5 @@ class WarmInterpreters:
         return modules
 
     def find(self, modules: tuple[str, ...], mode: Mode) -> tuple[str, ...]:
-        """Return the modules of the interpreter that a run in this mode uses without warming one."""
+        """Return the modules of the interpreter that a run in this mode uses. Unlike `warm`, this never starts one."""
         return modules if modules in self._warmed and mode is not Mode.EXEC else ()

@@ -1,7 +1,7 @@
-"""Data types shared by both sides of the box boundary: limits, programs, runs and outcomes.
+"""Data types used both inside and outside a box: limits, programs, runs and outcomes.
 
-The box imports this module too, as do the worker, the judge and the API, so it holds plain data and uses only the
-standard library. Names of sizes and times carry their unit. The enums are in `enums`.
+The worker, the judge, the API and the code inside a box all import this module. It therefore holds plain data and uses
+only the standard library. Names of sizes and times include their unit. The enums are in `enums`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ MEMORY_LIMIT_PLACEHOLDER = "{memory_mb}"
 class Limits:
     """The resource limits of one run.
 
-    `cpu_time_s` is the CPU time of all processes of the program together. `wall_time_s` is elapsed time minus the time
+    `cpu_time_s` is the total CPU time of all processes of the program. `wall_time_s` is elapsed time minus the time
     spent waiting for a free CPU, so a busy machine does not change a verdict. `memory_mb` is in MiB. `output_kb` is in
     KiB and applies to stdout and stderr separately. `file_mb` is in MiB and applies to each file written.
     """
@@ -36,7 +36,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """The resources one run used: CPU seconds of all its processes, elapsed seconds, and peak memory in MiB."""
+    """The resources that one run used.
+
+    Times are in seconds: the CPU time of all its processes, and the elapsed time. The peak memory is in MiB.
+    """
 
     cpu_time_s: float = 0.0
     wall_time_s: float = 0.0
@@ -65,7 +68,10 @@ class Program:
     memory_errors: tuple[bytes, ...] = ()
 
     def fill_memory_limit(self, limits: Limits) -> tuple[str, ...]:
-        """Return the run command with the memory limit filled in; empty if the command does not contain the limit."""
+        """Return the run command with the memory limit filled in.
+
+        Return an empty tuple if the command has no placeholder for the limit.
+        """
         if not any(MEMORY_LIMIT_PLACEHOLDER in part for part in self.run_command):
             return ()
         return tuple(part.replace(MEMORY_LIMIT_PLACEHOLDER, str(limits.memory_mb)) for part in self.run_command)
@@ -73,9 +79,10 @@ class Program:
 
 @dataclass(slots=True)
 class FileSpan:
-    """Input that is stored in an open file. Nobody writes to the file while runs use it.
+    """Input that is stored in an open file. The file must not change while runs use it.
 
-    `tainted` is set if a box that used the file did not end cleanly, because a program may still have its pages mapped.
+    `tainted` is set if a box that used the file did not end cleanly: a program may then still have the file's pages
+    mapped.
     """
 
     descriptor: int
@@ -94,7 +101,7 @@ class FileSpan:
 class Run:
     """One execution of a loaded program: its input, arguments, extra files, and the files to return.
 
-    `command` replaces the program's own run command; the program's files are present as usual.
+    `command`, if not empty, replaces the program's run command. The program's files are present either way.
     """
 
     stdin: bytes | FileSpan = b""
@@ -107,7 +114,10 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How one run ended. `exit_code` is None if a signal ended it; `signal` is None if it exited by itself."""
+    """The outcome of one run.
+
+    `exit_code` is None if a signal ended the program; `signal` is None if it exited by itself.
+    """
 
     status: Status
     exit_code: int | None = None

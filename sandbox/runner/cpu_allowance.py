@@ -1,8 +1,8 @@
-"""Extra CPU time that a program is granted on top of its limit for exchanging calls with a test.
+"""Grant a program extra CPU time, on top of its limit, for exchanging calls with a test.
 
-A program has to read the arguments it receives and write the values it returns, and neither is its own work. Only the
-test's process can measure this cost: it counts the calls, the bytes and collections in them, and the shared files. It
-writes the cost to a pipe that the supervisor of the program's box reads; the program has no end of that pipe.
+A program spends CPU time on decoding arguments and encoding return values, which is not its own work. Only the test's
+process can measure this cost. It counts the calls, the bytes and collections in them, and the shared files, and writes
+the cost to a pipe. The supervisor of the program's box reads this pipe, to which the program has no access.
 
 Work that the program causes in the test also counts, but only up to one second per test. Without this cap a program
 could send any number of bytes, call back forever, or return iterators that never end.
@@ -24,7 +24,7 @@ _READ_BYTES = 4_096
 
 
 class AllowanceRecorder:
-    """The test's side: adds up costs and writes them to the pipe."""
+    """The test's side of the pipe: adds up costs and writes them to it."""
 
     def __init__(self, descriptor: int) -> None:
         os.set_blocking(descriptor, False)
@@ -43,7 +43,7 @@ class AllowanceRecorder:
         self._pending_ns += self._cap_program_caused(_estimate_cost_ns(line))
 
     def count_files(self, count: int) -> None:
-        """Count one scan of all shared files. The program may have created them, so the cost counts as caused by it."""
+        """Count one scan of `count` shared files. The program may have created them, so it counts as the cause."""
         self._pending_ns += self._cap_program_caused(count * FILE_NS)
 
     def _cap_program_caused(self, cost: int) -> int:
@@ -75,7 +75,7 @@ def open_recorder() -> AllowanceRecorder | None:
 
 
 class CpuAllowance:
-    """The supervisor's side: the extra CPU time granted so far. Without a descriptor it is always zero."""
+    """The supervisor's side of the pipe: the extra CPU time granted so far. It is always zero without a descriptor."""
 
     def __init__(self, descriptor: int | None = None) -> None:
         self._descriptor = descriptor
@@ -97,5 +97,5 @@ class CpuAllowance:
 
     @property
     def max_s(self) -> float:
-        """Return the largest allowance that the run can reach."""
+        """Return the largest allowance in seconds that the run can reach."""
         return 0.0 if self._descriptor is None else MAX_ALLOWANCE_S

@@ -15,8 +15,9 @@ HARNESS_MODULE = "sandbox.runner.harness.preload"  # the module that the zygote 
 
 
 class Status(StrEnum):
-    """How one run of a program ended. `internal_error` is a failure of the service; every other value is caused by the
-    program.
+    """The status of one ended run.
+
+    `internal_error` is a failure of the service; every other value is caused by the program.
     """
 
     OK = "ok"
@@ -43,9 +44,9 @@ class Verdict(StrEnum):
 
 
 class Mode(IntEnum):
-    """How a program is started: as a new process image (exec), or as a fork of the warm interpreter.
+    """The start mode of a program: a new process image (exec), or a fork of the warm interpreter.
 
-    `FORK_PLAIN` is for a program that leaves no cleanup to interpreter shutdown: no open file, no suspended generator.
+    `FORK_PLAIN` is for a program that needs no cleanup at interpreter shutdown: no open file, no suspended generator.
     `SERVE` answers calls to the program's functions (`harness.served_program`). `TEST` runs a test that makes these
     calls (`harness.assert_tests`). `SHARED` runs the program and then a test in the same process
     (`harness.shared_process`).

@@ -1,10 +1,11 @@
 """The wire protocol between a worker and the supervisor in a box.
 
-Each frame is one datagram with a JSON header, raw bytes, and open descriptors. The socket is a Unix SOCK_SEQPACKET
-pair, so a frame arrives whole or not at all: a four-byte length, the header, the payload. A header too large for a
-datagram travels in a memfd, the frame's first descriptor. Only a supervisor accepts such a frame: what a worker
-receives is untrusted and stays small. Parts too large for a payload also travel in a memfd. A program's stdin, stdout
-and stderr are pipe ends, so the supervisor never copies their bytes. A round trip takes 0.03 ms (measured).
+Each frame is one datagram with a JSON header, raw bytes, and open descriptors. The connection is a Unix SOCK_SEQPACKET
+socket, so a frame arrives whole or not at all. It contains a four-byte length, the header and the payload. A header
+that is too large for a datagram travels in a memfd, the frame's first descriptor. Only a supervisor accepts such a
+frame, because a worker must not accept large untrusted data. Parts too large for a payload also travel in a memfd. A
+frame carries a program's stdin, stdout and stderr as pipe ends, so the supervisor never copies their bytes. A round
+trip takes 0.03 ms (measured).
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ PartIndex = Sequence[tuple[str, int]]
 
 
 class FrameError(Exception):
-    """The other side closed the connection or sent an invalid frame."""
+    """Raised if the other side closed the connection or sent an invalid frame."""
 
 
 class ConnectionClosed(FrameError):
@@ -41,7 +42,7 @@ class ConnectionClosed(FrameError):
 
 
 class FrameTooLarge(FrameError):
-    """The frame exceeds a size limit. Nothing was sent, and the connection is still usable."""
+    """Raised if a frame exceeds a size limit. Nothing was sent, and the connection is still usable."""
 
 
 def send(
@@ -76,7 +77,7 @@ def _send(connection: socket.socket, parts: Sequence[bytes], descriptors: Sequen
 def receive(connection: socket.socket, allow_large_header: bool = False) -> tuple[dict[str, Any], bytes, list[int]]:
     """Wait for one frame and return its header, its payload and its descriptors, which the caller must close.
 
-    `allow_large_header` accepts a header in a memfd.
+    With `allow_large_header`, the header may be in a memfd. Raises ConnectionClosed or FrameError.
     """
     try:
         datagram, ancillary, flags, _ = connection.recvmsg(
@@ -161,7 +162,7 @@ def pack_memory_file(name: str, parts: Mapping[str, bytes]) -> tuple[int, PartIn
 
 
 def split_payload(payload: bytes, index: PartIndex) -> dict[str, bytes]:
-    """Split a payload into its parts."""
+    """Split a payload into its parts, by name."""
     parts: dict[str, bytes] = {}
     offset = 0
     for name, size in index:
@@ -171,7 +172,7 @@ def split_payload(payload: bytes, index: PartIndex) -> dict[str, bytes]:
 
 
 class Span(NamedTuple):
-    """A part that is still in a memfd, so passing it on takes no memory."""
+    """The location of a part in a memfd. The part can be passed on without reading it into memory."""
 
     descriptor: int
     offset: int
@@ -179,7 +180,7 @@ class Span(NamedTuple):
 
 
 def locate_parts(descriptor: int, index: PartIndex, max_bytes: int) -> dict[str, Span]:
-    """Locate the parts of a memfd packed by the other side, whose sizes are not trusted."""
+    """Locate the parts of a memfd that the other side packed. Their sizes are not trusted."""
     total = sum(size for _, size in index)
     if total > max_bytes or any(size < 0 for _, size in index):
         raise FrameError(f"the files have {total} bytes, the maximum is {max_bytes}")

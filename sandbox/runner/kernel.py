@@ -1,7 +1,7 @@
 """Detect which kernel a box runs on.
 
-gVisor is a kernel of its own that lacks some of Linux's limits and counters. Each missing one is listed here with its
-replacement. On a Linux kernel nothing is missing.
+gVisor is a separate kernel that lacks some of Linux's limits and counters. Each missing one is listed here with its
+replacement.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The binary layout of a launch spec, and of the exit report that the zygote sends when a child ends.
 
 The supervisor writes a launch spec to a memfd for one child. `forkserver.c` reads the same layout: seven 64-bit
-numbers, then NUL-terminated strings (directory, arguments, environment). No process keeps a launch spec: the supervisor
-writes it, the child reads it, and the memfd disappears with the child.
+numbers, then NUL-terminated strings (directory, arguments, environment). No process keeps a launch spec in its memory,
+and its memfd disappears with the child.
 """
 
 from __future__ import annotations
@@ -27,7 +27,10 @@ _REPORT = struct.Struct("=ihhdd")
 
 
 class SetupStep(IntEnum):
-    """The steps a child goes through before its program begins, in order; same as `enum step` in forkserver.c."""
+    """The steps that a child goes through, in order, before its program begins.
+
+    They match `enum step` in forkserver.c.
+    """
 
     STARTED = 0  # the program has begun: from here on it is responsible for how it ends
     FORK = 1
@@ -57,7 +60,7 @@ class LaunchSpec(NamedTuple):
 
 
 class ExitReport(NamedTuple):
-    """How a child ended, as reported by wait4: CPU seconds including reaped children, and peak resident MiB.
+    """The end of a child as reported by wait4. CPU times are in seconds and include reaped children; memory is in MiB.
 
     If the child ended before its program began, `step` is the step it reached and `error` the errno, or 0 if it was
     killed.
@@ -71,7 +74,7 @@ class ExitReport(NamedTuple):
 
     @property
     def failure(self) -> str:
-        """Return why the program was not started, or an empty string if it was."""
+        """Return the reason why the program was not started, or an empty string if it was started."""
         if self.step is SetupStep.STARTED:
             return ""
         return f"{self.step.name.lower()}: {os.strerror(self.error) if self.error else 'killed'}"

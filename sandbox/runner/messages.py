@@ -1,11 +1,11 @@
 """The messages between a worker and the supervisor of a box; each is the header of one frame.
 
 A message travels as a JSON object whose keys are the fields of its named tuple, so both sides share every name. The
-field `do` tells requests apart. The limits and the program in a request are JSON arrays, as `json` encodes tuples. A
-supervisor trusts its worker and parses requests here. A worker does not trust a box, so it checks every field of an
-answer itself (`sandbox.box.answers`).
+field `do` identifies the kind of request. The limits and the program in a request are JSON arrays, as `json` encodes
+tuples. A supervisor trusts its worker and parses requests here. A worker does not trust a box, so it checks every field
+of an answer itself (`sandbox.box.answers`).
 
-Named tuples, because importing `dataclasses` costs every box 1.6 MB.
+The messages are named tuples because importing `dataclasses` would cost every box 1.6 MB.
 """
 
 from __future__ import annotations
@@ -33,9 +33,10 @@ class RunLimits(NamedTuple):
 
 
 class ProgramMessage(NamedTuple):
-    """A program to load before its first run. `parts` lists its files, which are in the payload if `inline`.
+    """A program to load before its first run.
 
-    Otherwise they are in a memfd, which follows the descriptors of the streams.
+    `parts` lists its files. They are in the payload if `inline` is True, and otherwise in a memfd, which follows the
+    descriptors of the streams.
     """
 
     compile: Sequence[str]
@@ -61,8 +62,8 @@ class RunRequest(NamedTuple):
 
     `command` replaces the program's own unless it is empty. `fetch` names files to return. `warm` names the modules
     that the interpreter to fork has imported. `parts` lists the run's own files, if any; they are in a memfd. With
-    `allowance` the last descriptor is a pipe that grants CPU time (`cpu_allowance`). `program` is there if the box does
-    not have it yet.
+    `allowance`, the last descriptor is a pipe that grants CPU time (`cpu_allowance`). `program` is None if the box
+    already has the program.
     """
 
     limits: RunLimits
@@ -87,7 +88,7 @@ class WarmRequest(NamedTuple):
 
 
 class SettleRequest(NamedTuple):
-    """Answer once the files of the last run are gone; with `forget`, those of the loaded program, too."""
+    """Wait until the files of the last run are removed, then answer. With `forget`, also remove the loaded program."""
 
     forget: bool
     do: str = "settle"
@@ -111,9 +112,11 @@ class Ready(NamedTuple):
 
 
 class OutcomeMessage(NamedTuple):
-    """How a run ended. `stopped` names the limit for which it was killed, `killed` for a `KILL`, or is empty.
+    """The outcome of a run.
 
-    `exec_error` is the errno of running the command, or 0 if it could be run.
+    `stopped` names the limit that the program exceeded, is `killed` after a `KILL`, and is otherwise empty.
+
+    `exec_error` is the errno if the command could not be executed, and otherwise 0.
     """
 
     status: Status
@@ -131,7 +134,7 @@ class Answer(NamedTuple):
     """The answer to a CompileRequest or a RunRequest with this tag.
 
     `kept_bytes` is the size of the compiler's output files. `parts` lists the fetched files, one descriptor each.
-    `retire` asks the worker to give this box no other program.
+    `retire` asks the worker to run no other program in this box.
     """
 
     tag: str
@@ -142,7 +145,7 @@ class Answer(NamedTuple):
 
 
 class Broken(NamedTuple):
-    """The last message of a supervisor that no longer trusts its box: the reason."""
+    """The last message of a supervisor that no longer trusts its box. It contains the reason."""
 
     broken: str
 
@@ -150,7 +153,7 @@ class Broken(NamedTuple):
 def build_header(
     request: CompileRequest | RunRequest, streams: int, program: ProgramMessage | None, parts: PartIndex = ()
 ) -> dict[str, Any]:
-    """Return the frame header of a request that starts a program, with the fields that are known only now.
+    """Return the frame header of a request that starts a program, and fill in its remaining fields.
 
     `_replace` would cost 1 us more for each run. The tuples in the request become JSON arrays.
     """

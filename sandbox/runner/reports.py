@@ -1,6 +1,6 @@
-"""Test reports: the lines of JSON in which a test states its result. Each line carries the test's nonce.
+"""Write and read test reports: lines of JSON in which a test states its result. Each line contains the test's nonce.
 
-A test passes only if it reaches its end and reports so here. The exit code proves nothing, because `os._exit(0)` and
+A test passes only if it reaches its end and reports this. The exit code proves nothing, because `os._exit(0)` and
 `sys.exit()` end a process just like a passing test. The worker draws a nonce for each test and ignores every line
 without it.
 
@@ -30,7 +30,7 @@ MAX_REPORTS = 100_000
 
 
 class Reporter:
-    """Writes the reports of one test, but only in the process `pid`, by default the current one.
+    """Writes the reports of one test, but only in the process `pid`, which defaults to the current process.
 
     A child that the test forks cannot report on its behalf.
     """
@@ -52,7 +52,7 @@ class Reporter:
 
 
 def discard_stdout() -> None:
-    """Discard what the test prints from now on: only its reports are read."""
+    """Discard everything that the test prints from now on, because the worker reads only its reports."""
     nowhere = open_file(devnull, O_WRONLY)
     dup2(nowhere, 1)
     close(nowhere)
@@ -76,5 +76,5 @@ def read_reports(content: bytes, nonce: str) -> list[dict[str, str]]:
 
 
 def replace_surrogates(value: object) -> str:
-    """Return text that can be encoded: JSON allows half a surrogate pair, UTF-8 does not."""
+    """Replace lone surrogates in a text. JSON allows them, but UTF-8 cannot encode them."""
     return str(value).encode(errors="replace").decode()

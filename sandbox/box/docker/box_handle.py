@@ -1,4 +1,4 @@
-"""A running container that is a box: its memory limit and its end."""
+"""The handle of a box that runs as a Docker container: sets its memory limit and destroys it."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """The Debian image that all other images start from.
 
-It is an existing one, the official one from a container registry, or one that debootstrap builds from Debian's archive.
+There are three sources, tried in order: an image that already exists, the official image from a container registry, and
+an image that debootstrap builds from Debian's archive.
 """
 
 from __future__ import annotations
@@ -35,9 +36,7 @@ _DEBOOTSTRAP_TIMEOUT_S = 900
 
 
 def ensure_base(client: docker.DockerClient, report: ReportProgress) -> str:
-    """Return the Debian image that all others start from: an existing one, the official one, or one built by
-    debootstrap.
-    """
+    """Return the name of the base image; download or build it if it does not exist."""
     if has_image(client, BASE_IMAGE):
         return BASE_IMAGE
     if has_image(client, OFFICIAL_BASE_IMAGE) or _pull_official_base(client, report):
@@ -59,7 +58,7 @@ def _pull_official_base(client: docker.DockerClient, report: ReportProgress) -> 
 
 
 def _bootstrap_base(client: docker.DockerClient, report: ReportProgress) -> None:
-    """Build the same base image without a registry: run debootstrap in a folder, then `docker import` it."""
+    """Build the base image without a registry: run debootstrap in a folder, then `docker import` the folder."""
     report("images: no container registry answers, building the Debian base with debootstrap (about a minute)")
     if not shutil.which("debootstrap"):
         raise EngineUnavailable("no container registry answers and debootstrap is missing: apt-get install debootstrap")

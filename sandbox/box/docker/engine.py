@@ -60,11 +60,11 @@ PRELOADED_MODULES = """
 
 
 class SocketFolderNotShared(Exception):
-    """The engine cannot see the socket folder because it has a different directory for temporary files."""
+    """Raised if the engine cannot see the socket folder because it uses a different directory for temporary files."""
 
 
 class DockerEngine:
-    """Starts boxes for one slot of one worker, or for a session host, which has up to `max_boxes` at one time."""
+    """Starts boxes for one slot of a worker, or for a session host, which runs up to `max_boxes` boxes at a time."""
 
     def __init__(self, settings: WorkerSettings, slot: int, max_boxes: int = BOXES_PER_BLOCK) -> None:
         self._settings = settings
@@ -81,7 +81,7 @@ class DockerEngine:
         self._uids = [UidBlock() for _ in range(-(-max_boxes // BOXES_PER_BLOCK))]
 
     def start(self, image: str, session: bool = False) -> DockerBoxHandle:
-        """Start a box for runs, or one for a session. Raises EngineUnavailable or BoxError."""
+        """Start a box for single runs or, with `session`, for a session. Raises EngineUnavailable or BoxError."""
         try:
             return self._start(image, session)
         except SocketFolderNotShared:
@@ -123,7 +123,7 @@ class DockerEngine:
         return handle
 
     def _find_process_factor(self) -> int:
-        """Return how many host processes and threads the runtime may use per process of a box."""
+        """Return the number of host processes and threads that the runtime may use for each process in a box."""
         information = self._client.info()
         name = self._settings.docker_runtime or information.get("DefaultRuntime", "")
         runtime = json.dumps([name, (information.get("Runtimes") or {}).get(name)]).lower()
@@ -222,9 +222,9 @@ def _accept_connection(listener: socket.socket, container: Container) -> socket.
 
 
 def remove_boxes(home: Path) -> int:
-    """Remove all containers left by workers of this state directory, none of which may be running; return their number.
+    """Remove all containers left behind by workers of this state directory; return how many were removed.
 
-    A worker that was killed while it started a box may also have left that box's folder.
+    No such worker may be running. Also remove the folder of a box if its worker was killed while starting it.
     """
     remove_socket_folders(home)
     try:
@@ -240,7 +240,7 @@ def remove_boxes(home: Path) -> int:
 
 
 def fetch_engine_info() -> Mapping[str, Any]:
-    """Return the Docker engine's description of itself. Raises EngineUnavailable."""
+    """Return the response of `docker info`. Raises EngineUnavailable."""
     with open_engine_client(timeout_s=10.0) as client:
         information: Mapping[str, Any] = client.info()
     return {**information, "socket": os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")}

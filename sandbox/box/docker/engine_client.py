@@ -19,7 +19,7 @@ ENGINE_ERRORS = (docker.errors.DockerException, requests.RequestException)
 
 @contextmanager
 def translate_engine_errors(action: str, error_type: type[InfrastructureError] = EngineUnavailable) -> Iterator[None]:
-    """Raise `error_type` for an error of the engine, with a message that begins with "cannot" and `action`."""
+    """Convert errors of the engine to `error_type`, with a message that begins with "cannot" and `action`."""
     try:
         yield
     except ENGINE_ERRORS as error:
@@ -50,7 +50,7 @@ def has_image(client: docker.DockerClient, tag: str) -> bool:
 
 @contextmanager
 def set_api_timeout(client: docker.DockerClient, timeout_s: float) -> Iterator[None]:
-    """Allow the engine up to `timeout_s` of silence during calls in the `with` block."""
+    """Let calls in the `with` block wait up to `timeout_s` seconds for the engine to send data."""
     usual = client.api.timeout
     client.api.timeout = timeout_s
     try:
@@ -60,7 +60,7 @@ def set_api_timeout(client: docker.DockerClient, timeout_s: float) -> Iterator[N
 
 
 def follow_log(answers: Iterable[dict[str, Any]], log: list[str]) -> str:
-    """Read an engine's answers to the end and append the output to `log`; return the error, or an empty string."""
+    """Read the engine's messages to the end and append the output to `log`; return the error, or an empty string."""
     failure = ""
     for answer in answers:
         log.extend(line for line in str(answer.get("stream", "")).splitlines() if line.strip())

@@ -1,4 +1,4 @@
-"""Build the images that boxes start from, on any machine, if they are missing.
+"""Build the images that boxes start from, if the engine does not have them.
 
 An image's tag is a hash of its folder and of the runner's sources. A changed runner therefore gives a new image, and an
 unchanged one is never built twice. The build context is created in memory from the installed package or from the
@@ -46,12 +46,15 @@ _PACKAGE = Path(__file__).resolve().parents[2]
 
 
 def find_missing_images(client: docker.DockerClient, names: Iterable[str] = IMAGES) -> list[str]:
-    """Return those of `names` whose current image the engine lacks. Raises `EngineUnavailable`."""
+    """Return the `names` whose current image the engine does not have. Raises `EngineUnavailable`."""
     return _find_missing(client, {name: compute_image_tag(name) for name in names})
 
 
 def read_image_sizes(client: docker.DockerClient, names: Iterable[str]) -> dict[str, int]:
-    """Return the size in MB of each current image among `names` that is built. Raises `EngineUnavailable`."""
+    """Return the size in MB of each image in `names` that is already built from the current sources.
+
+    Raises `EngineUnavailable`.
+    """
     tags = {name: compute_image_tag(name) for name in names}
     absent = _find_missing(client, tags)
     return {name: client.api.inspect_image(tag)["Size"] // 10**6 for name, tag in tags.items() if name not in absent}
@@ -61,9 +64,9 @@ def read_image_sizes(client: docker.DockerClient, names: Iterable[str]) -> dict[
 def compute_image_tag(name: str) -> str:
     """Return the full name of an image or shared stage for the current sources: `sandbox-<name>:<12 hex digits>`.
 
-    The digits begin the hash of its files, which for an image include those of the shared stages.
+    The digits are the start of a hash of its files. For an image, these include the files of the shared stages.
 
-    It is computed once per process, so a worker keeps using its image while the checkout changes.
+    The result is cached per process, so a worker keeps using the same image even if its sources change on disk.
     """
     digest = hashlib.sha256()
     for path, content in sorted(_read_context(name).items()):
@@ -73,7 +76,7 @@ def compute_image_tag(name: str) -> str:
 
 
 def ensure_images(client: docker.DockerClient, names: Iterable[str], report: ReportProgress) -> dict[str, str]:
-    """Build those of `names` that the engine lacks; return the tag of each.
+    """Build the images in `names` that the engine does not have; return the tag of each image in `names`.
 
     `report` receives one line per step. Two processes never build at the same time: the second waits and then finds the
     images built. Raises `EngineUnavailable` if an image cannot be built.
@@ -108,7 +111,10 @@ def _find_images_folder() -> Path:
 
 
 def _read_context(name: str) -> dict[str, bytes]:
-    """Return the files of one build: the image's folder, the shared stages, and the runner under its import name."""
+    """Return the files of one build by path: the image's folder, the shared stages, and the package `sandbox.runner`.
+
+    Raises EngineUnavailable if the image is unknown.
+    """
     if name not in (*IMAGES, *ON_DEMAND_IMAGES, *SHARED_STAGES):
         raise EngineUnavailable(f"unknown image {name!r}. The images are {', '.join((*IMAGES, *ON_DEMAND_IMAGES))}.")
     base = _find_images_folder() / "base"
@@ -125,7 +131,7 @@ def _read_context(name: str) -> dict[str, bytes]:
 
 
 def _build_context_archive(name: str) -> io.BytesIO:
-    """Build a tar archive of the context. Its bytes depend only on the files' content, for the builder's cache."""
+    """Build a tar archive of the context. Equal files give equal bytes, so the builder can use its cache."""
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w") as tar:
         for path, content in sorted(_read_context(name).items()):
@@ -175,7 +181,7 @@ def _build_all(client: docker.DockerClient, names: Iterable[str], report: Report
 
 
 def _build(client: docker.DockerClient, name: str, report: ReportProgress, **options: Any) -> None:
-    """Build one image on the host's network, with the classic builder, which every engine has."""
+    """Build one image, using the host's network and the classic builder, which every engine supports."""
     started = time.monotonic()
     tag = compute_image_tag(name)
     report(f"images: building {tag}")

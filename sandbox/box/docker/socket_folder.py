@@ -1,8 +1,8 @@
-"""Choose the folder for the sockets of the boxes of a state directory.
+"""Choose the folder that holds the sockets of boxes.
 
-A program can see in its mount table where its mounts come from. A folder for temporary files reveals nothing, while one
-below the state directory would reveal a user name. An engine on another machine, or a worker in a container, may not
-share the directory for temporary files. Then the sockets are placed in the state directory.
+A program can see in its mount table where its mounts come from. The path of a temporary folder reveals nothing, whereas
+a path in the state directory may contain a user name. An engine on another machine or a worker in a container may have
+a different directory for temporary files. In this case the sockets are placed in the state directory.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 
 
 def get_temporary_folder(home: Path) -> Path:
-    """Return the folder for this state directory below the directory for temporary files. It need not exist."""
+    """Return the path of the temporary folder for this state directory. The folder need not exist."""
     return Path(tempfile.gettempdir()) / f"sandbox-{hashlib.sha256(os.fsencode(home)).hexdigest()[:12]}"
 
 
@@ -25,7 +25,7 @@ def get_fallback_folder(home: Path) -> Path:
 
 
 def ensure_socket_folder(home: Path) -> Path:
-    """Return the temporary folder, creating it if needed, or the fallback if somebody else has taken its name."""
+    """Create the temporary folder if needed and return it; return the fallback if another user owns that path."""
     folder = get_temporary_folder(home)
     try:
         folder.mkdir(mode=0o700, exist_ok=True)

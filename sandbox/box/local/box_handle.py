@@ -1,4 +1,4 @@
-"""A local box: the launcher that controls it, its memory limit and its end."""
+"""The handle of a local box: sets its memory limit and destroys it through the launcher that controls it."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ class LocalBoxHandle:
 
 
 def _wait_for_exit(launcher: subprocess.Popen[bytes]) -> None:
-    """Wait for a launcher whose leash is closed. Its box dies with it, even if the launcher has to be killed."""
+    """Wait for a launcher whose leash pipe is closed; kill it if it does not exit. Its box always ends with it."""
     try:
         launcher.wait(STOP_TIMEOUT_S)
     except subprocess.TimeoutExpired:

@@ -1,7 +1,8 @@
 """The cgroups of a local box. The kernel limits memory, processes and CPU if root may create cgroups.
 
-There is one folder per box below a common parent at the top of the hierarchy, or of each hierarchy on version 1. Its
-name contains the pid of the worker that created it, so the next worker to start can find and remove orphans.
+Each box has one folder. Its parent, shared by all boxes, is at the top of the hierarchy (on version 1, of each
+hierarchy). The folder's name contains the pid of the worker that created it, so the next worker that starts can find
+and remove orphans.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ V1_EXTRA_CONTROLLERS = ("cpuacct",)  # only measures the CPU time of the box
 class BoxCgroup:
     """The cgroups created for one box.
 
-    `folders` lists them, `bind_mounts` their paths in the box, and `missing_limits` the limits that are unavailable.
+    `folders` lists their folders on the host, `bind_mounts` where these are mounted in the box, and `missing_limits`
+    the limits that are unavailable.
     """
 
     def __init__(self, root: Path = CGROUP_ROOT) -> None:
@@ -82,7 +84,7 @@ class BoxCgroup:
         return group
 
     def remove(self) -> None:
-        """Remove the cgroups. Processes still in them must be about to end."""
+        """Remove the cgroups. Any process still in them must already be ending."""
         patience = time.monotonic() + REMOVAL_TIMEOUT_S
         for folder in self.folders:
             while not remove_cgroup(folder) and time.monotonic() < patience:
@@ -106,7 +108,7 @@ class BoxCgroup:
         return folder.resolve()
 
     def _limit(self, controller: str, values: dict[int, list[tuple[str, str]]]) -> None:
-        """Write one controller's files; fall back to the values of version 1."""
+        """Write the limits of one controller; use those of version 1 if `values` has none for this version."""
         if controller not in self._by_controller:
             return
         try:

@@ -1,4 +1,4 @@
-"""The isolation layers that a host offers local boxes, and what programs can reach where one is missing."""
+"""The isolation layers that a host offers local boxes, and the consequences of each missing layer."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class HostIsolation:
 
 
 def suggest_namespace_fix() -> str:
-    """Return a hint how to make the refused namespaces available."""
+    """Return a hint that explains how to enable the namespaces that the kernel refused."""
     for switch, (closed, command) in NAMESPACE_SYSCTLS.items():
         if os.geteuid() != 0 and Path(switch).exists() and Path(switch).read_text().strip() == closed:
             return f"run `{command}` as root to allow user namespaces"

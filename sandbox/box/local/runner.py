@@ -1,7 +1,8 @@
-"""Install the runner in a folder to mount in local boxes, which corresponds to the last layers of a Docker image.
+"""Install the runner in a folder that is mounted in local boxes. In a Docker image, the last layers serve this purpose.
 
-It is installed once per version of its sources, under a name that is their hash. It includes the bytecode, so a box
-starts in milliseconds, and the compiled `forkserver.c` if this machine has a C compiler.
+Each version of the runner's sources is installed once, in a folder named by their hash. The installation includes
+bytecode, so a box starts in milliseconds. If this machine has a C compiler, it also includes the compiled
+`forkserver.c`.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ BUILD_TIMEOUT_S = 60
 
 
 def install_runner(folder: Path) -> Path:
-    """Install the runner below `folder`; return the folder to add to the path. Raises EngineUnavailable."""
+    """Install the runner below `folder`; return the folder to add to `sys.path`. Raises EngineUnavailable."""
     sources = [
         PACKAGE_FOLDER / "__init__.py",
         *sorted((PACKAGE_FOLDER / "runner").rglob("*.py")),
@@ -65,7 +66,10 @@ def _build_runner(folder: Path, sources: list[Path]) -> None:
 
 
 def _publish(staging: Path, runner: Path) -> None:
-    """Rename the finished folder to its final name; another process may have done so first."""
+    """Rename the finished folder to its final name.
+
+    It is no error if another process has installed the same version.
+    """
     try:
         staging.rename(runner)
     except OSError:

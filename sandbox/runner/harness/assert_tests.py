@@ -1,8 +1,8 @@
-"""Assert tests: source that raises on failure, run in a different process and box from the program it tests.
+"""Run assert tests: source that raises on failure, in a different process and box from the program it tests.
 
-The source sees the program's functions and classes as proxies that ask the program (`rpc`). The program sees the calls
-but never the test. The test compares values of builtin types, so the program cannot answer with an object that equals
-everything. Patched builtins and early exits of the program stay in its own box.
+The source sees the program's functions and classes as proxies, which forward each use to the program (`rpc`). The
+program sees these calls but never the test. The test compares values of builtin types, so the program cannot answer
+with an object that equals everything. Patched builtins and early exits of the program stay in its own box.
 
 The source runs as `python3 test.py` would run it: it is `__main__`, and `unittest.main()` finds its classes. It passes
 if it reaches its end and has used the program. It reports this to the worker (`reports`).
@@ -31,7 +31,7 @@ PYTEST_RUNNERS: list[Callable[[str, TestedProgram], NoReturn]] = []
 
 
 class EntryPoint:
-    """The function under test, looked up by name. Each call of a method creates a new instance."""
+    """The function under test, which is looked up by name. If it is a method, each call creates a new instance."""
 
     def __init__(self, program: TestedProgram, name: str) -> None:
         self._program, self._name = program, name
@@ -57,7 +57,7 @@ class EntryPoint:
 
 
 class TestBuiltins(dict[str, Any]):
-    """A test's builtins, in which names that neither the test nor Python defines are looked up in the program.
+    """The builtins of a test. A name that neither the test nor Python defines is looked up in the program.
 
     The entry point is available under its own name and as `candidate`. If the source tests a function named like a
     builtin, that name also refers to the program's function.
@@ -93,7 +93,7 @@ class TestBuiltins(dict[str, Any]):
 
 
 def run_test(builtins: Mapping[str, Any]) -> NoReturn:
-    """Run the test from stdin against the program behind the descriptors, and report how it ended."""
+    """Read the test from stdin, run it against the program behind the descriptors, and report how it ended."""
     request = json.loads(sys.stdin.buffer.read())
     reporter = Reporter(os.dup(1), request["nonce"])
     discard_stdout()
@@ -122,7 +122,7 @@ def get_entry_point(program: TestedProgram, name: str) -> Any:
 
 
 def run_source(source: str, builtins: TestBuiltins, program: TestedProgram) -> tuple[str, str]:
-    """Run an assert test; return how it ended, and why."""
+    """Run an assert test; return its end (one of the constants of `reports`) and the reason."""
     main = ModuleType("__main__")
     main.__dict__.update(__builtins__=builtins, __file__=f"{os.getcwd()}/{TEST_FILE}")
     program.peer.trust.own_modules = frozenset({main.__name__})

@@ -1,4 +1,4 @@
-"""The messages that say why a test failed or cannot run."""
+"""Build the messages that say why a test failed or cannot run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PYTEST_NOT_INSTALLED = "python3-pytest is not installed in this box"
 
 
 def explain_failure(error: BaseException) -> str:
-    """Return why a test failed. For an exit code other than 0 the message is empty."""
+    """Return the reason why a test failed. It is empty if the test exited with a code other than 0."""
     if not isinstance(error, SystemExit):
         return format_last_line(error)
     if not error.code:

@@ -1,7 +1,7 @@
-"""Imports for an interpreter that runs assert tests and test files, or serves a program to them.
+"""Modules to preload in an interpreter that runs assert tests and test files, or serves a program to them.
 
-These modules take 1.1 MB. Boxes start a separate warm interpreter for these tests. In the main one the modules would
-slow down every fork, which copies page tables (5 % of the CPU time of a short program).
+These modules take 1.1 MB. Boxes preload them in a separate warm interpreter, because a fork copies page tables: in the
+main interpreter, the modules would cost every short program 5 % of its CPU time.
 """
 
 from sandbox.runner.harness.assert_tests import run_test

@@ -1,7 +1,9 @@
-"""Run a pytest file as the test of a program. It uses pytest itself and reports every test found and every result.
+"""Run a pytest file as the test of a program.
+
+Real pytest runs it, and a plugin reports every test found and every result.
 
 A separate zygote imports this module in advance, with everything that pytest imports while it runs (0.2 s). Output of
-tests is discarded. A test that was found but has no result has not passed; the worker enforces this.
+tests is discarded. The worker counts a test that was found but has no result as not passed.
 """
 
 from __future__ import annotations
@@ -51,7 +53,7 @@ for _name in default_plugins:
 
 
 class PytestReporter:
-    """A pytest plugin that reports the tests found and the result of each.
+    """A pytest plugin that reports each test found and its result.
 
     `is_at_fault` returns whether an exception came from the program. `is_broken_by` returns whether an exception that
     ended the collection means that the file fails with any program. `program_file` is the program's path if the program
@@ -110,10 +112,10 @@ class PytestReporter:
         return (PASSED, "") if hasattr(report, "wasxfail") else (SKIPPED, _format_message(report, call))
 
     def _is_of_test(self, skip: BaseException) -> bool:
-        """Return whether a skip was raised by a mark or by a file of the test.
+        """Return whether a skip came from a mark or from one of the test's own files.
 
-        The innermost frame outside of libraries must be in a test file in the program's directory. If the program does
-        not share this process, only the test can have raised the skip.
+        In a shared process, the innermost frame outside of libraries must be in a test file in the program's directory.
+        Otherwise only the test can have raised the skip.
         """
         innermost, trace = "", skip.__traceback__
         while trace is not None:
@@ -127,9 +129,9 @@ class PytestReporter:
 
 
 def wrap_setattr(change: Callable[..., None]) -> Callable[..., None]:
-    """Make monkeypatch also restore attributes of the program's classes.
+    """Wrap `MonkeyPatch.setattr` so that it can also restore attributes of the program's classes.
 
-    It looks up the previous value in the class's `__dict__`, which a proxy does not have.
+    The original method reads the previous value from the class's `__dict__`, which a proxy does not have.
     """
 
     def change_and_keep(patch: Any, target: Any, name: Any, *args: Any, **kwargs: Any) -> None:
@@ -180,7 +182,7 @@ def run_file(source: str, plugin: PytestReporter, options: Sequence[str] = ()) -
 
 
 def end_session(reporter: Reporter, code: int, is_program_fault: bool) -> NoReturn:
-    """Report the end of pytest. Only the first report of an end counts.
+    """Report that pytest has ended, and exit. The worker ignores all but the first such report.
 
     If conftest.py cannot be imported, pytest ends before it finds any test.
     """

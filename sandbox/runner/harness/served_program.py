@@ -1,4 +1,4 @@
-"""The program's side of an assert test or a test file that runs in another process (`tested_program`)."""
+"""Serve a program to an assert test or a test file that runs in another process (`tested_program`)."""
 
 from __future__ import annotations
 
@@ -41,6 +41,6 @@ def serve_test(namespace: dict[str, Any], calls: Any, answers: Any, first: bytes
 
 
 def end_process(why: str) -> NoReturn:
-    """Exit because the test ended while the program was calling it back."""
+    """Exit this process because the test ended while the program was calling one of the test's functions."""
     sys.stdout.flush()
     os._exit(0)

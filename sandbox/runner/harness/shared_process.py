@@ -1,9 +1,9 @@
 """Run a test in its program's own process, for tests that need this: `"isolation": "shared"`.
 
 The program runs first, as a module. Then the test's source runs in the same namespace, as if both were one file. A
-malicious program can make such a test pass, because it may replace anything the test uses. But it cannot pass by ending
-early. This process reads a key from stdin before the program begins, and the worker sends the test only after it has
-received this key. The test passes only if this process reports the nonce that came with the test.
+malicious program can make such a test pass, because it can replace anything that the test uses. However, it cannot pass
+by ending early. This process reads a key from stdin before the program begins, and the worker sends the test only after
+it has received this key. The test passes only if this process reports the nonce that came with the test.
 
 Until the end is reported, this module calls nothing that a program may have replaced: it saves functions of `os` and
 `sys` at import, and distinguishes exceptions by type alone. The program cannot find the objects of this module, neither
@@ -64,7 +64,7 @@ def pack_test(nonce: str, kind: str, entry_point: str, modules: Iterable[str], s
 
 
 def prepare(module: ModuleType, path: str, pristine: Mapping[str, Any], call: HiddenFrameCall) -> SharedProgram:
-    """Read the key from stdin and record what exists before the program runs."""
+    """Read the key from stdin, and record what exists before the program runs."""
     conftest = os.path.exists("conftest.py")
     program = SharedProgram(module, path, _read_all(0).strip(), getpid(), pristine, call, conftest)
     freeze()
@@ -72,7 +72,10 @@ def prepare(module: ModuleType, path: str, pristine: Mapping[str, Any], call: Hi
 
 
 def run_shared_test(program: SharedProgram) -> NoReturn:
-    """Ask the worker for the test, run it, and report how it ended. A child that the program forked reports nothing."""
+    """Request the test from the worker, run it, and report how it ended.
+
+    A child that the program forked reports nothing.
+    """
     write(ANSWERS_DESCRIPTOR, program.key + b"\n")
     fields = _read_all(CALLS_DESCRIPTOR).decode("utf-8", "surrogatepass").split("\n", 4)
     if len(fields) < 5:
@@ -101,7 +104,7 @@ def _run_file(source: str, reporter: Reporter, program: SharedProgram) -> NoRetu
 
 
 def _run_source(source: str, entry_point: str, reporter: Reporter, program: SharedProgram) -> NoReturn:
-    """Run an assert test in the program's namespace, which becomes that of `__main__`."""
+    """Run an assert test in the program's namespace, which becomes the namespace of `__main__`."""
     namespace = program.module.__dict__
     namespace.update(__name__="__main__", __builtins__=builtins)
     sys.modules["__main__"] = program.module
@@ -144,7 +147,7 @@ def build_fault_check(program: SharedProgram) -> Any:
 
 
 def _is_program_fault(kind: type[BaseException], trace: TracebackType | None, program: SharedProgram) -> bool:
-    """Return whether the program caused an exception: it raised it, or lacks a name that the test uses."""
+    """Return whether the program caused an exception: by raising it, or by lacking a name that the test uses."""
     if kind is NameError or kind is ImportError:
         return True
     folder, innermost = os.path.dirname(program.path) + "/", ""
@@ -168,7 +171,7 @@ def _build_candidate(namespace: Mapping[str, Any], entry_point: str) -> dict[str
 
 
 def _tests_something(tree: ast.AST) -> bool:
-    """Return whether a source asserts or calls something outside the functions and classes that it defines."""
+    """Return whether a source contains an assertion or a call outside its function and class definitions."""
     nodes = list(ast.iter_child_nodes(tree))
     while nodes:
         node = nodes.pop()

@@ -1,9 +1,9 @@
 """Find the function under test if it is named like a builtin.
 
-Data sets ask for a function `sum` or `sorted` and test it by that name. In a single file, every builtin name that a
-program defines would hide the builtin. A program that defines `all` would then pass any test that ends in `assert
-all(...)`. So at most one builtin name refers to the program: the one called innermost, in a source that uses only
-builtin names.
+Data sets ask for a function `sum` or `sorted` and test it by that name. If every builtin name that a program defines
+replaced the builtin, a program that defines `all` would pass any test that ends in `assert all(...)`. Therefore, at
+most one builtin name refers to the program. It is the name of the innermost call, and only if the source uses no names
+other than builtins.
 """
 
 from __future__ import annotations

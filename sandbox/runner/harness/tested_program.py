@@ -1,4 +1,4 @@
-"""The program of an assert test or a pytest file, as the test sees it."""
+"""The interface through which an assert test or a pytest file uses the program under test."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sandbox.runner.zygote.function_calls import ANSWERS_DESCRIPTOR, CALLS_DESCR
 
 
 class TestPeer(rpc_peer.RpcPeer):
-    """The test's side of the connection. It records whether the test has asked the program for anything."""
+    """The test's side of the RPC connection. It records whether the test has used the program at all."""
 
     __test__ = False
     was_used = False
@@ -26,7 +26,7 @@ class TestPeer(rpc_peer.RpcPeer):
 
 
 class TestedProgram:
-    """The program as its test sees it."""
+    """Gives a test access to the globals of the program in the other process."""
 
     def __init__(self, reporter: Reporter, modules: frozenset[str] = PROGRAM_MODULE_NAMES) -> None:
         self.reporter = reporter
@@ -76,7 +76,7 @@ class TestedProgram:
         raise KeyError(name)
 
     def _check_exception_class(self, found: Any) -> Any:
-        """Refuse an exception class that would catch the test's own failed assertion."""
+        """Raise an error if an exception class of the program would catch the test's own failed assertions."""
         if isinstance(found, type) and issubclass(AssertionError, found):
             self.peer.last_raised = TypeError(f"the program may not provide the exception class {found.__name__}")
             raise self.peer.last_raised
@@ -106,9 +106,10 @@ class TestedProgram:
         return sorted((names & self.source_names.words) - BUILTIN_NAMES - self.source_names.bound)
 
     def is_at_fault(self, error: BaseException | None) -> bool:
-        """Return whether the exception that ended the test came from the program rather than from the test's own check.
+        """Return whether an exception that ended the test came from the program and not from the test's own check.
 
-        Formatting this exception may have called the program, which may have raised others since.
+        It need not be the last exception that the program raised, because formatting it may have called the program
+        again.
         """
         if error is not None and (error is self.peer.last_raised or vars(error).get("_caught")):
             return True
@@ -119,8 +120,9 @@ class TestedProgram:
         return isinstance(error, AttributeError) and isinstance(error.obj, TestedModule)
 
     def is_broken_by(self, error: BaseException | None) -> bool:
-        """Return whether an exception means that the test cannot run with any program, because it imports a missing
-        module.
+        """Return whether an exception means that the test cannot run with any program.
+
+        This is the case if the test itself imports a module that is not installed.
 
         The program can neither choose the module's name nor raise this exception itself.
         """
@@ -130,7 +132,7 @@ class TestedProgram:
         return name in self.source_names.words and name not in self.module_names
 
     def _end_program_failed(self, why: str) -> NoReturn:
-        """Report that the program ended before the test did; its own outcome says how."""
+        """Report that the program ended before the test did. The outcome of the program's own run says how it ended."""
         self.reporter.emit(end=PROGRAM_FAILED, message=(why or ENDED_EARLY)[:MAX_MESSAGE_CHARS])
         os._exit(0)
 

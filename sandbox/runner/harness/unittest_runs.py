@@ -1,7 +1,7 @@
 """Collect the results of unittest when a test's source runs it through `unittest.main()` or its own `TextTestRunner`.
 
-A source that calls `unittest.main()` ends with SystemExit. A source with `unittest.main(exit=False)` reaches its end
-even if every test failed. Neither tells how the tests went, so the results of the runs decide.
+A source that calls `unittest.main()` ends with SystemExit. A source that calls `unittest.main(exit=False)` reaches its
+end even if every test failed. Neither shows whether the tests passed, so the results of the runs decide.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class UnittestRuns:
         self._first_error: BaseException | None = None
 
     def patch_unittest(self, unittest: Any) -> None:
-        """Record the result of each run, and the first exception that is not a failed assertion."""
+        """Patch unittest to record the result of each run, and the first exception that is not a failed assertion."""
         run, add_error = unittest.TextTestRunner.run, unittest.TestResult.addError
 
         def run_and_keep(runner: Any, test: Any) -> Any:
@@ -42,7 +42,7 @@ class UnittestRuns:
         unittest.TextTestRunner.run, unittest.TestResult.addError = run_and_keep, keep_error
 
     def summarize(self, exit_code: object = None) -> tuple[str, str]:
-        """Return how the tests ended, and why.
+        """Return the end of the tests (one of the constants of `reports`) and the reason.
 
         A run without tests does not pass. Nor does a run after which the source exits with a code other than 0.
         """

@@ -1,4 +1,4 @@
-"""The Linux capabilities of a box: a supervisor keeps few, and its programs none."""
+"""Drop Linux capabilities: the supervisor of a box keeps only a few, and programs have none."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def has_capability(name: str) -> bool:
 
 
 def give_up_capabilities(names: Sequence[str]) -> None:
-    """Keep only those of the named capabilities that this process has, and prevent children from gaining more."""
+    """Drop all capabilities except the named ones, and prevent children from gaining more."""
     for number in range(64):
         if number not in {CAPABILITY_NUMBERS[name] for name in names}:
             # fails without CAP_SETPCAP, but no_new_privs below has the same effect

@@ -3,8 +3,8 @@
 Theory of operation. The engine starts the launcher as a separate process. It stays outside the box and has one child:
 the first process of the box. The child is cloned directly into its new namespaces and waits until its user ids are
 mapped. It joins the box's cgroups, builds its mount tree, gives up every capability the supervisor does not need, and
-then becomes the supervisor. It never calls exec: without root an exec would drop the capabilities, and making them
-inheritable would pass them on to programs.
+then becomes the supervisor. It never calls exec, because without root an exec drops the capabilities. Inheritable
+capabilities would survive an exec, but programs would inherit them too.
 
 The launcher then waits until the box ends or the worker closes the leash. The leash is a pipe whose other end only the
 worker holds, so the launcher notices even a worker killed with `kill -9`. In both cases it kills the remaining
@@ -66,7 +66,7 @@ def join_cgroups(folders: Sequence[str]) -> None:
 
 
 def lift_limits() -> None:
-    """Raise the hard limits, which programs' own limits cannot exceed. Only root can raise its initial limits."""
+    """Raise the hard limits, which are upper bounds for the limits of programs. This has an effect only for root."""
     for name in ("CPU", "FSIZE", "CORE", "NPROC", "STACK", "MEMLOCK"):
         number = getattr(resource, f"RLIMIT_{name}")
         try:
@@ -78,7 +78,7 @@ def lift_limits() -> None:
 def build_unix_only_filter() -> bytes:
     """Build a system-call filter that allows only Unix sockets, for a box without a network namespace.
 
-    The filter of each program is installed in addition.
+    Each program also gets the usual system-call filter.
     """
     arch = syscall_filter.ARCHITECTURES[platform.machine()]
     unix_only = syscall_filter.branch_on_value(
@@ -90,7 +90,7 @@ def build_unix_only_filter() -> bytes:
 
 
 def set_up_isolation(plan: Plan, kinds: set[str]) -> None:
-    """In the box's first process, do everything that clone itself did not do. Raises IsolationRefused."""
+    """Set up the remaining isolation layers, in the box's first process, after clone. Raises IsolationRefused."""
     step = "cgroup"
     try:
         join_cgroups(plan.cgroups)
@@ -113,7 +113,7 @@ def set_up_isolation(plan: Plan, kinds: set[str]) -> None:
 
 
 def run_box_process(plan: Plan, kinds: set[str], go_pipe: int, report_pipe: int) -> NoReturn:
-    """Run as the child of clone: wait for the go signal, set up isolation, report, and become the supervisor."""
+    """Run the child of clone: wait for the go signal, set up isolation, report the result, become the supervisor."""
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.read(go_pipe, 1) != b"g":
         os._exit(1)
@@ -212,7 +212,7 @@ def remove_traces(plan: Plan) -> None:
 
 
 def probe(plan: Plan) -> ProbeResult:
-    """Return what this host allows: namespace kinds, how user ids are mapped, and the reason for each refusal."""
+    """Return the namespaces and the mapping of user ids that this host allows, and the reason for each refusal."""
     kinds, reasons = set(CLONE_FLAGS), {}
     plan = plan._replace(ids="all" if os.geteuid() == 0 else "range")
     if has_capability("SYS_ADMIN"):
@@ -235,9 +235,9 @@ def probe(plan: Plan) -> ProbeResult:
 
 
 def drop_refused_step(ids: str, kinds: set[str], step: str) -> str:
-    """Weaken the mapping of user ids, or remove from `kinds` what was refused at `step`.
+    """Adapt to a refusal at `step`: use a weaker mapping of user ids, or remove a namespace from `kinds`.
 
-    Return how user ids are mapped now, or an empty string if nothing is left to remove.
+    Return the new mapping of user ids, or an empty string if there is nothing left to weaken or remove.
     """
     if step == "ids" and ids in WEAKER_ID_MAPPINGS:
         return WEAKER_ID_MAPPINGS[ids]
@@ -257,7 +257,7 @@ def drop_refused_step(ids: str, kinds: set[str], step: str) -> str:
 
 
 def main() -> NoReturn:
-    """Read the plan as JSON from stdin, because programs can read command lines, and run it.
+    """Read a plan as JSON from stdin and run it. The plan is not in the command line, because programs can read that.
 
     The `local` engine writes the plan.
     """

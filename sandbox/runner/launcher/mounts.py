@@ -1,8 +1,8 @@
-"""The file system of a local box: a small mount tree in which nothing of the host is writable.
+"""Build the file system of a local box: a small mount tree in which nothing of the host is writable.
 
-It is built in a fresh mount namespace and entered with pivot_root. Then the host's tree is detached, so a path that is
-not part of the box can no longer be named. Paths are the same as in a container. Everything of the host is mounted
-read-only and without set-uid programs. Writable places are in memory and have a fixed size.
+The tree is built in a new mount namespace and entered with pivot_root. The host's tree is then detached, so no path
+leads out of the box. Paths are the same as in a container. Folders of the host are mounted read-only and nosuid.
+Writable directories are in memory and have a fixed size.
 """
 
 from __future__ import annotations
@@ -45,7 +45,10 @@ _libc = ctypes.PyDLL(None, use_errno=True)
 
 
 class ProcRefused(OSError):
-    """The kernel refuses /proc for the new pid namespace, as in most containers, whose /proc is partly hidden."""
+    """Raised if the kernel refuses to mount /proc for the new pid namespace.
+
+    This happens in most containers, because parts of their own /proc are hidden.
+    """
 
 
 def mount(source: str, target: str, kind: str = "", flags: int = 0, data: str = "") -> None:
@@ -58,8 +61,8 @@ def mount(source: str, target: str, kind: str = "", flags: int = 0, data: str = 
 def enter_root(root: str, tree: MountTree, uid: int, fresh_proc: bool) -> None:
     """Build the tree over the empty directory `root` and make it the root of this process.
 
-    `uid` is that of the programs. The runner is copied, because a mount would reveal its path on the host to programs.
-    Raises OSError; the namespace is unusable afterwards.
+    `uid` is the uid of the programs. The runner is copied, because a mount would reveal its path on the host to
+    programs. Raises OSError; the namespace is unusable afterward.
     """
     root = os.path.realpath(root)
     mount("none", "/", flags=REC | PRIVATE)

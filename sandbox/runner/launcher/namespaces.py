@@ -27,7 +27,7 @@ _libc = ctypes.PyDLL(None, use_errno=True)
 
 
 class IsolationRefused(Exception):
-    """The kernel refuses an isolation layer; `step` names the step that failed."""
+    """Raised if the kernel refuses an isolation layer. `step` names the step that failed."""
 
     def __init__(self, step: str, reason: str) -> None:
         super().__init__(f"{step}: {reason}")
@@ -36,7 +36,7 @@ class IsolationRefused(Exception):
 
 
 def read_id_ranges() -> list[tuple[int, int]]:
-    """Return the uids of the current user namespace as (first, count) pairs."""
+    """Return the ranges of uids that the current user namespace has, as (first, count) pairs."""
     lines = Path("/proc/self/uid_map").read_text().splitlines()
     return [(int(first), int(count)) for first, _, count in map(str.split, lines)]
 

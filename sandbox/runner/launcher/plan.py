@@ -1,4 +1,4 @@
-"""What the local engine and the launcher tell each other: a plan for a box, and what a probe has found.
+"""The messages between the local engine and the launcher: the plan for a box, and the result of a probe.
 
 Both travel as JSON, through the launcher's stdin and stdout.
 """
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 
 class MountTree(NamedTuple):
-    """The file system of a box: what it shows of the host, as (source, target) pairs, and how large it is."""
+    """The file system of a box: the mounted folders of the host, as (source, target) pairs, and its size."""
 
     tmpfs_mb: int
     runner: str  # the folder that holds the runner's package
@@ -19,9 +19,10 @@ class MountTree(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """How to start a box, or with `probe` what to try.
+    """The plan for starting a box or, with `probe`, for testing which isolation layers the host allows.
 
-    `ids` is how user ids are mapped: `host` (no user namespace), `all`, `range` (those lent to this user) or `one`.
+    `ids` selects the mapping of user ids: `host` (no user namespace), `all`, `range` (the subordinate ids of this user)
+    or `one`.
     """
 
     place: str  # an empty folder to mount the box's root on
@@ -40,9 +41,9 @@ class Plan(NamedTuple):
 
 
 class ProbeResult(NamedTuple):
-    """What a host allows: kinds of namespaces, how user ids are mapped, and the reason for each refused step.
+    """The result of a probe: the allowed namespaces, the mapping of user ids, and the reason for each refused step.
 
-    `uids` are those of the launcher's user namespace as (first, count) pairs. Without `works`, no box can start.
+    `uids` are the uids of the launcher's user namespace as (first, count) pairs. If `works` is False, no box can start.
     """
 
     kinds: Sequence[str]
@@ -58,6 +59,6 @@ def encode_plan(plan: Plan) -> str:
 
 
 def decode_plan(text: str) -> Plan:
-    """Return the plan in the JSON of `encode_plan`."""
+    """Return the plan in a JSON text from `encode_plan`."""
     fields = json.loads(text)
     return Plan(**{**fields, "tree": MountTree(**fields["tree"])})

@@ -1,8 +1,9 @@
 """Call the program's functions with arguments converted to the types they declare.
 
-Data sets write linked lists and trees as lists, and LeetCode's annotations use `Optional[ListNode]` without an import.
-These names are predefined for a program. An argument becomes nodes if its annotation says so. If a function returns
-nodes and received such an argument, its result is converted back to a list.
+Data sets write linked lists and trees as lists, and LeetCode programs use annotations such as `Optional[ListNode]`
+without an import. These names are therefore predefined for a program. If the annotation of an argument names a node
+class, the argument is converted to nodes. If a function returns nodes and received such an argument, its result is
+converted back to a list.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def find_predefined_names(namespace: Mapping[str, Any]) -> frozenset[str]:
 
 
 def call_for_value(function: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> Any:
-    """Call a function and encode the value it returns; a coroutine is run to completion."""
+    """Call a function and encode its return value. If it returns a coroutine, run it to completion."""
     args, kwargs, _ = convert_arguments(function, args, kwargs)
     value = function(*args, **kwargs)
     if isinstance(value, Awaitable | AsyncIterator):
@@ -57,7 +58,10 @@ def call_for_test(function: Callable[..., Any], args: list[Any], kwargs: dict[st
 def convert_arguments(
     function: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]
 ) -> tuple[list[Any], dict[str, Any], bool]:
-    """Convert the arguments as the function's annotations declare; also return whether any of them became nodes."""
+    """Convert the arguments according to the function's annotations.
+
+    Return the positional arguments, the keyword arguments, and whether any of them became nodes.
+    """
     inner = _unwrap_method(function)
     annotations = getattr(inner, "__annotations__", None)
     code = getattr(inner, "__code__", None)

@@ -26,7 +26,7 @@ Message = dict[str, Any]
 
 
 class MessageChannel:
-    """One side's end of the two pipes."""
+    """One side's end of the two pipes between a test and its program."""
 
     def __init__(
         self,
@@ -37,7 +37,9 @@ class MessageChannel:
         side: str,
         recorder: AllowanceRecorder | None = None,
     ) -> None:
-        """`side` prefixes the names of this side's threads. The program's side exits after the last message.
+        """Connect to the other side.
+
+        `side` prefixes the names of this side's threads. The program's side exits after the last message.
 
         `recorder` counts the cost of the messages.
         """
@@ -53,7 +55,7 @@ class MessageChannel:
         self._files = files
 
     def exchange(self, request: Message) -> Message:
-        """Send a request, and answer the other side's requests until the answer arrives."""
+        """Send a request and return its answer; answer the other side's requests in the meantime."""
         thread_name = (
             MAIN_THREAD
             if self._threads is None and threading.get_ident() == self._main
@@ -117,7 +119,10 @@ class MessageChannel:
             self._end_process("")
 
     def _ensure_threads(self) -> ThreadQueues:
-        """Return the state shared by the threads. From the first call on, a separate thread reads."""
+        """Return the state shared by the threads.
+
+        The first call creates it and starts the thread that reads all messages.
+        """
         if self._threads is None:
             self._threads = ThreadQueues(self._main)
             threading.Thread(target=self._keep_reading, daemon=True).start()
@@ -148,7 +153,7 @@ class MessageChannel:
         self._out.flush()
 
     def _attach_files(self, files: SharedFiles, line: bytes, is_request: bool) -> bytes:
-        """Add the changes in the shared folders to a message."""
+        """Return the line of a message with the changes in the shared folders added."""
         line = files.attach_to_request(line) if is_request else files.attach(line)
         if self._recorder is not None:
             self._recorder.count_files(files.count)
@@ -184,7 +189,7 @@ class MessageChannel:
 
 
 class ThreadQueues:
-    """The state shared by the threads of one side: their names, and the messages that each has not read yet."""
+    """The state shared by the threads of one side: their names and their unread messages."""
 
     def __init__(self, main: int) -> None:
         self.names: dict[int, Any] = {main: MAIN_THREAD}

@@ -11,7 +11,7 @@ from sandbox.runner.rpc.trust_policy import TRUSTED, trust_class, trust_class_by
 
 
 class ClassProxy(type):
-    """The metaclass for proxies of one class of the other side."""
+    """The metaclass of proxy classes. Each proxy class represents one class of the other side."""
 
     _class_peer: ProxyPeer
     _class_number: int
@@ -77,8 +77,8 @@ def derive_class(
 ) -> Any:
     """Define a local class that derives from classes of the other side.
 
-    A matching class is created on the other side; its methods call back here. The local methods reach those of the
-    bases through `super()`.
+    A matching class is created on the other side, and its methods call back to this side. The local methods can call
+    those of the base classes through `super()`.
     """
     proxy_bases = [base for base in bases if isinstance(base, ClassProxy)]
     remote = proxy_bases[0]
@@ -108,7 +108,7 @@ _CLASS_BODY_NAMES = frozenset({"__module__", "__qualname__", "__classcell__", "_
 
 
 def _is_sendable(value: Any) -> bool:
-    """Return whether a member of a class body can also be a member of a class on the other side."""
+    """Return whether a member of a local class body can be copied to the matching class on the other side."""
     return not isinstance(value, property | classmethod | staticmethod)
 
 

@@ -34,7 +34,7 @@ _JSON_SCALARS = frozenset({str, bool, type(None), int, float})
 
 
 class UnsupportedValue(Exception):
-    """A value that is not made of builtin types, is nested too deeply, or is not an encoded value."""
+    """Raised for a value that contains unsupported types or is nested too deeply, or for invalid encoded data."""
 
 
 class ReferenceCodec(Protocol):
@@ -43,19 +43,20 @@ class ReferenceCodec(Protocol):
     keeps_arrays: bool  # whether numpy arrays stay arrays
 
     def encode(self, value: Any, depth: int) -> Any:
-        """Encode a value that is more than its builtin base; return None for any other."""
+        """Encode a value that has a special encoding; return None for any other value."""
 
     def encode_reference(self, value: Any, depth: int) -> Any:
-        """Encode a value that has no builtin base. Raises UnsupportedValue."""
+        """Encode a value whose type does not derive from a builtin type. Raises UnsupportedValue."""
 
     def decode(self, kind: str, content: Any) -> Any:
         """Decode what `encode` or `encode_reference` of the other side returned. Raises UnsupportedValue."""
 
 
 def encode(value: Any, depth: int = 0, references: ReferenceCodec | None = None) -> Any:
-    """Convert a value to types that JSON supports. Raises UnsupportedValue.
+    """Convert a value to types that JSON supports. `depth` is the current nesting depth. Raises UnsupportedValue.
 
-    Subclasses become their builtin base. Numpy arrays become lists, and so do iterators unless there are references.
+    An instance of a subclass is converted to its builtin base type. Numpy arrays become lists. Iterators become lists
+    too, unless `references` is given.
     """
     if value is None or value is True or value is False:
         return value
@@ -78,7 +79,7 @@ def encode(value: Any, depth: int = 0, references: ReferenceCodec | None = None)
 
 
 def _is_json(items: list[Any] | tuple[Any, ...]) -> bool:
-    """Return whether all items can be written unchanged. Most long lists hold one type, so the check is fast."""
+    """Return whether all items can be written to JSON unchanged. The check is fast for a list of a single type."""
     kinds = set(map(type, items))
     if kinds <= _UNCHANGED_TYPES:
         return True
@@ -88,7 +89,7 @@ def _is_json(items: list[Any] | tuple[Any, ...]) -> bool:
 
 
 def encode_pairs(value: Any, depth: int, references: ReferenceCodec | None) -> list[Any]:
-    """Encode a mapping's keys and values through the builtin methods, whatever a subclass overrides."""
+    """Encode a mapping's keys and values, read through the builtin type's methods even if a subclass overrides them."""
     pairs = dict.items(value)
     return [[encode(key, depth + 1, references), encode(item, depth + 1, references)] for key, item in pairs]
 

@@ -1,9 +1,9 @@
-"""Detect how a call changed the containers among its arguments, so the caller's containers can change the same way.
+"""Detect how a call changed the containers among its arguments, and apply the same changes to the caller's containers.
 
-Both sides number the containers in the order in which they occur. The callee remembers the items of each and compares
-them by identity, which costs a fraction of encoding them again. It sends the content of the changed containers. In this
-content an original container is represented by its number, so the caller's lists keep their identity however they were
-moved.
+Both sides number the containers in the order in which they occur. The callee saves the items of each container before
+the call and compares them by identity afterward, which is much cheaper than encoding them again. It then sends the
+content of the changed containers. Within this content, an original container is represented by its number. The caller's
+containers therefore keep their identity, even if they were moved.
 """
 
 from __future__ import annotations
@@ -25,7 +25,10 @@ _CONTAINER_MODULES = frozenset({"builtins", "collections", "array", "numpy"})
 
 
 def _find_container_name(value: Any) -> str:
-    """Return the name of the container type that a value arrives as, or an empty string if it is not a container."""
+    """Return the name of the container type that the other side receives for a value.
+
+    Return an empty string if the value is not a container.
+    """
     kind = type(value)
     name = kind.__name__
     if name in _CONTAINER_NAMES and kind.__module__ in _CONTAINER_MODULES:
@@ -36,7 +39,7 @@ def _find_container_name(value: Any) -> str:
 
 
 def is_container(value: Any) -> bool:
-    """Return whether a value is a container that arrives with its exact type."""
+    """Return whether a value is a container whose exact type is preserved on the other side."""
     return (
         _find_container_name(value) in _CONTAINER_NAMES - _VIEWS - {"ndarray"}
         and type(value).__module__ in _CONTAINER_MODULES
@@ -44,7 +47,10 @@ def is_container(value: Any) -> bool:
 
 
 def find_containers(items: Iterable[Any]) -> list[Any]:
-    """Return all containers in some values, in order of occurrence. One that occurs twice arrives as two."""
+    """Return all containers in some values, in order of occurrence.
+
+    A container that occurs twice is listed twice, because the other side receives two copies of it.
+    """
     found: list[Any] = []
     waiting = [iter(items)]
     while waiting:
@@ -64,7 +70,7 @@ def find_containers(items: Iterable[Any]) -> list[Any]:
 
 
 def _iterate_inner(item: Any, shape: str) -> Any:
-    """Iterate over the values of a container that may be containers themselves; return None if there are none."""
+    """Return an iterator over the values in a container that may be containers; return None if there are none."""
     if shape in _MAPPINGS:
         return iter(item.values())
     if shape in _OTHERS or _SCALAR_TYPES.issuperset(map(type, item)):
@@ -81,7 +87,7 @@ class ContainerSnapshot:
         self._numbers = {id(one): number for number, one in enumerate(self._containers)}
 
     def find_number(self, value: Any) -> int | None:
-        """Return the number of one of these containers, or None for any other value."""
+        """Return the number of a container in this snapshot, or None for any other value."""
         return self._numbers.get(id(value))
 
     def encode_changes(self, references: ReferenceCodec) -> list[Any]:
@@ -119,7 +125,7 @@ def _is_identical(after: Any, before: Any, container: Any) -> bool:
 
 
 def apply_changes(containers: list[Any], changed: Iterable[Any], references: ReferenceCodec) -> None:
-    """Apply the changes that `encode_changes` of the other side returned to the matching containers."""
+    """Apply changes from the other side's `encode_changes` to the corresponding containers."""
     for number, content in changed:
         apply_content(containers[number], [codec.decode(item, references) for item in content])
 

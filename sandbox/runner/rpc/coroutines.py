@@ -2,7 +2,7 @@
 
 A coroutine of the program runs in an event loop of the program's process. This loop advances only on request: each step
 runs everything that is ready and then answers. Neither side needs an extra thread, and the tasks of both sides take
-turns. Between two steps the requester's own loop runs for as long as the other loop is idle.
+turns. Between two steps, the requester's own loop runs until the other loop has work again.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ CANCELLED = -1  # returned in place of a pause
 
 
 def wrap_remote_coroutine(peer: ProxyPeer, proxy: Proxy) -> Any:
-    """Return a local coroutine for one of the other side. It works anywhere a coroutine is accepted."""
+    """Wrap a coroutine of the other side in a local one, which works anywhere a coroutine is accepted."""
 
     async def run() -> Any:
         return await RemoteTask(peer, proxy)
@@ -50,7 +50,7 @@ class RemoteTask:
 
 
 class AsyncIteratorProxy(Proxy):
-    """An asynchronous generator or iterator."""
+    """A proxy for an asynchronous generator or iterator."""
 
     __slots__ = ()
 
@@ -71,14 +71,20 @@ class AsyncIteratorProxy(Proxy):
 
 
 class TaskLoop:
-    """The event loop on the side that owns the coroutines, created for the first one. Its tasks are numbered."""
+    """The event loop on the side that owns the coroutines.
+
+    It is created for the first coroutine and numbers its tasks.
+    """
 
     def __init__(self) -> None:
         self._loop: Any = None
         self._tasks: dict[int, Any] = {}
 
     def start_task(self, awaitable: Any) -> int:
-        """Create a task for an awaitable, in the running loop if there is one; return the task's number."""
+        """Create a task for an awaitable and return the task's number.
+
+        The task belongs to the running event loop if there is one.
+        """
         import asyncio
 
         loop = asyncio._get_running_loop()
@@ -94,8 +100,9 @@ class TaskLoop:
         return number
 
     def run_step(self, number: int) -> float | None:
-        """Run everything that is ready; return None if the task is done, otherwise the seconds until there is more to
-        do.
+        """Run everything that is ready.
+
+        Return None if the task is done, or the number of seconds until there is more to do.
         """
         import asyncio
 

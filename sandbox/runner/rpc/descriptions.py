@@ -22,7 +22,10 @@ MAX_NAMES = 10_000
 
 
 def describe_class(kind: type, encode: Callable[[Any], Any], is_shared: Callable[[type], bool]) -> dict[str, Any]:
-    """Describe a class. `is_shared` returns whether the other side has a base class, too, or does not need it."""
+    """Describe a class.
+
+    `is_shared` tells whether a base class needs no description, for example because both sides have it.
+    """
     own = _collect_members(kind, is_shared)
     description: dict[str, Any] = {
         "name": kind.__name__,
@@ -53,7 +56,7 @@ def describe_class(kind: type, encode: Callable[[Any], Any], is_shared: Callable
 
 
 def _collect_members(kind: type, is_shared: Callable[[type], bool]) -> dict[str, Any]:
-    """Return the members of a class, including those of base classes that are not described."""
+    """Return the members of a class, including those inherited from base classes that are not described separately."""
     members: dict[str, Any] = {}
     for one in reversed(kind.__mro__):
         if one is kind or (one is not object and is_shared(one)):
@@ -62,8 +65,9 @@ def _collect_members(kind: type, is_shared: Callable[[type], bool]) -> dict[str,
 
 
 def _filter_own_methods(own: dict[str, Any], module: str, names: list[str]) -> list[str]:
-    """Return only the special methods that the class's own module defines, without those the standard library
-    generates.
+    """Return the special methods that the class's own module defines.
+
+    Methods that the standard library generates, such as those of a dataclass, are left out.
     """
     return [name for name in names if getattr(own[name], "__globals__", {}).get("__name__") == module]
 
@@ -82,10 +86,10 @@ _SUSPENDABLE_FLAGS = inspect.CO_COROUTINE | inspect.CO_GENERATOR | inspect.CO_AS
 
 
 def describe_function(function: Any, encode: Callable[[Any], Any], with_defaults: bool) -> dict[str, Any]:
-    """Describe a function or the constructor of a class: its names, its documentation, its parameters.
+    """Describe a function or the constructor of a class: its names, documentation and parameters.
 
-    A test does not reveal default values to its program, because they may contain what it expects. Of a function's code
-    it reveals only whether it is a coroutine or generator.
+    A test does not reveal default values to its program, because they may contain expected results. The only thing it
+    reveals about a function's code is whether the function is a coroutine function or a generator.
     """
     description: dict[str, Any] = {}
     for name in METADATA:
@@ -122,7 +126,7 @@ def _encode_or_text(value: Any, encode: Callable[[Any], Any]) -> Any:
 
 
 def decode_metadata(description: dict[str, Any], decode: Callable[[Any], Any]) -> dict[str, Any]:
-    """Decode the attributes of a function that `describe_function` returned."""
+    """Decode a description from `describe_function` to the attributes of a function."""
     found = {name: decode(value) for name, value in description.items() if name in METADATA}
     if "__code__" in description:
         code = {str(name): value for name, value in description["__code__"].items()}

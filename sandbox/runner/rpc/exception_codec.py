@@ -1,7 +1,7 @@
-"""Encode exceptions that cross between the sides.
+"""Encode and decode the exceptions that travel between a test and its program.
 
-Each is rebuilt with the same builtin class, or with a proxy class if the class belongs to the other side. An exception
-that returns to the side that raised it is the same object again.
+An exception is rebuilt with the same builtin class, or with a proxy class if its class belongs to the other side. If it
+returns to the side that raised it, that side gets the original object back.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class ErrorReferences(ReferenceCodec, Protocol):
     """Encodes the classes and arguments of exceptions, and numbers the exceptions."""
 
     def encode_class(self, kind: type) -> Any:
-        """Encode a class of either side."""
+        """Encode a class of this side or of the other side."""
 
     def get_number(self, value: Any) -> int:
         """Return the number of an object of this side; assign one if it has none."""
@@ -56,9 +56,10 @@ class ExceptionCodec:
         return encoded
 
     def decode(self, encoded: dict[str, Any]) -> BaseException:
-        """Build the exception.
+        """Rebuild an encoded exception.
 
-        An exception that does not derive from `Exception` ends this side, except a SystemExit that the test may catch.
+        If it does not derive from `Exception`, end this side instead, unless it is a SystemExit that the test may
+        catch.
         """
         references = self._references
         if "yours" in encoded:
@@ -103,7 +104,10 @@ def _build_bare(kind: Any, args: list[Any]) -> Any:
 
 
 def _get_arguments(error: BaseException) -> tuple[Any, ...]:
-    """Return arguments that rebuild an exception. An OSError stores file names separately from its other arguments."""
+    """Return the arguments that rebuild an exception.
+
+    For an OSError, they include the file names stored outside `args`.
+    """
     if isinstance(error, OSError) and type(error).__module__ == "builtins" and len(error.args) == 2:
         if error.filename2 is not None:
             return (*error.args, error.filename, None, error.filename2)

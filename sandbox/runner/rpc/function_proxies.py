@@ -18,7 +18,7 @@ FUNCTION_CLASSES: dict[str, type] = {
 
 
 class FunctionProxy(Proxy):
-    """A function or a bound method."""
+    """A proxy for a function or a bound method."""
 
     __slots__ = ("_kind", "_lookup_names", "_metadata", "_name")
     _metadata: dict[str, Any] | None
@@ -83,7 +83,10 @@ def set_lookup_names(function: FunctionProxy, names: tuple[str, ...]) -> None:
 
 
 class MethodProxy(FunctionProxy):
-    """A method of a remote object. It is requested only when needed, because most methods are called at once."""
+    """A method of a remote object.
+
+    It is not fetched until it is used as a value, because most methods are only called.
+    """
 
     __slots__ = ("_owner",)
 

@@ -1,8 +1,8 @@
 """Encode values of the standard library as JSON: dates, counters, paths and similar types.
 
-They travel only between a test and its program. Each is built from builtin values by a constructor named here, so its
-`==` is that of the standard library, no matter who sent it. A subclass that a program defines is not included: it
-travels as its builtin base.
+They travel only between a test and its program. Each is rebuilt from builtin values by a constructor named in this
+module. Its `==` is therefore that of the standard library, no matter who sent it. Subclasses that a program defines are
+not supported here and travel as their builtin base type.
 """
 
 from __future__ import annotations
@@ -27,7 +27,10 @@ def encode(value: Any, depth: int, references: ReferenceCodec) -> Any:
 
 
 def decode(kind: str, content: Any, references: ReferenceCodec) -> Any:
-    """Decode a value that `encode` returned. Raises LookupError, and whatever the constructor raises."""
+    """Decode a value that `encode` returned.
+
+    Raises LookupError for an unknown kind, and any error of the constructor.
+    """
     return _DECODERS[kind](content, lambda item: codec.decode(item, references))
 
 

@@ -1,7 +1,6 @@
-"""Encode classes and functions of libraries that both sides have by their module and name.
+"""Encode classes and functions of libraries that both sides have as the name of their module and their own name.
 
-The program may name any of them to its test only if it gives access to nothing: a safe builtin, or a class of a module
-of plain values.
+The program may send its test only harmless names: a safe builtin, or a class from a module of plain values.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ _UNNAMED_CLASSES: dict[Any, str] = {
 
 
 def is_library_class(kind: type) -> bool:
-    """Return whether a class is one of a library. Its methods count as those of a class derived from it.
+    """Return whether a class belongs to a library. Its methods count as methods of any class derived from it.
 
     The other side therefore needs no description of such a base class. Exceptions are always described.
     """

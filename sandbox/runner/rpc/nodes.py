@@ -1,4 +1,4 @@
-"""Nodes of linked lists and binary trees, which problem sets write as lists.
+"""Convert between lists and the nodes of linked lists and binary trees. Problem sets write such nodes as lists.
 
 If a program defines its own `ListNode` or `TreeNode`, nodes are built from that class.
 """
@@ -20,7 +20,7 @@ NODE_ANNOTATION = re.compile(r"\b(ListNode|TreeNode)\b")
 
 
 class ListNode:
-    """A node of a linked list, as problem sets usually define it."""
+    """A node of a linked list, defined as in most problem sets."""
 
     def __init__(self, val: Any = 0, next: Any = None) -> None:
         self.val = val
@@ -28,7 +28,7 @@ class ListNode:
 
 
 class TreeNode:
-    """A node of a binary tree, as problem sets usually define it."""
+    """A node of a binary tree, defined as in most problem sets."""
 
     def __init__(self, val: Any = 0, left: Any = None, right: Any = None) -> None:
         self.val = val
@@ -47,7 +47,7 @@ def build_linked_list(items: Iterable[Any], kind: type = ListNode) -> Any:
 
 
 def read_linked_list(node: Any) -> list[Any]:
-    """Return a linked list's values. Raises UnsupportedValue if the list is endless."""
+    """Return a linked list's values. Raises UnsupportedValue if the list has a cycle or is too long."""
     values: list[Any] = []
     while node is not None:
         values.append(node.val)
@@ -58,7 +58,10 @@ def read_linked_list(node: Any) -> list[Any]:
 
 
 def build_tree(levels: Iterable[Any], kind: type = TreeNode) -> Any:
-    """Build a binary tree from its values level by level, with None for missing children; None if it is empty."""
+    """Build a binary tree from its values, level by level, with None for missing children.
+
+    Return None if the tree is empty.
+    """
     values = iter(levels)
     first = next(values, None)
     if first is None:
@@ -77,7 +80,10 @@ def build_tree(levels: Iterable[Any], kind: type = TreeNode) -> Any:
 
 
 def read_tree_levels(root: Any) -> list[Any]:
-    """Return a binary tree's values level by level, with None for missing children, but none at the end."""
+    """Return a binary tree's values, level by level, with None for missing children.
+
+    Trailing None values are removed.
+    """
     values: list[Any] = []
     waiting = deque([root])
     while waiting:
@@ -93,9 +99,10 @@ def read_tree_levels(root: Any) -> list[Any]:
 
 
 def convert_argument(annotation: Any, value: Any, namespace: Mapping[str, Any]) -> Any:
-    """Convert an argument as its annotation says: a list becomes a linked list or a tree.
+    """Convert an argument according to its annotation: a list becomes a linked list or a tree.
 
-    The nodes are of the program's own class if it defines one. Any other value is returned unchanged.
+    If the program defines its own node class, the nodes are instances of that class. Any other value is returned
+    unchanged.
     """
     if not (value is None or type(value) is list):
         return value
@@ -112,8 +119,9 @@ def convert_argument(annotation: Any, value: Any, namespace: Mapping[str, Any]) 
 
 
 def returns_nodes(function: Any) -> bool:
-    """Return whether a function returns nodes, according to its return annotation or, without one, those of its
-    arguments.
+    """Return whether a function returns nodes, according to its annotations.
+
+    The return annotation decides. Without one, the annotations of the arguments do.
     """
     annotations = getattr(function, "__annotations__", None) or {}
     if "return" in annotations:
@@ -122,7 +130,7 @@ def returns_nodes(function: Any) -> bool:
 
 
 class NodeListCodec:
-    """A reference codec for return values: iterators and nodes become lists, and no references are created."""
+    """A reference codec for return values. It converts iterators and nodes to lists and creates no references."""
 
     keeps_arrays = False
 

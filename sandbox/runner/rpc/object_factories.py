@@ -1,7 +1,7 @@
 """Find the program's functions and classes whose results a test's source uses as objects.
 
-A test with `stack = make()` and `stack.push(1)` expects `make` to return an object, because no plain value has a
-`push`. This depends only on the source, which the program cannot change.
+For example, a test with `stack = make()` and `stack.push(1)` expects `make` to return an object, because no plain value
+has a method `push`. The result depends only on the test's source, which the program cannot change.
 """
 
 from __future__ import annotations
@@ -14,7 +14,10 @@ PLAIN_VALUE_ATTRIBUTES = frozenset(name for kind in _PLAIN_TYPES for name in dir
 
 
 def find_object_factories(source: str) -> frozenset[str]:
-    """Return the names that a source calls if it uses an attribute of the result that no plain value has."""
+    """Return the names of the functions and classes whose results a source uses as objects.
+
+    A result is used as an object if the source reads an attribute that no plain value has.
+    """
     try:
         nodes = [*ast.walk(ast.parse(source))]
     except (SyntaxError, ValueError, RecursionError):
@@ -46,7 +49,10 @@ def _find_roots(node: ast.expr) -> list[ast.expr]:
 
 
 def _iterate_bindings(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
-    """Yield the variables that a node binds, each with the expression it is bound to, or to an item of it."""
+    """Yield each variable that a node binds, with the expression that provides its value.
+
+    In a loop, this is the expression that is iterated over.
+    """
     if isinstance(node, ast.Assign):
         targets, value = node.targets, node.value
     elif isinstance(node, ast.AnnAssign | ast.NamedExpr) and node.value is not None:

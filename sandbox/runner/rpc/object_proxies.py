@@ -19,7 +19,7 @@ _UNGUARDED_METHODS = frozenset(
 
 
 class ObjectProxy(Proxy):
-    """An instance of a class of the other side. Its class is a proxy class that defines its special methods."""
+    """A proxy for an instance of a class of the other side. Its own class is a proxy class with the special methods."""
 
     __slots__ = ()
 
@@ -107,7 +107,7 @@ def _build_guarded_method(operation: str) -> Callable[..., Any]:
 
 
 def _exit_context(context: ObjectProxy, operation: str, error: BaseException | None) -> Any:
-    """Leave a `with` block by `exit` or `aexit`; return what decides whether the exception is suppressed."""
+    """Leave a `with` block through the operation `exit` or `aexit`; return a true value to suppress the exception."""
     suppressed = context._peer.operate(operation, context, error)
     if context._peer.trust.may_suppress(error):
         return suppressed

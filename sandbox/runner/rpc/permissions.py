@@ -1,9 +1,9 @@
 """Restrict what a program may do with the objects of its test: it may use them, but not read or change the test.
 
-A program may call, iterate over, calculate with and compare the objects it receives. It may not act on anything else: a
-path, class or text of its own choosing would take effect in the test's process. It can read public attributes. It can
-set those that are not methods, because list nodes of a test are meant to be linked. It cannot reach any frame, module
-or code, and it cannot replace a method that the test will call.
+A program may call, iterate over, calculate with and compare the objects it receives. It may not act on anything else,
+because an operation on a path, class or text of its own choosing would take effect in the test's process. It can read
+public attributes. It can set attributes that are not methods, because a test may expect it to link the nodes of a list.
+It cannot reach any frame, module or code, and it cannot replace a method that the test will call.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ TASK_OPERATIONS = frozenset({"task", "step", "outcome", "cancel"})
 def check_target(operation: str, encoded: Sequence[Any]) -> None:
     """Raise TypeError unless an operation acts on an object of the test.
 
-    `encoded` are its arguments as received: once decoded, they no longer show who created them. An operator may have
-    the object on either side.
+    `encoded` holds the operation's arguments as received, because decoded arguments no longer show which side created
+    them. For an operator, the object may be either operand.
     """
     if operation in TASK_OPERATIONS:
         return
@@ -44,7 +44,7 @@ def check_target(operation: str, encoded: Sequence[Any]) -> None:
 
 
 def _is_own(encoded: Any) -> bool:
-    """Return whether an encoded value is an object of the receiver, or a value of one of the receiver's classes."""
+    """Return whether an encoded value is an object of the receiving side, or a value of one of its classes."""
     if not isinstance(encoded, dict):
         return False
     if "raised" in encoded:

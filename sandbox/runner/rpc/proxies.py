@@ -1,8 +1,8 @@
-"""Proxies for objects of another process. Each use of a proxy asks the owner (`rpc_peer`).
+"""Proxies for objects of another process. Each use of a proxy sends a request to the object's owner (`rpc_peer`).
 
-A class of the program is also a class here, with the same special methods as the program's class (`class_proxies`).
-`callable`, `isinstance`, `issubclass`, `hash` and the operators therefore give the same results as in a single process.
-A test may derive from such a class.
+A class of the program is represented by a local class with the same special methods (`class_proxies`). `callable`,
+`isinstance`, `issubclass`, `hash` and the operators therefore give the same results as in a single process. A test may
+derive from such a class.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from sandbox.runner.rpc.trust_policy import TrustPolicy
 
 
 class ProxyPeer(Protocol):
-    """The peer that asks the owner of an object on behalf of its proxy."""
+    """The peer that sends the requests of a proxy to the owner of its object."""
 
     trust: TrustPolicy
 
@@ -58,7 +58,7 @@ class Proxy:
 
 
 class IteratorProxy(Proxy):
-    """An iterator. Once it has ended, it stays ended like Python's own, whatever its owner returns."""
+    """A proxy for an iterator. Once it is exhausted it stays exhausted, even if its owner returns more items."""
 
     __slots__ = ("_ended",)
 
@@ -96,7 +96,10 @@ _pickled_values: list[Any] = []
 
 
 def keep_for_pickle(value: Any) -> int:
-    """Store the object that a pickle refers to. Only the process that wrote the pickle ever loads it."""
+    """Store the object that a pickle refers to; return its number.
+
+    The number is valid only in this process, which is the only one that loads the pickle.
+    """
     if not _pickled_values:
         # A pickle names this function by its module, and modules of this package cannot be imported then.
         _restore.__module__, _restore.__qualname__ = copyreg.__name__, _restore.__name__

@@ -1,7 +1,7 @@
-"""Encode what travels between a test and its program by reference, and copied values beyond the builtin types.
+"""Encode objects that travel between a test and its program by reference, and copied values that are not builtin types.
 
-Each side numbers the objects that it refers to and keeps them alive. The other side keeps one proxy per number for as
-long as the proxy is used, so `is` works. A class is described when it is first used (`descriptions`).
+Each side numbers the objects that it sends by reference and keeps them alive. The other side keeps one proxy per number
+as long as the proxy is in use, so `is` works. A class is described when it is first used (`descriptions`).
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ class ReferencePeer(ClassPeer, Protocol):
         """Return the other side's description of one of its classes. Raises UnsupportedValue."""
 
     def note_path_object(self, value: Any) -> None:
-        """Share the path of an object that goes to the other side by reference, if it is a path."""
+        """Share the folder of an object that is sent by reference, if the object is a path."""
 
 
 class ReferenceTable:
-    """The objects of one side that the other can refer to, and the proxies for those of the other side."""
+    """The objects of this side that the other side can refer to, and the proxies for objects of the other side."""
 
     keeps_arrays = True
 
@@ -110,7 +110,7 @@ class ReferenceTable:
         return {"object": [number, self._encode_own_class(type(value))]}
 
     def encode_class(self, kind: type) -> Any:
-        """Encode a class: one of the other side, one of a library that both sides have, or one of this side."""
+        """Encode a class of this side, of the other side, or of a library that both sides have."""
         if id(kind) in self._class_numbers:
             return {"yours": self._class_numbers[id(kind)]}
         return library_names.encode(kind, self._trust) or self._encode_own_class(kind)

@@ -1,6 +1,6 @@
 """Build local classes for classes of the other side from their descriptions (`descriptions`).
 
-Named tuples and enums are values, so they are built as real ones with the `==` of tuples and of `enum`. Calls of
+Named tuples and enums are values, so each becomes a real local named tuple or enum with the standard `==`. Calls of
 methods that the program adds to them are still forwarded to the program. An exception class becomes one that derives
 from the same builtin exception. Every other class becomes a `ClassProxy`.
 """
@@ -87,11 +87,10 @@ class ValueClass(type):
 
 
 def _find_library_error(home: Any) -> Any:
-    """Return the standard library exception class, such as `json.JSONDecodeError`, for one of the other side.
+    """Find the local class for an exception class of the standard library, such as `json.JSONDecodeError`.
 
-    It allows a test to catch the exception by its class. Return None for any other class, for one in a module that this
-    process has not imported by itself, and for one with a special meaning to a test framework, such as
-    `unittest.SkipTest`.
+    A test can then catch the exception by its class. Return None for any other class, for a class of a module that this
+    process has not imported, and for a class with a special meaning to a test framework, such as `unittest.SkipTest`.
     """
     module, name = map(str, home or ("", ""))
     package = module.partition(".")[0]
@@ -131,7 +130,10 @@ class ErrorClass(ValueClass):
 
 
 def _init_error(error: Any, *args: Any, **kwargs: Any) -> None:
-    """Initialize an exception of a derived class. The other side creates one, too, which holds the attributes."""
+    """Initialize an exception of a derived class.
+
+    The other side also creates an exception, which holds the attributes.
+    """
     base = next(kind for kind in type(error).__mro__ if "_class_number" in kind.__dict__)
     remote_error = base(*args, **kwargs)
     error.__dict__["_origin"] = remote_error
@@ -197,7 +199,7 @@ _VALUE_METHODS = frozenset({"__eq__", "__ne__", "__hash__", "__iter__", "__len__
 
 
 class _MethodForwarder:
-    """Forwards a method of an enum of the other side, for the class and its members."""
+    """A descriptor that forwards a method of an enum to the other side, for the class and its members."""
 
     def __init__(self, name: str) -> None:
         self._name = name

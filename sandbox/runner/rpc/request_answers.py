@@ -22,8 +22,8 @@ _OPERATIONS_WITH_OWN_ANSWER = CALL_OPERATIONS | {"describe", "settle"}  # whose 
 class RequestAnswerer:
     """Answers the requests of the other side.
 
-    `answer_other` answers requests that are not operations on an object. `call` calls a function with its arguments
-    converted as it declares.
+    `answer_other` answers requests that are not operations on an object. `call` calls a function and converts its
+    arguments according to its annotations.
     """
 
     def __init__(
@@ -67,7 +67,10 @@ class RequestAnswerer:
             return {"raised": self._references.exceptions.encode(error)}
 
     def build_value_answer(self, value: Any, may_track: bool = True) -> dict[str, Any]:
-        """Build the answer that returns a value. The other side tracks a container that the test may change."""
+        """Build the answer that returns a value.
+
+        With `may_track`, the other side tracks the value if it is a container, because the test may change it.
+        """
         answer = {"value": self._encode(value)}
         if may_track and self._is_trusting and is_trackable(value):
             answer["loan"] = self._references.get_number(value)

@@ -5,11 +5,11 @@ so a program may call back functions that the test passed to it. A request names
 and each thread on one side has a counterpart on the other (`channel`). Values are copied (`codec`, `library_codec`).
 Everything else travels by reference (`references`) and is used through a proxy that asks its owner (`proxies`).
 
-A test must not be fooled by an object of the program that claims to equal everything. The program can return three
-kinds of results: a value that is rebuilt here, with the `==` of its builtin or standard library type; a function or an
-iterator, which equals nothing else; or an object of a class, which is trusted only as far as the test's own source
-allows (`trust_policy`). The program never decides whether a value equals the expected one, unless the
-test uses that value as an object of the program's class.
+An object of the program that claims to equal everything must not deceive a test. The program can therefore return three
+kinds of results. A value is rebuilt in the test's process, with the `==` of its builtin or standard library type. A
+function or an iterator equals only itself. An object of a class is trusted only as far as the test's own source allows
+(`trust_policy`). The program never decides whether a value equals the expected one, unless the test uses that value as
+an object of the program's class.
 """
 
 from __future__ import annotations
@@ -37,7 +37,10 @@ _ITERATION_METHODS = frozenset({"__next__", "__anext__"})
 
 
 class RpcPeer:
-    """One side of the connection. It asks the other side and answers it (`request_answers`)."""
+    """One side of the connection.
+
+    It sends requests to the other side and answers those it receives (`request_answers`).
+    """
 
     def __init__(
         self,
@@ -47,10 +50,13 @@ class RpcPeer:
         end_process: Callable[[str], NoReturn],
         call: Callable[..., Any] | None = None,
     ) -> None:
-        """`answer_other` answers requests that are not operations on an object.
+        """Connect to the other side.
+
+        `answer_other` answers requests that are not operations on an object.
 
         `end_process` is called with a reason when the other side is gone or breaks the rules. `call` calls a function
-        with its arguments converted as it declares. Only the program's side has one, and it trusts the other side.
+        and converts its arguments according to its annotations. Only the program's side passes it, which also means
+        that this side trusts the other.
         """
         self.program_name = "program"
         self.trust = TrustPolicy(is_trusting=call is not None)
@@ -67,7 +73,7 @@ class RpcPeer:
         return self.decode_answer(self.exchange(request))
 
     def exchange(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Send a request, and answer the other side's requests until the answer arrives."""
+        """Send a request and return its answer; answer the other side's requests in the meantime."""
         if self._tracked_copies:
             self._write_back_copies()
         return self._channel.exchange(request)
@@ -78,7 +84,7 @@ class RpcPeer:
         self._channel.share_files(files)
 
     def note_path_object(self, value: Any) -> None:
-        """Share the path of an object that goes to the other side by reference, if it is a path."""
+        """Share the folder of an object that is sent by reference, if the object is a path."""
         kind = type(value)
         if self._files is not None and hasattr(kind, "__fspath__") and kind.__module__ != MOCK_MODULE:
             with suppress(Exception):  # the object is the test's own and may raise anything
@@ -111,7 +117,7 @@ class RpcPeer:
         raise self.last_raised
 
     def operate(self, operation: str, *args: Any, **kwargs: Any) -> Any:
-        """Perform an operation on an object of the other side."""
+        """Perform an operation on an object of the other side. Raises what the other side raised."""
         request: dict[str, Any] = {"do": operation, "args": [self.encode(item) for item in args]}
         if kwargs:
             request["kwargs"] = {name: self.encode(item) for name, item in kwargs.items()}
@@ -143,7 +149,7 @@ class RpcPeer:
         return self.operate(operation, *args)
 
     def check_attribute(self, kind: Any, name: str) -> None:
-        """Raise TypeError if an object of an untrusted class is asked for an attribute that only plain values have.
+        """Raise TypeError for an attribute of plain values on an object of an untrusted class.
 
         Such an object therefore cannot pose as a value.
         """

@@ -40,17 +40,17 @@ FileChanges = dict[str, Any]
 
 
 class ChangeRefused(ValueError):
-    """The other side is not allowed to make this change."""
+    """Raised for a change that the other side is not allowed to make."""
 
 
 class TooManyFiles(Exception):
-    """The shared folders hold more than the limits allow."""
+    """Raised if the shared folders hold more than the limits allow."""
 
 
 class FileState(NamedTuple):
-    """The state of a file that both sides have.
+    """The state of a file as both sides last knew it.
 
-    `is_settled` means that no later write can have left the same `identity`.
+    `is_settled` is True if any later write must change `identity`.
     """
 
     identity: tuple[int, ...]
@@ -69,7 +69,8 @@ class FileState(NamedTuple):
 class SharedFiles:
     """One side's copy of the shared folders.
 
-    The program's side uses this class itself: the test tells it which folders are shared.
+    The program's side uses this class directly, and the test tells it which folders are shared. The test's side uses a
+    subclass.
     """
 
     def __init__(self) -> None:
@@ -80,14 +81,14 @@ class SharedFiles:
 
     @property
     def count(self) -> int:
-        """Return how many files are shared."""
+        """Return the number of shared files."""
         return len(self._states)
 
     def note_message(self, line: bytes, message: Any) -> None:
         """Inspect a message of the other side. Only the test's side does so."""
 
     def attach_to_request(self, line: bytes) -> bytes:
-        """Add changes to a request, like `attach`. Only a request of the test names the shared folders."""
+        """Add changes to a request, like `attach`. Only the test's requests determine the shared folders."""
         return self.attach(line)
 
     def attach(self, line: bytes, has_new_folders: bool = False) -> bytes:
@@ -124,7 +125,7 @@ class SharedFiles:
         self._received_files.intersection_update(self._states)
 
     def _find_folder(self, name: str) -> str:
-        """Return the shared folder that a path is or is in, or an empty string if there is none."""
+        """Return the shared folder that a path names or is inside of; return an empty string if there is none."""
         return next((one for one in self.folders if name == one or name.startswith(f"{one}/")), "")
 
     # Changes made by this side.
@@ -141,7 +142,7 @@ class SharedFiles:
         return {key: value for key, value in (("gone", gone), ("changed", changed)) if value}
 
     def _encode_change(self, name: str, status: stat_result) -> list[Any] | None:
-        """Return what to send about a file, or None if it is unchanged."""
+        """Return the change to send for a file, or None if the file is unchanged."""
         before = self._states.get(name)
         if before is not None and before.is_settled and before.identity == _get_identity(status):
             return None
@@ -154,7 +155,7 @@ class SharedFiles:
         return [name, b64encode(content).decode(), stat.S_IMODE(status.st_mode) & 0o777, status.st_mtime_ns]
 
     def _scan(self) -> dict[str, stat_result]:
-        """List the regular files and folders in the shared folders, each folder before its content.
+        """Return the status of each file and folder in the shared folders, by path. A folder precedes its content.
 
         Raises TooManyFiles.
         """
@@ -202,8 +203,9 @@ class SharedFiles:
                 self._received_files.add(name)
 
     def _change_file(self, change: Callable[..., Any], name: str, *content: Any) -> Any:
-        """Apply a change beneath the root; return None if that is impossible, for example if a folder is a symbolic
-        link.
+        """Apply a change to a file or folder beneath the root.
+
+        Return None if that is impossible, for example because a parent folder is a symbolic link.
         """
         try:
             with open_parent(name) as parent:

@@ -1,9 +1,9 @@
 """Find the names in a test's source, and the modules that they refer to.
 
-A test may use a module that only the program imports: `math.isclose(...)` without its own `import math`. The test then
-gets the module of its own process. Only the name in the test's source determines which module that is, never the
-program, and all such modules are imported before the program answers anything. So a program cannot make the test import
-a module or replace a module with an object of its own.
+A test may use a module that only the program imports, for example `math.isclose(...)` without its own `import math`.
+The test then gets the module of its own process. The name in the test's source alone determines which module that is.
+All such modules are imported before the program answers any request. A program therefore cannot make the test import a
+module, and it cannot replace a module with an object of its own.
 """
 
 from __future__ import annotations
@@ -63,7 +63,10 @@ def read_names(source: str, code: CodeType, program_modules: Iterable[str]) -> S
 
 
 def merge_names(first: SourceNames, rest: Sequence[SourceNames]) -> SourceNames:
-    """Merge the names of a pytest file and its support files. None counts as free: such files import what they use."""
+    """Merge the names of a pytest file and its support files.
+
+    The result has no free names, because such files import everything that they use.
+    """
     return SourceNames(
         bound=first.bound,
         words=first.words.union(*(names.words for names in rest)),
@@ -94,7 +97,7 @@ def _find_global_names(source: str) -> tuple[frozenset[str], frozenset[str]]:
 
 
 def _find_modules(source: str, names: frozenset[str]) -> dict[str, ModuleType]:
-    """Return the modules among these names that the source uses: those that have every attribute it reads."""
+    """Return the modules with these names, by name, if they have every attribute that the source reads."""
     if not names:
         return {}
     attributes: dict[str, set[str]] = {}

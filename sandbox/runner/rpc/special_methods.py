@@ -1,8 +1,8 @@
 """The special methods that a proxy forwards, and the operation for each.
 
-The owner of the object evaluates an operator as Python would: `2 * v` is `mul` with the operands in that order.
-Reflected methods and NotImplemented therefore need no rules here. Any other special method is looked up by name on the
-object's class and called.
+The owner of the object evaluates an operator with Python's own rules: `2 * v` becomes `mul` with the operands in that
+order. Reflected methods and NotImplemented therefore need no special handling. Any other special method is looked up by
+name on the object's class and called.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ async def exit_async_context(target: Any, error: BaseException | None) -> Any:
 
 
 def extract_builtin_value(value: Any) -> Any:
-    """Return the builtin value of an object of a derived class, read through the builtin's own methods."""
+    """Return the builtin value of an instance of a derived class, read through the builtin type's own methods."""
     base: Any = next((base for base in BUILTIN_BASES if isinstance(value, base)), None)
     if base in (list, tuple, set, frozenset):
         return base(base.__iter__(value))
@@ -95,7 +95,7 @@ _SCALAR_READERS: dict[type, Callable[[Any], Any]] = {
 
 
 def resume_generator(generator: Any, name: str, *args: Any) -> Any:
-    """Resume a generator. Unlike other calls, this one may raise StopIteration."""
+    """Resume a generator by calling its method `name`. Unlike other operations, this one may raise StopIteration."""
     if name not in {"send", "throw", "close"}:
         raise TypeError(f"unknown generator method {name!r}")
     return getattr(generator, name)(*args)

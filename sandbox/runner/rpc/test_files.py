@@ -1,7 +1,7 @@
 """Decide which temporary folders a test shares with its program.
 
-A test whose source does not mention temporary files shares none. A folder that the program named before the test did is
-never shared.
+A test whose source does not mention temporary files shares no folders. If the program names a folder before the test
+does, that folder is never shared.
 """
 
 from __future__ import annotations
@@ -50,12 +50,12 @@ class TestFiles(SharedFiles):
         self._is_influenced = False  # whether the program may have influenced what the test wrote
 
     def note_path(self, name: Any) -> None:
-        """Record a path that the next request refers to without containing it, such as that of a `tmpdir` object."""
+        """Record a path that the next request refers to but does not contain, such as the path of a `tmpdir` object."""
         if isinstance(name, str):
             self._noted_paths.append(json.dumps(name).encode())
 
     def note_message(self, line: bytes, message: Any) -> None:
-        """Record the folders that a program's message names, and whether the message is more than a function."""
+        """Record the folders that a message of the program names, and whether it contains anything but a function."""
         value = message.get("value")
         is_function_only = type(value) is dict and [*value] == ["function"] and _PURE_VALUE_FIELDS.issuperset(message)
         self._is_influenced |= not (is_function_only or self._is_probed)
@@ -68,7 +68,7 @@ class TestFiles(SharedFiles):
             self._named_by_program.update(_decode_folder(name) for _, name in _FOLDER.findall(line))
 
     def attach_to_request(self, line: bytes) -> bytes:
-        """Add changes to a request, which may name new folders."""
+        """Add changes to a request. Share the folders that the request names, if allowed."""
         self._is_probed = _PYTEST_MARK_LOOKUP.match(line) is not None
         return self.attach(line, self._noted_paths != [] or _PREFIX in line)
 
@@ -96,7 +96,7 @@ class TestFiles(SharedFiles):
             return True
 
     def _can_share(self, folder: str, is_path: bool) -> bool:
-        """Return whether to share a folder. One that does not exist yet must be part of a string that is a path."""
+        """Return whether to share a folder. If it does not exist yet, it must occur in a string that is a path."""
         if folder in self._named_folders:
             return True
         if folder in self._named_by_program or len(self._named_by_program) >= MAX_NAMED_BY_PROGRAM:
@@ -113,7 +113,10 @@ class TestFiles(SharedFiles):
         return status.st_uid == geteuid() and path.realpath(folder) == folder
 
     def _refuse_changes(self) -> FileChanges:
-        """End the test. It counts as broken only if nothing the program returned or wrote can have caused this."""
+        """End the test because the shared folders are too large.
+
+        The test counts as broken only if nothing that the program returned or wrote can be the cause.
+        """
         end = self._end_process if self._is_influenced or self._received_files else self._end_broken
         end(f"the temporary folders shared between the test and the program hold {TOO_MANY}")
 

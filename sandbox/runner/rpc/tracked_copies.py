@@ -1,8 +1,8 @@
-"""Track copies of lists and dicts that a test got from an attribute or a global of the program and may change.
+"""Track the copies of lists and dicts that a test reads from attributes and globals of its program.
 
-In a single process `node.children.append(child)` changes the program's list. Here the test has a copy, so its changes
-are applied to the program's list before the next request to the program. Tracking ends when the test no longer refers
-to the copy.
+In a single process, `node.children.append(child)` changes the program's list. Here the test changes a copy, so these
+changes are applied to the program's list before the next request. Tracking ends when the test no longer refers to the
+copy.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class TrackedCopy(NamedTuple):
 
 
 def is_trackable(value: Any) -> bool:
-    """Return whether to track a container. A large one is too expensive to compare before each request."""
+    """Return whether to track a container. Large containers are too expensive to compare before each request."""
     return container_changes.is_container(value) and len(value) <= MAX_TRACKED_ITEMS
 
 

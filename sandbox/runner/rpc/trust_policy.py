@@ -1,6 +1,7 @@
 """Decide how far a test trusts the objects of its program.
 
-The program can return any object with any `__eq__`, so the trust level of the object's class decides:
+The program can return objects with any `__eq__`. The trust level of an object's class therefore determines how the test
+may use the object:
 
 - 0, untrusted: the test can hold the object, pass it back, print it, call it, enter it, compare it with other objects
   of the program, and use attributes that no plain value has. It cannot be used as a list or a number.
@@ -24,11 +25,12 @@ UNTRUSTED, NAMED, TRUSTED = 0, 1, 2
 
 
 class TrustPolicy:
-    """The rules of one side, which follow from the source of the test.
+    """The trust rules of one side. They depend only on the source of the test.
 
-    A side that `is_trusting` is the program's: it accepts any object by reference and performs any requested operation
-    on its own objects. `own_modules` are the modules of this side's own classes. A side that does not trust the other
-    also has `expected_names`, the names that its source looks up in the program, and `look_up`, which does so.
+    `is_trusting` is True on the program's side, which accepts any object by reference and performs any requested
+    operation on its own objects. `own_modules` are the modules of this side's own classes. The test's side also sets
+    `expected_names`, the names that its source looks up in the program, and `look_up`, a function that looks up such a
+    name.
     """
 
     own_modules: frozenset[str] = frozenset()
@@ -51,7 +53,10 @@ class TrustPolicy:
         return TRUSTED if self.is_trusting else UNTRUSTED
 
     def get_level(self, kind: Any) -> int:
-        """Return the trust level of a class. A class that the source names is looked up first."""
+        """Return the trust level of a class.
+
+        If the source names the class, look it up first, which may raise its level.
+        """
         level: int = getattr(kind, "_trust_level", UNTRUSTED)
         if level == UNTRUSTED and kind.__name__ in self.expected_names and kind.__name__ not in BUILTIN_NAMES:
             self.look_up(kind.__name__)
@@ -61,8 +66,8 @@ class TrustPolicy:
     def raise_level(self, found: Any, name: str) -> None:
         """Trust a class that the test has looked up by a name.
 
-        A class is trusted at level 1 if its name is written like a class name, and fully if the source uses its results
-        as objects. Anything but a class is ignored.
+        If the name is written like a class name, the level becomes 1. If the source uses the instances as objects, it
+        becomes 2. Objects that are not classes are ignored.
         """
         if getattr(found, "_trust_level", NAMED) == UNTRUSTED:
             if self.expects_objects_of((name,)):
@@ -73,7 +78,7 @@ class TrustPolicy:
     def raise_entry_point_level(self, found: Any, names: tuple[str, ...]) -> None:
         """Trust the entry point if it is a class.
 
-        The request names it, so its name does not show whether it is a class.
+        The reward request provides its name, so the spelling does not show whether it is a class.
         """
         if getattr(found, "_trust_level", NAMED) == UNTRUSTED and self.expects_objects_of(names):
             trust_class(found)
@@ -108,11 +113,14 @@ class TrustPolicy:
 
 
 def trust_class(kind: Any) -> None:
-    """Trust a class fully. The test uses it as a class and therefore expects objects of the program."""
+    """Raise a class to level 2.
+
+    The test uses it as a class and therefore expects instances that the program implements.
+    """
     type.__setattr__(kind, "_trust_level", TRUSTED)
 
 
 def trust_class_by_attribute(kind: Any, name: str) -> None:
-    """Trust a class if the test has used an attribute that no plain value has."""
+    """Raise a class to level 2 if `name`, an attribute that the test has used, is one that no plain value has."""
     if name not in PLAIN_VALUE_ATTRIBUTES:
         trust_class(kind)

@@ -1,1 +1,1 @@
-"""The inside of a session's box: a supervisor, and branches that keep their state between calls."""
+"""The code inside a session's box: a supervisor, and branches that keep their state between calls."""

@@ -1,4 +1,4 @@
-"""Write a branch's work directory to a tar archive, and restore one, in a side process with the branch's uid."""
+"""Save a branch's work directory to a tar archive, and restore it. Both run in a side process with the branch's uid."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ COPY_BYTES = 1 << 20
 
 
 def write_archive(root: str, target: int) -> int:
-    """Write the work directory to the memfd `target`; return the archive's size in bytes. Sockets are left out."""
+    """Write a tar archive of the work directory to the memfd `target`; return its size in bytes. Skip sockets."""
     import tarfile  # costs 3 MB, so only this side process pays for it
 
     with os.fdopen(os.dup(target), "wb") as file:
@@ -22,9 +22,11 @@ def write_archive(root: str, target: int) -> int:
 
 
 def restore_archive(root: str, source: int, max_bytes: int) -> int:
-    """Replace the work directory with an archive's files, directories and links; return their number.
+    """Replace the content of the work directory with that of an archive.
 
-    Raises ValueError for a member outside the directory, or if the files are larger than `max_bytes` together.
+    Return the number of files, directories and links.
+
+    Raises ValueError if a member is outside the directory, or if the files together are larger than `max_bytes`.
     """
     import tarfile
 

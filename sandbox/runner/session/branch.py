@@ -80,14 +80,17 @@ class Branch:
         return self.stdout, self.stderr
 
     def interrupt(self) -> None:
-        """Send SIGINT to the process and what it runs in the foreground, as a terminal does."""
+        """Send SIGINT to the branch's process and its foreground children, as a terminal does."""
         try:
             os.killpg(self.pid, signal.SIGINT)
         except (ProcessLookupError, PermissionError):
             return
 
     def list_pids(self, orphans: list[int]) -> list[int]:
-        """Return the living processes of the branch. `orphans` are children of the supervisor that it did not start."""
+        """Return the pids of the branch's living processes.
+
+        `orphans` are children of the supervisor that the supervisor did not start.
+        """
         own = [self.pid, *process_tree.list_descendants(self.pid)]
         for orphan in orphans:
             if read_status(orphan).get("Uid", "").split()[:1] == [str(self.uid)]:
@@ -95,7 +98,7 @@ class Branch:
         return own
 
     def measure_cpu_s(self, pids: list[int]) -> float:
-        """Return the CPU seconds that the branch has used since it began."""
+        """Return the CPU time in seconds that the branch has used since it began."""
         return self.reaped_cpu_s + sum(usage.read_process_cpu_time_s(pid) + _read_waited_s(pid) for pid in pids)
 
     def describe_usage(self, call: Call, cpu_s: float) -> dict[str, float]:
@@ -107,7 +110,7 @@ class Branch:
 
 
 def _read_waited_s(pid: int) -> float:
-    """Return the CPU seconds of the children that a process has waited for."""
+    """Return the CPU time in seconds of the children that a process has already waited for."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             fields = file.read().rpartition(b")")[2].split()

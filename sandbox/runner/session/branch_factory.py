@@ -1,4 +1,4 @@
-"""Create branches: number, uid, directory, descriptors, and the process."""
+"""Create branches: assign the number and the uid, create the directory and the descriptors, and start the process."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class BranchFactory:
         self._oom_kills_seen = self._oom_kills.read()
 
     def open(self, request: Mapping[str, Any], number: int) -> Branch:
-        """Create a branch and start its process, which is not ready yet. Raises RequestFailed, OSError."""
+        """Create a branch and start its process, but do not wait until it is ready. Raises RequestFailed or OSError."""
         kind = request.get("kind", "python")
         if kind not in {"python", "shell"}:
             raise RequestFailed("invalid_request", f"kind: {kind!r} is neither 'python' nor 'shell'")
@@ -103,7 +103,7 @@ class BranchFactory:
         self._reactor.add_reader(branch.link.descriptor, lambda: self._receive(branch))
 
     def receive_ready(self, branch: Branch) -> None:
-        """Receive the first message of a started process. Raises LinkClosed if it did not start."""
+        """Receive the first message of a new process. Raises LinkClosed if the process failed to start."""
         if isinstance(branch.link, ShellLink):
             branch.link.receive()
         else:
@@ -120,7 +120,7 @@ class BranchFactory:
         self._reactor.add_reader(listener, lambda: answer_notification(listener, family.expected))
 
     def release(self, branch: Branch) -> None:
-        """Close the supervisor's descriptors of a branch."""
+        """Close the supervisor's descriptors for a branch."""
         if hasattr(branch, "link"):
             self._reactor.remove_reader(branch.link.descriptor)
             branch.link.close()
@@ -135,7 +135,7 @@ class BranchFactory:
             family.listener = None
 
     def explain_end(self, wait_status: int) -> str:
-        """Say why a process ended."""
+        """Describe in words how a process ended. `wait_status` is the status from `os.waitpid`."""
         kills = self._oom_kills.read()
         out_of_memory, self._oom_kills_seen = kills > self._oom_kills_seen, kills
         if os.WIFEXITED(wait_status):

@@ -1,8 +1,8 @@
 """Work on the files of one branch, in a side process with the branch's uid.
 
 A path is relative to the work directory. Each of its directories is opened without following symbolic links, so no path
-leaves the work directory. The caller is unprivileged: even a link swapped at the wrong moment gives it nothing that the
-branch could not reach.
+leads outside. The side process is unprivileged: even if a program replaces a directory by a link at the wrong moment,
+the process reaches nothing that the branch could not reach itself.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _TYPES = {stat.S_IFREG: "file", stat.S_IFDIR: "directory", stat.S_IFLNK: "symlin
 
 
 def split_path(path: str) -> list[str]:
-    """Return the names of a relative path. Raises ValueError for one that could leave the directory."""
+    """Split a relative path into its components. Raises ValueError if the path could lead outside the directory."""
     names = [name for name in path.split("/") if name not in {"", "."}]
     if path.startswith("/") or ".." in names or "\0" in path:
         raise ValueError(f"path {path!r} is not inside the work directory")
@@ -32,7 +32,7 @@ def split_path(path: str) -> list[str]:
 
 @contextmanager
 def open_directory(root: str, names: list[str], create: bool = False) -> Iterator[int]:
-    """Open a directory below `root` and close it afterwards."""
+    """Open a directory below `root`, and close it at the end of the `with` block."""
     descriptor = os.open(root, _DIRECTORY)
     try:
         for name in names:
@@ -50,7 +50,7 @@ def open_directory(root: str, names: list[str], create: bool = False) -> Iterato
 
 
 def put_file(root: str, path: str, content: bytes, mode: int = 0o644) -> None:
-    """Create or replace a file, and its directories."""
+    """Create or replace a file. Create its parent directories if needed."""
     *parents, name = split_path(path) or [""]
     with open_directory(root, parents, create=True) as directory:
         flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -65,7 +65,10 @@ def put_file(root: str, path: str, content: bytes, mode: int = 0o644) -> None:
 
 
 def get_file(root: str, path: str, target: int, max_bytes: int) -> int:
-    """Copy a file to the memfd `target`; return its size. Raises OSError, also if it is larger than `max_bytes`."""
+    """Copy a file to the memfd `target`; return its size in bytes.
+
+    Raises OSError if the file cannot be read or is larger than `max_bytes`.
+    """
     *parents, name = split_path(path) or [""]
     with open_directory(root, parents) as directory:
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -102,7 +105,7 @@ def delete_file(root: str, path: str) -> None:
 
 
 def _make_writable(name: str, directory: int) -> None:
-    """Let the owner delete everything below a directory."""
+    """Change permissions so that the owner can delete everything below a directory."""
     os.chmod(name, 0o700, dir_fd=directory)
     for _, names, _, inner in os.fwalk(name, dir_fd=directory):
         for one in names:
@@ -147,7 +150,7 @@ def clear_work(root: str) -> None:
 
 
 def measure_bytes(directory: str, shared: tuple[str, ...], uid: int) -> int:
-    """Return the bytes that a branch occupies: in its directory, and as the owner of files in shared directories."""
+    """Return the size in bytes of the branch's directory and of its files in shared directories."""
     total = 0
     for place in (directory, *shared):
         for parent, names, files in os.walk(place):
@@ -161,7 +164,10 @@ def measure_bytes(directory: str, shared: tuple[str, ...], uid: int) -> int:
 
 
 def remove_shared_files(shared: tuple[str, ...], uid: int) -> None:
-    """Delete the branch's files in shared directories. Raises OSError if one is left: the box must not serve again."""
+    """Delete the branch's files in shared directories.
+
+    Raises OSError if a file is left. The box must not be used again in this case.
+    """
     for place in shared:
         failure: OSError | None = None
         progress = True
@@ -172,7 +178,10 @@ def remove_shared_files(shared: tuple[str, ...], uid: int) -> None:
 
 
 def _remove_owned_files(place: str, uid: int) -> tuple[bool, OSError | None]:
-    """Delete what a uid owns directly in a directory; return whether something was deleted, and the last failure."""
+    """Delete everything that a uid owns directly in a directory.
+
+    Return whether anything was deleted, and the last error.
+    """
     progress, failure = False, None
     for name in os.listdir(place):
         path = f"{place}/{name}"

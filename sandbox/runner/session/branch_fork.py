@@ -1,4 +1,4 @@
-"""One fork of a branch: the new branches, from the copy of the directory to the moment when all of them are ready."""
+"""Perform one fork of a branch, from copying its directory until all new branches are ready."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ FORK_TIMEOUT_S = 30.0
 
 
 class ReplFork:
-    """Brings the children of a forking REPL to their own uids, and reports them, or the failure, once."""
+    """Moves the children of a forking REPL to their own uids and directories.
+
+    Reports success or failure exactly once.
+    """
 
     def __init__(
         self,
@@ -37,7 +40,7 @@ class ReplFork:
         self._left = len(branches)
 
     def begin(self) -> None:
-        """Ask the parent to fork. Raises LinkClosed if it is gone."""
+        """Ask the parent's REPL to fork. Raises LinkClosed if the REPL has ended."""
         assert isinstance(self._parent.link, ReplLink)
         ends: list[int] = []
         try:
@@ -56,7 +59,10 @@ class ReplFork:
             frames.close_descriptors(ends)
 
     def finish_copy(self, error: str) -> None:
-        """Let the children move to their directories, which are ready now."""
+        """Let the children move to their directories, whose copies are now complete.
+
+        Fail the fork if there is an `error`.
+        """
         if error:
             self.fail(f"the directory cannot be copied: {error}")
             return
@@ -123,12 +129,12 @@ class ReplFork:
 
 
 def create_directory(branch: Branch) -> None:
-    """Create a branch's directory, closed to everyone until it is handed over."""
+    """Create a branch's directory. Nobody else can access it until `hand_over`."""
     os.mkdir(branch.spec.directory, 0o700)
 
 
 def hand_over(branch: Branch) -> None:
-    """Create the subdirectories of a new branch and give them to its uid."""
+    """Create the subdirectories of a new branch and make its uid their owner."""
     for name in ("work", "tmp"):
         path = f"{branch.spec.directory}/{name}"
         os.mkdir(path, 0o700)

@@ -1,7 +1,7 @@
-"""Fork a branch's process off the supervisor and confine it, before it runs a REPL or bash.
+"""Fork a branch's process from the supervisor and confine it before it runs a REPL or bash.
 
-The supervisor forks itself, so a REPL shares the interpreter's memory with it until one of them writes. The child drops
-everything that belongs to the supervisor: its descriptors, its signal handlers, root.
+The supervisor forks itself, so a REPL shares the interpreter's memory with it (copy-on-write). The child gives up
+everything that belongs to the supervisor: its descriptors, its signal handlers and root.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def start_process(
 ) -> int:
     """Fork a confined process that calls `run`; return its pid.
 
-    `streams` become its stdin, stdout and stderr, and `private` its descriptors from PRIVATE_DESCRIPTOR on.
+    `streams` become its stdin, stdout and stderr. `private` become its descriptors PRIVATE_DESCRIPTOR and up.
     """
     pid = os.fork()
     if pid:
@@ -75,7 +75,7 @@ def start_process(
 
 
 def confine(uid: int) -> None:
-    """Give up root and every capability. The process may then exec."""
+    """Give up root and every capability, for a process that may call exec afterward."""
     confinement.set_no_new_privileges()
     confinement.switch_user(uid)
     confinement.die_with_parent()
@@ -83,9 +83,9 @@ def confine(uid: int) -> None:
 
 
 def confine_forkable(uid: int) -> int | None:
-    """Give up root and every capability but CAP_SETUID; return the listener that decides about its use.
+    """Give up root and every capability except CAP_SETUID; return the listener that controls its use.
 
-    If the kernel has no listeners, give up CAP_SETUID too and return None.
+    If the kernel does not support listeners, also give up CAP_SETUID and return None.
     """
     confinement.set_no_new_privileges()
     setuid_capability.switch_user_keeping_setuid(uid)

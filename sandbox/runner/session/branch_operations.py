@@ -1,4 +1,7 @@
-"""Requests that work on a branch's files. Each runs in a side process, and the branch is busy meanwhile."""
+"""Serve the requests that work on a branch's files.
+
+Each runs in a side process, and the branch is busy until it ends.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,7 @@ class FileOperations:
         self._run_side_process = run
 
     def begin(self, branch: Branch, request: dict[str, Any], content: bytes) -> bool:
-        """Begin an operation; return False if the request is none of them."""
+        """Begin a file operation; return False if the request is not one."""
         action, root, path = request["do"], branch.work, request.get("path", "")
         limit = int(request.get("max_bytes", MAX_FILE_BYTES))
         target = -1

@@ -1,7 +1,7 @@
 """Enforce the limits of running calls: CPU time, wall time, disk.
 
-A call that exceeds a limit is interrupted first, and a program that stops keeps its state. After a grace period
-everything that runs with the branch's uid is killed, and the branch ends.
+A call that exceeds a limit is first interrupted. If it stops, the branch keeps its state. If it is still running after
+a grace period, all processes of the branch's uid are killed and the branch ends.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class CallLimits:
         )
 
     def measure(self, branch: Branch, call: Call) -> float:
-        """Return the branch's CPU seconds so far, and remember its resident memory."""
+        """Return the branch's CPU time in seconds so far, and update the call's peak memory."""
         pids = self.list_pids(branch)
         call.memory_mb = max(call.memory_mb, sum(map(usage.read_resident_mb, pids)))
         return branch.measure_cpu_s(pids)
@@ -73,8 +73,8 @@ class CallLimits:
     def interrupt(self, branch: Branch, call: Call, repeats: int = 3) -> None:
         """Interrupt a call. A shell gets the signal several times, a REPL only once.
 
-        A command that bash is just starting can miss the signal, and bash then waits for that command to end. In a
-        REPL, a second KeyboardInterrupt would do harm.
+        A command that bash is just starting can miss the signal, and bash then waits for the command to end. In a REPL,
+        a second KeyboardInterrupt could interrupt the handling of the first.
         """
         if branch.call is not call:
             return
@@ -98,7 +98,7 @@ class CallLimits:
             self._reactor.set_timer(call, delay, lambda: self._check(branch, call))
 
     def _check_disk(self, branch: Branch, call: Call) -> None:
-        """Measure the branch's files, unless all files in the box together are within the branch's limit."""
+        """Measure the branch's files. Skip this if all files in the box together are within the branch's limit."""
         limit = branch.disk_mb << 20
         if branch.measuring or time.monotonic() < self._disk_checked_at + DISK_CHECK_INTERVAL_S:
             return

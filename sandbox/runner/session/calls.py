@@ -26,7 +26,10 @@ class Calls:
         self._end_branch = end_branch
 
     def execute(self, branch: Branch, request: dict[str, Any], content: bytes) -> None:
-        """Begin a call. `content` is the code, then the stdin. Raises LinkClosed if the process is gone."""
+        """Begin a call. `content` is the code followed by the stdin.
+
+        Raises LinkClosed if the branch's process has ended.
+        """
         size = request.get("stdin")
         code, stdin = (
             (content, None) if size is None else (content[: len(content) - size], content[len(content) - size :])
@@ -71,7 +74,10 @@ class Calls:
         return True
 
     def handle(self, branch: Branch, message: Message) -> None:
-        """Handle a message of the branch's process, which may say anything at any time."""
+        """Handle a message of the branch's process.
+
+        It is not trusted: it may contain anything and arrive at any time.
+        """
         call = branch.call
         if call is None or not (message.header.get("done") or message.header.get("display")):
             if message.large is not None:

@@ -30,7 +30,7 @@ class CellError(NamedTuple):
 
 
 class CellOutcome(NamedTuple):
-    """How a cell ended. `exit_code` is 0, 1 after an exception, or what the cell passed to `sys.exit`."""
+    """The outcome of a cell. `exit_code` is 0, 1 after an exception, or the argument of `sys.exit`."""
 
     exit_code: int
     result: Bundle | None = None
@@ -51,7 +51,7 @@ class CellRunner:
         self._last_result = ""
 
     def run(self, source: str) -> CellOutcome:
-        """Run a cell. Exceptions of the cell, KeyboardInterrupt and SystemExit included, are part of the outcome."""
+        """Run a cell. The outcome contains any exception that the cell raises, even KeyboardInterrupt or SystemExit."""
         self._count += 1
         filename = f"{CELL_PREFIX}{self._count}>"
         linecache.cache[filename] = (len(source), None, [f"{line}\n" for line in source.split("\n")], filename)
@@ -111,7 +111,10 @@ def _describe_failure(error: BaseException, filename: str) -> CellOutcome:
 
 
 def describe_error(error: BaseException, filename: str) -> CellError:
-    """Describe an exception of the cell with this file name. Never raises, whatever the exception's methods do."""
+    """Describe an exception of the cell whose file name is `filename`.
+
+    Never raises, even if the exception's own methods do.
+    """
     own = _skip_own_frames(error.__traceback__)
     line = None
     if isinstance(error, SyntaxError) and error.filename == filename:

@@ -1,7 +1,8 @@
-"""Copy a branch's directory for a fork, as root but without trusting it.
+"""Copy a branch's directory for a fork. The copy runs as root, but does not trust the directory's content.
 
-The source may change during the copy. Its directories and files are therefore opened relative to their parent and
-without following links, and only what the branch owns is copied. The target is invisible to programs until the end.
+The source may change during the copy. Directories and files are therefore opened relative to their parent and without
+following links, and only those that the branch owns are copied. Programs cannot see the target until the copy is
+complete.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ _CHUNK_BYTES = 1 << 24
 
 
 class DirectoryCopy:
-    """Copies the directory of `old_uid` to one of `new_uid`. Hard links within it are kept; sockets are left out."""
+    """Copies a directory owned by `old_uid` to one owned by `new_uid`. It preserves hard links and skips sockets."""
 
     def __init__(self, old_uid: int, new_uid: int, group: int) -> None:
         self._old_uid = old_uid
@@ -93,7 +94,10 @@ class DirectoryCopy:
             os.close(source)
 
     def _set_attributes(self, path: str, status: os.stat_result) -> None:
-        """Set mode and times before the owner: root has no CAP_FOWNER here and may change only its own files."""
+        """Set the mode and the times, and then the owner.
+
+        The owner comes last because root has no CAP_FOWNER here and may change only its own files.
+        """
         os.chmod(path, stat.S_IMODE(status.st_mode) & 0o777)
         os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
         os.chown(path, self._new_uid, self._group)
@@ -109,7 +113,7 @@ def _open_below(root: int, path: str) -> int:
 
 
 def _copy_data(source: int, target: int, size: int) -> None:
-    """Copy the data of a file, without its holes."""
+    """Copy the data of a file, and keep its holes."""
     os.ftruncate(target, size)
     offset = 0
     while offset < size:

@@ -1,4 +1,4 @@
-"""Turn Python objects into displays: maps from a media type to text, or to base64 for binary types."""
+"""Convert Python objects to displays. A display maps media types to text, or to base64 for binary types."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _CANARY = "_ipython_canary_method_should_not_exist_"  # an object that has every
 
 
 def describe_object(value: Any) -> Bundle:
-    """Return an object's representations. Raises whatever its `__repr__` raises."""
+    """Return an object's representations by media type. Raises any exception that its `__repr__` raises."""
     bundle: Bundle = {"text/plain": repr(value)}
     for media_type, name in _METHODS.items():
         content = _call_method(value, name)
@@ -39,7 +39,10 @@ def describe_object(value: Any) -> Bundle:
 
 
 def _call_method(value: Any, name: str, **arguments: Any) -> Any:
-    """Call a display method; return None if there is none. A failure is printed and hides only this representation."""
+    """Call a display method of an object; return None if it does not exist or fails.
+
+    The traceback of a failure is printed.
+    """
     if isinstance(value, type):
         return None
     try:
@@ -62,7 +65,7 @@ def _encode(content: Any) -> Any:
 
 
 def build_display_function(send: Callable[[Bundle], None]) -> Callable[..., None]:
-    """Return the `display` function of the program, which sends each object at once."""
+    """Return the `display` function for the program, which sends each object immediately."""
 
     def display(*objects: Any, raw: bool = False, **_: Any) -> None:
         """Display objects. With `raw`, each object is a map from a media type to its content."""

@@ -8,13 +8,13 @@ from typing import Any
 
 
 class KeptEventLoop:
-    """Runs coroutines of cells. Tasks that a cell leaves behind go on while a later cell awaits."""
+    """Runs the coroutines of cells. Tasks that a cell leaves behind continue while a later cell awaits."""
 
     def __init__(self) -> None:
         self._loop: Any = None
 
     def run(self, coroutine: Any) -> Any:
-        """Run a coroutine to its end; raise what it raises. An interrupt cancels it."""
+        """Run a coroutine to completion and return its result, or raise its exception. An interrupt cancels it."""
         import asyncio  # costs 5 MB, so only programs that await pay for it
 
         if self._loop is None or self._loop.is_closed():
@@ -31,7 +31,10 @@ class KeptEventLoop:
             raise
 
     def abandon(self) -> None:
-        """Give up the loop in a forked child. Its epoll descriptor would otherwise control the parent's loop."""
+        """Discard the loop in a forked child. Its epoll descriptor would otherwise control the parent's loop.
+
+        This closes the child's descriptors but never runs the loop's own `close`.
+        """
         asyncio: Any = sys.modules.get("asyncio")
         if asyncio is None or self._loop is None:
             return

@@ -22,7 +22,7 @@ RunSideProcess = Callable[[Callable[[], Any], int | None, Callable[[SideResult],
 
 
 class Forks:
-    """The forks that are in progress, by parent."""
+    """The forks in progress, by parent branch."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class Forks:
         self._repl_forks: dict[int, ReplFork] = {}  # by the parent's number
 
     def begin(self, parent: Branch, request: Mapping[str, Any]) -> None:
-        """Begin a fork. Raises RequestFailed if this branch cannot fork."""
+        """Begin a fork. Raises RequestFailed if the branch cannot fork."""
         count = int(request.get("count", 1))
         if not 1 <= count <= MAX_COUNT:
             raise RequestFailed("invalid_request", f"count: expected 1 to {MAX_COUNT}, got {count}")
@@ -66,7 +66,7 @@ class Forks:
             self._fork_shell(parent, branches, finish)
 
     def fail(self, parent: Branch, reason: str) -> None:
-        """End a fork that the parent's process could not perform."""
+        """End a fork that failed in the parent's process."""
         if (fork := self._repl_forks.get(parent.number)) is not None:
             fork.fail(f"the branch cannot fork: {reason}")
 

@@ -17,7 +17,7 @@ _CREDENTIALS = struct.Struct("=iII")
 
 
 class Message(NamedTuple):
-    """A message of a branch's process. Nothing in it is trusted.
+    """A message from a branch's process. Nothing in it is trusted.
 
     `body` is a JSON object of at most 60 kB, or empty if it travels in `large`, a sealed memfd of `large_bytes` bytes.
     """
@@ -29,7 +29,7 @@ class Message(NamedTuple):
 
 
 class LinkClosed(Exception):
-    """The process closed its end, or sent something that is not a message."""
+    """Raised if the process closed its end or sent an invalid message."""
 
 
 class ReplLink:
@@ -41,7 +41,7 @@ class ReplLink:
         self.descriptor = connection.fileno()
 
     def execute(self, code: bytes, stdin: int) -> None:
-        """Send a cell. Raises LinkClosed if the REPL is gone."""
+        """Send a cell to run. Raises LinkClosed if the REPL has ended."""
         if len(code) <= frames.MAX_INLINE_BYTES:
             self._send({"do": "execute"}, [stdin], code)
             return
@@ -88,7 +88,7 @@ class ReplLink:
         self._connection.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
 
     def receive_pid(self) -> int:
-        """Receive the first message of a forked REPL; return the pid of its sender, which the kernel vouches for."""
+        """Receive the first message of a forked REPL; return the sender's pid, which the kernel has verified."""
         try:
             _, ancillary, _, _ = self._connection.recvmsg(256, socket.CMSG_SPACE(_CREDENTIALS.size))
         except OSError as error:
@@ -115,7 +115,7 @@ class ShellLink:
         os.write(self._lines, shell.FIRST_LINES.encode())
 
     def list_private(self, error_output: int) -> list[int]:
-        """Return the descriptors for the new bash, in the order of the numbers in `shell`."""
+        """Return the private descriptors for the new bash, in the order of their numbers in `shell`."""
         return [self._code, self._stdin, self._status, self._state, error_output]
 
     @property
@@ -127,7 +127,7 @@ class ShellLink:
         os.close(self._status)
 
     def execute(self, code: bytes, stdin: bytes | None) -> None:
-        """Send a command. Raises LinkClosed if bash is gone."""
+        """Send a command to run. Raises LinkClosed if bash has ended."""
         try:
             _replace_content(self._code, code.replace(b"\0", b"") + b"\0")
             _replace_content(self._stdin, stdin or b"")
@@ -136,7 +136,7 @@ class ShellLink:
             raise LinkClosed from error
 
     def save_state(self) -> None:
-        """Ask bash to save its state, which `read_state` returns once it has answered. Raises LinkClosed."""
+        """Ask bash to save its state. Once bash has answered, `read_state` returns the state. Raises LinkClosed."""
         try:
             os.write(self._lines, shell.SAVE_LINES.encode())
         except OSError as error:
@@ -166,7 +166,7 @@ def _replace_content(memory_file: int, content: bytes) -> None:
 
 
 def _is_sealed(descriptor: int) -> bool:
-    """Return whether a descriptor is a memfd that nobody can change. Only such a file has these seals."""
+    """Return whether a descriptor is a sealed memfd, which nobody can change."""
     try:
         return fcntl.fcntl(descriptor, fcntl.F_GET_SEALS) & SEALS == SEALS
     except OSError:

@@ -1,4 +1,4 @@
-"""One output pipe of a branch: forwards what programs write at once, up to a limit per call, and then discards it.
+"""Forward the output in one pipe of a branch immediately, up to a limit per call. Discard the rest.
 
 A small write is forwarded immediately. After each event the supervisor leaves the pipe unread for a moment, so that a
 program that prints line by line causes a few large events instead of thousands of small ones. Output between calls
@@ -22,7 +22,7 @@ RUNAWAY_BYTES = 256 << 20  # a call that prints more is stopped
 
 
 class OutputStream:
-    """Reads one pipe. `emit` gets the bytes of a call's output, `runaway` is called once if it does not end."""
+    """Reads one pipe. `emit` receives the output of a call; `runaway` is called once if the output seems endless."""
 
     def __init__(self, reactor: Reactor) -> None:
         self._reactor = reactor
@@ -36,14 +36,14 @@ class OutputStream:
         self._reactor.add_reader(self._descriptor, self._read)
 
     def begin(self, limit_bytes: int, emit: Callable[[bytes], bool], runaway: Callable[[], None]) -> None:
-        """Begin a call. `emit` returns False if the worker cannot take more at the moment."""
+        """Begin a call. `emit` returns False if the worker cannot accept more output at the moment."""
         self._left, self._total, self.truncated = limit_bytes, 0, False
         self._emit, self._runaway = emit, runaway
         held, self._held = self._held, b""
         self._forward(held)
 
     def end(self) -> None:
-        """Forward what the call has written so far, and end it."""
+        """Forward everything that the call has written, and end the call."""
         if self._descriptor >= 0:
             waiting = array.array("i", [0])
             fcntl.ioctl(self._descriptor, termios.FIONREAD, waiting)
@@ -53,7 +53,7 @@ class OutputStream:
         self._emit = self._runaway = None
 
     def drain(self) -> None:
-        """Forward what the call has written so far."""
+        """Forward everything that the call has written so far."""
         emit, runaway = self._emit, self._runaway
         self.end()
         self._emit, self._runaway = emit, runaway
@@ -95,7 +95,7 @@ class OutputStream:
             return None
 
     def _forward(self, content: bytes) -> bool:
-        """Forward output; return whether the pipe may be read again at once."""
+        """Forward output; return whether the pipe may be read again immediately."""
         if self._emit is None:
             self._held = (self._held + content)[:MAX_HELD_BYTES]
             return True
@@ -112,7 +112,7 @@ class OutputStream:
         return False
 
     def take_held(self) -> bytes:
-        """Read what the pipe holds now; return and forget the output that no call has taken."""
+        """Read everything that is in the pipe; remove and return the output that belongs to no call."""
         self.drain()
         held, self._held = self._held, b""
         return held

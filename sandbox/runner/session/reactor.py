@@ -1,4 +1,4 @@
-"""The supervisor's event loop: descriptors that become readable, timers, and frames that the worker cannot take yet."""
+"""The supervisor's event loop, which handles readable descriptors, timers, and frames queued for the worker."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Reactor:
         self._epoll.modify(descriptor, select.EPOLLIN | (select.EPOLLOUT if watch else 0))
 
     def set_timer(self, key: object, delay_s: float, callback: Callback) -> None:
-        """Call back after a delay. This replaces an earlier timer with the same key."""
+        """Call `callback` after a delay. A timer with the same key is replaced."""
         self._timers[key] = (time.monotonic() + delay_s, callback)
 
     def cancel_timer(self, key: object) -> None:
@@ -73,7 +73,7 @@ class FrameSender:
         return len(self._queue) > MAX_QUEUED_FRAMES
 
     def send(self, header: Mapping[str, Any], payload: bytes = b"", descriptors: Sequence[int] = ()) -> None:
-        """Send a frame and close its descriptors. Raises FrameError if the worker is gone."""
+        """Send a frame and close its descriptors. Raises FrameError if the worker has disconnected."""
         self._queue.append((header, descriptors, payload))
         if len(self._queue) == 1 and not self._flush():
             self._reactor.watch_writable(self._connection.fileno(), True)
@@ -83,7 +83,7 @@ class FrameSender:
             self._reactor.watch_writable(self._connection.fileno(), False)
 
     def _flush(self) -> bool:
-        """Send what the socket takes; return whether nothing is left."""
+        """Send as many frames as the socket accepts; return whether the queue is empty."""
         while self._queue:
             header, descriptors, payload = self._queue[0]
             try:

@@ -2,12 +2,12 @@
 
 Theory of operation. The supervisor sends each call as a frame over a private socket. The REPL answers with frames, too:
 displays while a cell runs, then the outcome. The program shares this process, so it can read and forge these frames.
-The supervisor therefore trusts none of them: a program that lies spoils only its own answers.
+The supervisor therefore trusts none of them. A program that forges frames corrupts only its own results.
 
-A fork runs between two calls. An intermediate child forks the new branches and ends, so that the supervisor adopts
-them: the parent's `os.wait` never sees them. Each new branch says hello over a socket of its own, which proves its pid
-to the supervisor, waits for its uid and directory, takes them, and goes on as a REPL. Other threads and pending asyncio
-tasks do not survive in it. Descriptors that the program opened do, as after any fork.
+A fork runs between two calls. An intermediate child forks the new branches and exits, so the supervisor adopts them and
+the parent's `os.wait` never sees them. Each new branch sends a first message over its own socket, which proves its pid
+to the supervisor. It then receives its uid and directory, switches to them, and continues as a REPL. As after any fork,
+the new branch has only one thread but keeps the descriptors that the program opened. Pending asyncio tasks are lost.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ SEALS = 0x0002 | 0x0004 | 0x0008  # F_SEAL_SHRINK, F_SEAL_GROW, F_SEAL_WRITE
 
 
 class Repl:
-    """Serves the calls of one branch, and of one branch after another in forked children."""
+    """Serves the calls of one branch. A forked child continues with the calls of its own branch."""
 
     def __init__(self, connection: socket.socket, directory: str) -> None:
         self._connection = connection
@@ -66,7 +66,7 @@ class Repl:
 
     @staticmethod
     def _open_stream(descriptor: int) -> io.TextIOWrapper:
-        """Open an unbuffered stream, so that text stays in order with the output of subprocesses and os.write."""
+        """Open an unbuffered text stream, so that its output stays in order with that of subprocesses and os.write."""
         raw = io.FileIO(descriptor, "w", closefd=False)
         return io.TextIOWrapper(  # as `python3 -u` does
             raw,
@@ -124,7 +124,7 @@ class Repl:
                 stream.flush()
 
     def _replace_stdin(self, descriptors: list[int]) -> None:
-        """Put the call's input on descriptor 0, and on `sys.stdin` unless the program replaced it."""
+        """Make the call's input available as descriptor 0, and as `sys.stdin` unless the program has replaced it."""
         os.dup2(descriptors[0], 0)
         frames.close_descriptors(descriptors)
         is_own = sys.stdin is self._stdin
@@ -137,7 +137,7 @@ class Repl:
         self._send({"display": True}, {"data": bundle})
 
     def _send(self, header: dict[str, Any], body: dict[str, Any]) -> None:
-        """Send a message. A large body travels in a sealed memfd, so that nobody can change it afterwards."""
+        """Send a message. A large body is sent in a sealed memfd, so that nobody can change it afterward."""
         text = json.dumps(body, separators=(",", ":"), default=str).encode()
         if len(text) > MAX_BODY_BYTES:
             omitted = {"text/plain": f"<{len(text)} bytes were left out>"}
@@ -154,7 +154,7 @@ class Repl:
             os.close(descriptor)
 
     def _fork(self, descriptors: list[int]) -> None:
-        """Fork one branch for every three descriptors: its connection, stdout and stderr."""
+        """Fork one branch for each group of three descriptors: the branch's connection, stdout and stderr."""
         random = sys.modules.get("random")
         state = random.getstate() if random is not None else None  # a forked child reseeds it otherwise
         try:
@@ -197,7 +197,7 @@ class Repl:
         frames.send(self._connection, {"moved": True})
 
     def _move_to(self, directory: str) -> None:
-        """Change from the parent's directory to the copy: the current directory, the environment, `tempfile`."""
+        """Switch the current directory, the environment and `tempfile` from the parent's directory to its copy."""
         old, self._directory = self._directory, directory
         try:
             current = os.getcwd()
@@ -241,7 +241,7 @@ def run_repl(spec: BranchSpec) -> NoReturn:
 
 
 def prepare_interpreter() -> None:
-    """Make this interpreter look like a new one: no path to the runner, none of its modules."""
+    """Make this interpreter look like a new one: remove the runner from `sys.path` and `sys.modules`."""
     package_parent = os.path.abspath(f"{__file__}/../../../..")
     sys.path[:] = ["", *[path for path in sys.path if path not in {"", package_parent}]]
     sys.argv[:] = [""]

@@ -1,4 +1,4 @@
-"""Answers to the worker: results, errors, and events. A large body travels in a memfd."""
+"""Send answers to the worker: results, errors and events. A large body is sent in a memfd."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MAX_INLINE_BODY_BYTES = 60_000
 
 
 class RequestFailed(Exception):
-    """A request that cannot be served; `code` is for programs, the message for people."""
+    """Raised if a request cannot be served. `code` is machine-readable; the message is for people."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -30,7 +30,11 @@ class Replies:
         return self._sender.is_congested
 
     def send(self, header: dict[str, Any], payload: bytes = b"", body: dict[str, Any] | None = None) -> None:
-        """Send a frame. If `body` is too large for the header, it follows in a memfd of `large` bytes, as JSON."""
+        """Send a frame.
+
+        If `body` is too large for the header, it is sent as JSON in a memfd, and the header's `large` is its size in
+        bytes.
+        """
         descriptors = []
         if body:
             text = json.dumps(body, separators=(",", ":")).encode()
@@ -42,11 +46,11 @@ class Replies:
         self._sender.send(header, payload, descriptors)
 
     def send_large(self, header: dict[str, Any], descriptor: int, size: int) -> None:
-        """Send a frame whose body, a JSON object of `size` bytes, is in a memfd; close it afterwards."""
+        """Send a frame whose body is a JSON object of `size` bytes in a memfd, then close the memfd."""
         self._sender.send(header | {"large": size}, b"", [descriptor])
 
     def send_file(self, header: dict[str, Any], descriptor: int, size: int) -> None:
-        """Send a frame with a file's content, `memory_file` bytes in a memfd; close it afterwards."""
+        """Send a frame with a file's content in a memfd, then close the memfd. The header's `memory_file` is `size`."""
         self._sender.send(header | {"memory_file": size}, b"", [descriptor])
 
     def send_error(self, request: Any, code: str, message: str) -> None:

@@ -2,10 +2,10 @@
 
 Theory of operation. A session's box keeps state between calls. The worker sends requests as frames, each with a number
 that the answers repeat. Each branch has a uid, a directory and one process: a Python REPL or a bash. Calls of different
-branches run concurrently, one at a time per branch. The supervisor waits for events and never for a program: outputs
-come through pipes that it reads without blocking, and work on files runs in side processes.
+branches run concurrently, one at a time per branch. The supervisor waits for events but never blocks on a program. It
+reads outputs from non-blocking pipes, and side processes do all work on files.
 
-What a branch's process sends is not trusted. A lie spoils the answers of its own branch and nothing else.
+Messages of a branch's process are not trusted. A forged message corrupts only the answers of its own branch.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class SessionSupervisor:
         self._reactor.add_reader(connection.fileno(), self._receive_request)
 
     def serve(self) -> None:
-        """Serve requests. Raises FrameError when the worker is gone."""
+        """Serve requests until the worker disconnects, which raises FrameError."""
         gc.collect()
         gc.freeze()  # a forked REPL shares these objects until someone writes to them
         self._replies.send({"ready": True, "pid": os.getpid(), "kernel": detect_kernel(), "session": True})
@@ -148,7 +148,10 @@ class SessionSupervisor:
             self._calls.handle(branch, message)
 
     def _reap(self) -> None:
-        """Reap every ended child: side processes, branches, and orphans, whose CPU time counts for their branch."""
+        """Reap every child that has ended: side processes, branches and orphans.
+
+        An orphan's CPU time counts for its branch.
+        """
         try:
             os.read(self._wake_read, 4096)
         except BlockingIOError:
@@ -174,7 +177,7 @@ class SessionSupervisor:
                         one.reaped_cpu_s += used.ru_utime + used.ru_stime
 
     def _end_branch(self, branch: Branch, status: int, reason: str) -> None:
-        """Report the end of a branch's process, and remove everything of the branch."""
+        """Report the end of a branch's process, and remove all its processes and files."""
         if self._branches.get(branch.number) is not branch:
             return
         reason = reason or self._factory.explain_end(status)
@@ -203,7 +206,7 @@ class SessionSupervisor:
         self._remove(branch, lambda _: None)
 
     def _remove(self, branch: Branch, finish: Callable[[SideResult], None]) -> None:
-        """Kill everything of the branch's uid and remove its files."""
+        """Kill all processes of the branch's uid and remove its files."""
         self._branches.pop(branch.number, None)
         kill_uid(branch.uid)
         self._factory.release(branch)
@@ -226,7 +229,7 @@ class SessionSupervisor:
 
 
 def _remove_directory(directory: str) -> None:
-    """Remove a directory whose owner has no processes any more. The last of them may still be ending."""
+    """Remove a directory whose owner's processes have been killed. The last of them may still be ending."""
     for attempt in range(3):
         try:
             clear_directory(directory)
@@ -261,7 +264,7 @@ class SessionOptions(NamedTuple):
 
 
 def main() -> NoReturn:
-    """Serve one session until the worker disconnects, then exit with 0; exit with 1 if the box broke."""
+    """Serve one session. Exit with 0 once the worker disconnects, or with 1 if the box can no longer be trusted."""
     options = SessionOptions(**json.loads(sys.argv[1]))
     set_up_process()
     deny_pseudo_terminals()

@@ -1,16 +1,17 @@
-"""Let a REPL change its uid, which a copy-on-write fork needs. The supervisor decides about each use.
+"""Let a REPL change its uid, which a copy-on-write fork requires. The supervisor allows or denies each use.
 
-Theory of operation. A forked branch must become another uid, and no trusted process can change the uid of a running
-process from outside. A REPL therefore keeps CAP_SETUID, and its system-call filter sends each call that could use it
-(set*uid, set*gid, setgroups, capset) to a listener, which only the supervisor holds (seccomp user notification). The
-supervisor denies every such call, except the one `setresuid` that it expects from the child of a fork that it asked
-for. Its arguments are numbers in registers, so no other thread can change them after the check.
+Theory of operation. A forked branch must switch to another uid, and no other process can do this for it. A REPL
+therefore keeps CAP_SETUID, and its system-call filter sends each call that could use it (set*uid, set*gid, setgroups,
+capset) to a listener, which only the supervisor holds (seccomp user notification). The supervisor denies every such
+call, except the one `setresuid` that it expects from the child of a fork that it asked for. Its arguments are numbers
+in registers, so no other thread can change them after the check.
 
-The capability gives nothing else. It is permitted and effective, but neither inheritable nor ambient, so exec drops it.
-Forged credentials of a Unix socket message could only lie to a receiver that trusts the sender's uid: the supervisor
-reads only the pid, which CAP_SETUID cannot forge. Maps of a user namespace need a new user namespace, which the filter
-denies. It grants no access to files, signals or other processes. Processes of the same uid without the capability
-cannot open the REPL's memory, because the kernel requires at least the target's capabilities.
+The capability allows nothing else. It is permitted and effective, but neither inheritable nor ambient, so exec drops
+it. Forged credentials of a Unix socket message could only lie to a receiver that trusts the sender's uid: the
+supervisor reads only the pid, which CAP_SETUID cannot forge. CAP_SETUID also allows writing the uid map of a new user
+namespace, but the filter denies creating one. It grants no access to files, signals or other processes. Processes of
+the same uid without the capability cannot open the REPL's memory, because the kernel requires at least the target's
+capabilities.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def switch_user_keeping_setuid(uid: int) -> None:
-    """Give up root for `uid`, but keep CAP_SETUID. Raises OSError."""
+    """Switch from root to `uid`, but keep CAP_SETUID. Raises OSError."""
     _call(_libc.prctl(_PR_SET_KEEPCAPS, 1, 0, 0, 0))
     os.setgroups([])
     os.setresgid(uid, uid, uid)
@@ -48,7 +49,7 @@ def drop_capabilities() -> None:
 
 
 def install_filter_with_listener(program: bytes) -> int:
-    """Filter this process permanently and return the listener. Raises OSError where the kernel has no listeners."""
+    """Filter this process permanently; return the listener. Raises OSError if the kernel does not support listeners."""
     code = ctypes.create_string_buffer(program, len(program))
     header = struct.pack("@HP", len(program) // 8, ctypes.addressof(code))
     number = _SECCOMP_NUMBERS.get(os.uname().machine)

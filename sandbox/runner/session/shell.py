@@ -1,4 +1,4 @@
-"""Drive one bash that keeps its state between calls.
+"""Run one bash that keeps its state between calls.
 
 Theory of operation. Bash runs interactively but without a terminal, line editing, history, prompts or job control. An
 interactive bash survives an interrupt, an unset variable with `set -u` and a syntax error: it drops the command and
@@ -6,7 +6,8 @@ reads the next line. It reads its lines from a pipe, and every call writes the s
 a memfd, the second writes the exit status to another pipe. After a dropped command the second line still runs. The code
 runs with the call's stdin, and with the private descriptors closed, so that no background process keeps them.
 
-Bash shares its uid with the program, which can forge a status. As with a REPL, this spoils only its own answers.
+Bash shares its uid with the program, which can therefore forge a status. As with a REPL, this corrupts only its own
+results.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ _FIXED_VARIABLES = ("EUID", "UID", "PPID", "GROUPS", "SHELLOPTS", "FUNCNAME", "D
 
 
 def run_bash(_: BranchSpec) -> NoReturn:
-    """Confine this process and replace it with bash. Bash reads its lines from the pipe at descriptor 0."""
+    """Confine this process and replace it with bash, which reads its commands from the pipe at descriptor 0."""
     confine(_.uid)
     for number in range(CODE, STATE + 2):
         os.set_inheritable(number, True)
@@ -50,13 +51,13 @@ def run_bash(_: BranchSpec) -> NoReturn:
 
 
 def build_replay(state: bytes, old_directory: str, new_directory: str) -> bytes:
-    """Return code that gives a new bash the saved state, in the copy of the directory."""
+    """Return code that restores the saved state in a new bash, whose directory is the copy `new_directory`."""
     text = b"\n".join(line for line in state.split(b"\n") if not _is_fixed(line))
     return text.replace(f"{old_directory}/".encode(), f"{new_directory}/".encode())
 
 
 def _is_fixed(line: bytes) -> bool:
-    """Return whether a line of the state sets something that each bash sets for itself."""
+    """Return whether a line of the state sets a variable or option that every bash sets for itself."""
     words = line.split(b" ", 2)
     if len(words) < 3:
         return False

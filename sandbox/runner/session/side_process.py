@@ -1,7 +1,7 @@
-"""Run slow or unsafe work on a branch's files in a process of its own, so that the supervisor never waits for it.
+"""Run slow or unsafe work on a branch's files in a separate process, so that the supervisor never waits for it.
 
-The process is trusted code that acts with the branch's uid as its effective uid. It can therefore reach only what the
-branch itself can reach, whatever paths and links it meets. Its real uid stays root, so the branch's processes can
+The process is trusted code that acts with the branch's uid as its effective uid. Even if it follows a malicious path or
+link, it can reach only files that the branch itself can reach. Its real uid stays root, so the branch's processes can
 neither signal nor inspect it.
 """
 
@@ -67,7 +67,7 @@ class SideProcess:
 
 
 def kill_uid(uid: int) -> None:
-    """Kill every process of a uid at once. The kernel lets none of them fork in the meantime."""
+    """Kill every process of a uid in a single system call, so that none of them can fork in the meantime."""
     pid = os.fork()
     if pid == 0:
         try:

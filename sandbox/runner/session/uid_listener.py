@@ -1,4 +1,4 @@
-"""The supervisor's end of a REPL's system-call listener: decides which process may take which uid."""
+"""Handle a REPL's system-call listener in the supervisor: decide which process may switch to which uid."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SETRESUID = _SETRESUID_NUMBERS.get(os.uname().machine, -1)
 
 
 class ExpectedSwitch(NamedTuple):
-    """The one change of uid that is allowed: by this process, from one uid to another."""
+    """A change of uid that is allowed once: by the process `pid`, from `old_uid` to `new_uid`."""
 
     pid: int
     old_uid: int
@@ -26,7 +26,7 @@ class ExpectedSwitch(NamedTuple):
 
 
 def answer_notification(listener: int, expected: dict[int, ExpectedSwitch]) -> None:
-    """Answer one call: let an expected switch continue, which is then no longer expected, and deny any other."""
+    """Answer one system call of a listener: allow an expected switch, once, and deny anything else."""
     buffer = bytearray(_NOTIFICATION.size)
     try:
         fcntl.ioctl(listener, _RECEIVE, buffer)
@@ -56,8 +56,9 @@ def answer_notification(listener: int, expected: dict[int, ExpectedSwitch]) -> N
 
 
 def _is_single_process(pid: int, uid: int) -> bool:
-    """Return whether `pid` is a process with one thread, all of whose uids are `uid`. A thread could otherwise take a
-    uid that the rest of its process does not have.
+    """Return whether `pid` is a process with one thread, all of whose uids are `uid`.
+
+    A thread could otherwise take a uid that the rest of its process does not have.
     """
     status = read_status(pid)
     return status.get("Tgid") == str(pid) and status.get("Threads") == "1" and has_uid(status, uid)
@@ -78,7 +79,7 @@ def has_uid(status: dict[str, str], uid: int) -> bool:
 
 
 def _is_waiting(listener: int, identity: int) -> bool:
-    """Return whether the call still waits, so that its pid was not reused while its status was read."""
+    """Return whether the system call is still waiting. If so, its pid was not reused while its status was read."""
     try:
         fcntl.ioctl(listener, _IS_VALID, struct.pack("=Q", identity))
     except OSError:

@@ -1,9 +1,9 @@
-"""Empty a directory of whatever a hostile program left in it, at any depth, in any number, with any mode.
+"""Empty a directory that a hostile program has filled with files of any depth, number and mode.
 
 Nothing here recurses or keeps a list. Ten thousand nested directories would overflow the stack. The names of sixty
-thousand files would need memory, and the program may have used all of it. A nested directory is dismantled by first
-moving its subdirectories up to the root, so every path stays short. Before that, the supervisor takes ownership of it:
-in a directory with the sticky bit, only the owner may delete files.
+thousand files would need memory, and the program may have used all of it. To remove a nested directory, the supervisor
+first moves its subdirectories up to the root, so every path stays short. Before that, it takes ownership of the
+directory, because in a directory with the sticky bit only the owner may delete files.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import os
 
 
 def clear_directory(root: str) -> None:
-    """Remove everything in `root`, a directory of the supervisor; return once it is empty. Raises OSError."""
+    """Remove everything in `root`, which the supervisor owns; return once it is empty. Raises OSError."""
     found = True
     while found:
         found = False

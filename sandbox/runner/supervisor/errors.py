@@ -1,7 +1,7 @@
-"""The error that ends a box."""
+"""The exception that ends a box."""
 
 from __future__ import annotations
 
 
 class BoxBroken(Exception):
-    """The box can no longer be trusted. The supervisor exits and the worker creates a new box."""
+    """Raised if the box can no longer be trusted. The supervisor exits, and the worker creates a new box."""

@@ -1,4 +1,4 @@
-"""Execute a command as a child of a zygote, under limits, and measure it until no process of it is left."""
+"""Execute a command as a child of a zygote, enforce its limits, and measure it until none of its processes is left."""
 
 from __future__ import annotations
 
@@ -55,9 +55,11 @@ class Execution:
         limits: RunLimits,
         allowance: CpuAllowance,
     ) -> ExitInfo:
-        """Run the command to its end and return how it ended. Raises BoxBroken, or ConnectionClosed if the worker ends.
+        """Run the command until it ends, and return its exit information.
 
-        `streams` become the descriptors 0, 1, 2 and so on of the process.
+        Raises BoxBroken, or ConnectionClosed if the worker disconnects.
+
+        `streams` become the process's descriptors 0, 1, 2 and so on.
         """
         # The kernel's own CPU limit is only a backup: it ignores the allowance.
         cpu_limit_s = limits.cpu_time_s + allowance.max_s

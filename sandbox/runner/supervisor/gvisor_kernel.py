@@ -23,14 +23,17 @@ class GvisorKernel:
         return 0.0
 
     def count_tcp_connections(self) -> int:
-        """Return how many TCP connections were opened or accepted so far. Each occupies its port for a minute."""
+        """Return the number of TCP connections opened or accepted so far. Each occupies its port for a minute."""
         rows = [line.split() for line in self._network.read_bytes().splitlines() if line.startswith(b"Tcp:")]
         names, numbers = rows[0], rows[1]
         return sum(int(number) for name, number in zip(names, numbers, strict=False) if name.endswith(b"Opens"))
 
 
 def kill_user_processes(uid: int) -> None:
-    """Kill all processes of a uid at once, acting as that uid. A list of pids would be outdated before it was read."""
+    """Kill all processes of a uid with one system call, as that uid.
+
+    A list of pids could be outdated before it is read.
+    """
     pid = os.fork()
     if pid == 0:
         try:

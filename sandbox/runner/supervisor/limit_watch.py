@@ -2,16 +2,17 @@
 
 The watch sleeps until the zygote reports that the child has ended, and wakes up only to check the limits:
 
-- CPU time of the whole process tree, read from process clocks, so forking gains no extra time;
-- wall time minus the time its processes waited for a free CPU, so a busy machine does not change a verdict. A run that
-  ends by itself is measured the same way, so a run that ends right at its limit always gets the same verdict;
-- a `KILL` from the worker (the output grew too large), or the end of the worker, which also ends the box.
+- CPU time of the whole process tree, read from the processes' clocks, so a program gains no time by forking;
+- wall time minus the time that its processes waited for a free CPU, so a busy machine does not change a verdict. A run
+  that ends by itself is measured the same way, so the verdict is consistent even right at the limit;
+- a `KILL` from the worker (for example, if the output is too large), or the end of the worker, which also ends the box.
 
-The kernel counts out-of-memory kills (cgroup). Without a cgroup, the watch polls resident memory. Two kinds of memory
-exhaustion escape the kernel. If a program's code no longer fits in memory next to its data, the kernel evicts the
-code's pages and reads them back for minutes without killing anything. The watch therefore reports memory exhaustion
-once a program has read back as many pages as its whole limit. It does the same for a program that holds thousands of
-file locks, because the kernel charges their memory to nobody.
+With a cgroup, the kernel enforces the memory limit and counts out-of-memory kills. Without one, the watch polls
+resident memory. The kernel misses two kinds of memory exhaustion. First, if a program's code no longer fits in memory
+next to its data, the kernel keeps evicting the code's pages and reading them back. This can last minutes, and nothing
+is killed. The watch therefore reports memory exhaustion once the total size of the pages read back reaches the memory
+limit. Second, the kernel charges the memory of file locks to nobody. The watch therefore reports memory exhaustion if a
+program holds thousands of them.
 """
 
 from __future__ import annotations
@@ -69,9 +70,11 @@ class LimitWatch:
         zygotes.poll.register(connection, select.POLLIN)
 
     def enforce(self, started_at: float, limits: RunLimits, allowance: CpuAllowance, memory_limit_mb: float) -> str:
-        """Enforce the limits until the zygote reports; return why the program was stopped, or an empty string.
+        """Enforce the limits until the zygote reports that the child has ended.
 
-        Raises BoxBroken if the program survives being killed, ConnectionClosed if the worker is gone.
+        Return the reason if the program was stopped, or an empty string.
+
+        Raises BoxBroken if the program cannot be killed, or ConnectionClosed if the worker disconnects.
         """
         self._allowance, self._memory_limit_mb = allowance, memory_limit_mb
         self._cpu_wait_s, self._checked_at = 0.0, started_at
@@ -102,11 +105,14 @@ class LimitWatch:
                 next_look = self._processes.kill() if stopped else time.monotonic() + min(left, PAGES_CHECK_INTERVAL_S)
 
     def estimate_cpu_wait_s(self, ended_at: float) -> float:
-        """Return how long the processes of the run that has just ended waited for a CPU."""
+        """Return the time in seconds that the processes of the run waited for a CPU.
+
+        Call this right after the run has ended.
+        """
         return self._cpu_wait_s + max(0.0, ended_at - self._checked_at - MAX_CHECK_DELAY_S)
 
     def _check(self, started_at: float, limits: RunLimits) -> tuple[str, float]:
-        """Return the limit that is exceeded now, if any, and the seconds until the next one can be."""
+        """Return the exceeded limit, or an empty string, and the seconds until a limit can next be exceeded."""
         alive = self._processes.find_pids()
         elapsed = time.monotonic() - started_at
         cpu = self._meter.cap_cpu_time_s(sum(map(usage.read_process_cpu_time_s, alive)), elapsed)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 
 class Options(NamedTuple):
-    """How a box is set up, as far as its supervisor has to know."""
+    """The properties of a box that its supervisor needs to know."""
 
     connect: str = ""  # the Unix socket the worker listens on, or
     descriptor: int = -1  # the inherited socket to the worker
@@ -21,10 +21,10 @@ class Options(NamedTuple):
     fail_at: int = 0  # for tests: the `launch_spec.SetupStep` that fails for every child
 
     def encode(self) -> str:
-        """Return the argument for the supervisor."""
+        """Encode the options as the supervisor's command-line argument."""
         return json.dumps(self._asdict())
 
     @classmethod
     def decode(cls, argument: str) -> Options:
-        """Return the options in the argument of a supervisor."""
+        """Decode the options from the supervisor's command-line argument."""
         return cls(**json.loads(argument))

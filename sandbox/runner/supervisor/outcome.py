@@ -1,4 +1,4 @@
-"""Decide the outcome of a run from how its child ended."""
+"""Determine the outcome of a run from the exit information of its child."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from sandbox.runner.messages import OutcomeMessage, RunLimits
 
 
 class ExitInfo(NamedTuple):
-    """How a child ended, according to the kernel.
+    """The exit information of a child, as reported by the kernel.
 
-    `out_of_memory` is also set if its peak memory was over the limit.
+    `out_of_memory` is also set if the child's peak memory exceeded the limit.
     """
 
     wait_status: int
@@ -27,7 +27,7 @@ class ExitInfo(NamedTuple):
 
 
 def build_outcome(exit_info: ExitInfo, limits: RunLimits, allowance: CpuAllowance) -> OutcomeMessage:
-    """Return the outcome of a run with these limits and the extra time it was granted."""
+    """Return the outcome of a run with these limits. `allowance` is the extra CPU time that the program was granted."""
     signalled = os.WIFSIGNALED(exit_info.wait_status)
     exit_code = None if signalled else os.WEXITSTATUS(exit_info.wait_status)
     status, message = _decide_status(exit_info, exit_code, limits, allowance)
@@ -47,7 +47,7 @@ def build_outcome(exit_info: ExitInfo, limits: RunLimits, allowance: CpuAllowanc
 def _decide_status(
     exit_info: ExitInfo, exit_code: int | None, limits: RunLimits, allowance: CpuAllowance
 ) -> tuple[Status, str]:
-    """Return the status and the kind of time that was exceeded, if any."""
+    """Return the status and the name of the exceeded time limit, or an empty string if no time limit was exceeded."""
     if exit_info.exec_error:
         return Status.INTERNAL_ERROR, ""
     if exit_info.out_of_memory:

@@ -11,7 +11,7 @@ MCL_CURRENT, MCL_ONFAULT = 1, 4
 
 
 def set_up_process() -> None:
-    """Make this process adopt orphans, keep its memory, and pass no inherited descriptor to its children."""
+    """Make this process adopt orphans, lock its memory, and pass no inherited descriptors to its children."""
     close_descriptors_on_exec()
     lock_memory()
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
@@ -21,7 +21,8 @@ def set_up_process() -> None:
 def lock_memory() -> None:
     """Lock this process's pages in memory, so that a program that fills the box cannot evict them.
 
-    The supervisor has to end such a program. Without CAP_IPC_LOCK it does so only slowly.
+    The supervisor has to end such a program. Without CAP_IPC_LOCK the lock fails, and the supervisor then ends it only
+    slowly.
     """
     ctypes.CDLL(None).mlockall(MCL_CURRENT | MCL_ONFAULT)
 
@@ -37,7 +38,7 @@ def close_descriptors_on_exec() -> None:
 
 
 def deny_pseudo_terminals() -> None:
-    """Make pseudo-terminals unavailable: no cgroup counts their buffers, and the machine has few of them."""
+    """Make pseudo-terminals unavailable. No cgroup limits their buffers, and the machine has only a few of them."""
     try:
         os.chmod("/dev/ptmx", 0o600)
     except OSError:  # the device does not exist

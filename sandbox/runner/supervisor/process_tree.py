@@ -1,4 +1,4 @@
-"""The tree of processes: list children and descendants, and kill."""
+"""List the children and descendants of a process, and kill a process."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ HAS_CHILDREN_FILE = os.path.exists(f"/proc/self/task/{os.getpid()}/children")  #
 
 
 def list_children(pid: int) -> list[int]:
-    """Return the direct children of all threads of a process; empty if it has ended."""
+    """Return the pids of a process's direct children, including those of all its threads; empty if it has ended."""
     if not HAS_CHILDREN_FILE:
         return _map_children().get(pid, [])
     found: list[int] = []
@@ -25,7 +25,7 @@ def list_children(pid: int) -> list[int]:
 
 
 def list_descendants(pid: int) -> list[int]:
-    """Return all living descendants of a process, parents before children."""
+    """Return the pids of all living descendants of a process. Parents precede their children."""
     listed = None if HAS_CHILDREN_FILE else _map_children()
     found: list[int] = []
     waiting = [pid]
@@ -38,7 +38,7 @@ def list_descendants(pid: int) -> list[int]:
 
 
 def _map_children() -> dict[int, list[int]]:
-    """Map every process to its children, using the parent that each process reports."""
+    """Map the pid of every process to the pids of its children, based on the parent in each process's status."""
     found: dict[int, list[int]] = {}
     for name in os.listdir("/proc"):
         if not name.isdecimal():

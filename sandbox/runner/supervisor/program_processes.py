@@ -1,4 +1,4 @@
-"""The processes of the program that runs: find, kill and reap them. No program's process outlives its run."""
+"""Find, kill and reap the processes of the running program, so that none of them outlives the run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ INIT_PID = 1
 class ProgramProcesses:
     """Every process in the box except the supervisor and the zygotes.
 
-    `uid_base` is the uid below those of the runs, or None if all runs share the supervisor's uid.
+    Each run has its own uid above `uid_base`. If `uid_base` is None, all runs share the supervisor's uid.
     """
 
     def __init__(self, zygotes: ZygotePool, uid_base: int | None, in_gvisor: bool) -> None:
@@ -27,7 +27,7 @@ class ProgramProcesses:
         self._children_file = usage.KernelFile(f"/proc/self/task/{os.getpid()}/children")
 
     def take_uid(self) -> int | None:
-        """Return the uid for the next run."""
+        """Return the uid for the next run, or None if all runs share the supervisor's uid."""
         if self._uid is not None:
             self._uid += 1
         return self._uid
@@ -38,14 +38,14 @@ class ProgramProcesses:
         return [pid for pid in process_tree.list_descendants(os.getpid()) if pid not in zygote_pids]
 
     def kill(self) -> float:
-        """Kill all processes of the program; return the deadline by which they must be dead."""
+        """Kill all processes of the program; return the `time.monotonic` deadline by which they must be dead."""
         for pid in self.find_pids():
             process_tree.kill(pid)
         self._kill_uid()
         return time.monotonic() + KILL_TIMEOUT_S
 
     def reap_leftovers(self) -> float:
-        """Kill and reap every process that outlived the child; return the CPU seconds they used. Raises BoxBroken."""
+        """Kill and reap every process that outlived the child; return their CPU time in seconds. Raises BoxBroken."""
         if self._in_gvisor and os.getpid() != INIT_PID:
             self._kill_uid()  # gVisor hands orphans to the first process and ignores the child subreaper
         if self._children_file.read_bytes() == self._zygotes.children_when_idle:
@@ -68,6 +68,6 @@ class ProgramProcesses:
                 raise BoxBroken(f"{len(left)} processes did not end within {KILL_TIMEOUT_S:g} s of being killed")
 
     def _kill_uid(self) -> None:
-        """Kill by uid on gVisor, where listing processes takes longer than forking a process that kills them."""
+        """Kill all processes of the run's uid. This is for gVisor, where listing processes takes longer than a fork."""
         if self._in_gvisor and self._uid is not None:
             kill_user_processes(self._uid)

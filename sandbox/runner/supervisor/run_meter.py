@@ -13,7 +13,10 @@ BOX_CLOCK_MIN_RUN_S = 0.02  # shorter runs cannot hide enough CPU time to justif
 
 
 class RunMeter:
-    """The counters of a box, read before a run and after it. `cpus` is the number of CPUs that the box may use."""
+    """The counters of a box, which are read before and after each run.
+
+    `cpus` is the number of CPUs that the box may use.
+    """
 
     def __init__(self, zygotes: ZygotePool, gvisor: GvisorKernel | None, cpus: float) -> None:
         self._zygotes = zygotes
@@ -36,7 +39,9 @@ class RunMeter:
         return sum(map(usage.read_resident_mb, pids))
 
     def ran_out_of_memory(self, memory_limit_mb: float) -> bool:
-        """Return whether the kernel has killed for lack of memory, or on gVisor whether the memory is over the limit.
+        """Return whether the kernel has killed a process for lack of memory.
+
+        On gVisor, return whether the memory in use exceeds the limit.
 
         Call this once the run has ended.
         """
@@ -45,16 +50,21 @@ class RunMeter:
         )
 
     def measure_cpu_time_s(self, counted_s: float, elapsed_s: float) -> float:
-        """Return the CPU time of a run that has ended: `counted_s` of its processes, or more if the box used more."""
+        """Return the CPU time in seconds of a run that has ended.
+
+        This is `counted_s`, or the CPU time of the box if that is longer.
+
+        `counted_s` is the sum over the run's processes.
+        """
         if elapsed_s > BOX_CLOCK_MIN_RUN_S and self._box_clock.exists:
             counted_s = max(counted_s, self._read_box_cpu_time_s() - self._box_before_s)
         return self.cap_cpu_time_s(counted_s, elapsed_s)
 
     def cap_cpu_time_s(self, counted_s: float, elapsed_s: float) -> float:
-        """Cap the CPU time on gVisor, which counts all the time a process is ready to run, even without a CPU."""
+        """Cap the CPU time on gVisor, which also counts the time that a process is ready to run but has no CPU."""
         return min(counted_s, elapsed_s * self._cpus) if self._gvisor is not None else counted_s
 
     def _read_box_cpu_time_s(self) -> float:
-        """Return the CPU time of the box without that of the supervisor and the zygotes."""
+        """Return the CPU time of the box in seconds, excluding the supervisor and the zygotes."""
         own_s = time.process_time() + sum(map(usage.read_process_cpu_time_s, self._zygotes.list_pids()))
         return self._box_clock.read() - own_s

@@ -1,4 +1,4 @@
-"""The trusted process of a box: it loads a program, runs it test by test, and removes everything the program left.
+"""The trusted process of a box: it loads a program, runs it once per test, and removes everything that it left behind.
 
 Theory of operation. The supervisor is the first process of the box. Only it and the zygotes outlive a run. It exchanges
 messages with the worker over one connection, which exists before any program runs and which no program inherits. For
@@ -6,9 +6,9 @@ each run it takes the next uid and sets up a fresh work directory. It then passe
 pipe ends. The worker created these pipes, so no byte of stdin, stdout or stderr passes through the supervisor. Then it
 sleeps until the zygote reports that the child has ended, and wakes up only to enforce the limits (`limit_watch`).
 
-When the child has ended, the supervisor kills every remaining process, found by descent and not by name. It sends the
-answer and clears every writable place while the worker already judges. If something cannot be killed or cleared, the
-supervisor exits and the worker replaces the box. No run ever starts in a box that is not proven clean.
+When the child has ended, the supervisor kills every remaining descendant. It then sends the answer, and clears every
+writable directory while the worker judges the output. If something cannot be killed or cleared, the supervisor exits
+and the worker replaces the box. No run ever starts in a box that has not been verified to be clean.
 """
 
 from __future__ import annotations
@@ -65,7 +65,10 @@ class Supervisor:
         self._program = ProgramMessage((), (), (), {}, (), inline=True)
 
     def serve(self) -> None:
-        """Serve requests. Raises ConnectionClosed at their end; BoxBroken, CleanupFailed or FrameError on failure."""
+        """Serve requests until the worker disconnects, which raises ConnectionClosed.
+
+        Raises BoxBroken, CleanupFailed or FrameError if the box can no longer be used.
+        """
         self._zygotes.chosen.wait_until_ready()
         frames.send(self._connection, self._ready._asdict())
         while True:
@@ -92,7 +95,7 @@ class Supervisor:
     def _load_program(
         self, request: CompileRequest | RunRequest, payload: bytes, descriptors: list[int], copy_target: bool = False
     ) -> None:
-        """Load the program that came with a request, if one did."""
+        """Load the program that a request contains, if any."""
         program = request.program
         if program is None:
             return
@@ -108,7 +111,7 @@ class Supervisor:
         self._workspace.load(parts, program.keep)
 
     def _has_copy_target(self, request: RunRequest) -> bool:
-        """Return whether the request has a memfd for fetched files, which follows the streams."""
+        """Return whether a memfd for fetched files follows the streams of the request."""
         return self._gvisor is not None and bool(request.fetch)
 
     def _compile(self, request: CompileRequest, descriptors: list[int]) -> None:
@@ -153,14 +156,14 @@ class Supervisor:
         frames.close_descriptors(fetched)
 
     def _answer(self, answer: Answer, descriptors: list[int], fetched: Sequence[int] = ()) -> None:
-        """Close the descriptors of a request, so that its streams end, and then answer it."""
+        """Close the descriptors of a request, so that the worker sees the end of its streams, and then answer it."""
         frames.close_descriptors(descriptors)
         descriptors.clear()
         frames.send(self._connection, messages.build_answer_header(answer), fetched)
 
 
 def _copy_files(sources: Sequence[int], target: int) -> None:
-    """Append the files to `target` one after the other, and close them."""
+    """Append the content of each file to `target`, and close the files."""
     for source in sources:
         while content := os.read(source, COPY_CHUNK_BYTES):
             frames.write_all(target, content)
@@ -168,7 +171,7 @@ def _copy_files(sources: Sequence[int], target: int) -> None:
 
 
 def send_broken(connection: socket.socket, error: Exception) -> None:
-    """Tell the worker why the box ends, if it is still listening."""
+    """Report to the worker why the box ends. Do nothing if the worker has disconnected."""
     try:
         connection.setblocking(False)
         frames.send(connection, messages.Broken(str(error))._asdict())
@@ -177,7 +180,7 @@ def send_broken(connection: socket.socket, error: Exception) -> None:
 
 
 def main() -> NoReturn:
-    """Serve until the worker disconnects, then exit with 0; exit with 1 if the box broke."""
+    """Serve one worker. Exit with 0 once it disconnects, or with 1 if the box can no longer be trusted."""
     options = Options.decode(sys.argv[1])
     set_up_process()
     if options.connect:

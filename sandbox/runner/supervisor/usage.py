@@ -1,7 +1,7 @@
-"""Measure what processes used: CPU time, resident memory, out-of-memory kills, and time spent waiting for a CPU.
+"""Measure resource usage: CPU time, resident memory, out-of-memory kills, and time spent waiting for a CPU.
 
-CPU time is read for live process trees and, by cgroup, for the whole box. Both cgroup v1 and v2 work if the engine
-exposes them; read-only is enough. Without a cgroup, only the process tree is read.
+CPU time is read for trees of live processes and, from the cgroup, for the whole box. The engine may expose cgroups of
+version 1 or 2, possibly read-only. Without a cgroup, only the process tree is measured.
 
 No module of the supervisor imports `pathlib`, which would cost every box 0.6 MB.
 """
@@ -17,13 +17,13 @@ MAX_LOCK_LIST_BYTES = 1 << 20  # of /proc/locks, at 55 bytes per lock
 
 
 def read_kernel_file(path: str) -> bytes:
-    """Return what the kernel now generates for this path. Raises OSError."""
+    """Read a file whose content the kernel generates at each read. Raises OSError."""
     with open(path, "rb", buffering=0) as file:
         return file.read()
 
 
 class KernelFile:
-    """A file that the kernel generates at each read and that stays open. Reads as empty if it does not exist."""
+    """A file that stays open and whose content the kernel generates at each read. A missing file reads as empty."""
 
     def __init__(self, path: str | os.PathLike[str] | None) -> None:
         self._descriptor: int | None = None
@@ -55,7 +55,7 @@ class KernelCounter(KernelFile):
         self._scale = scale
 
     def read(self) -> float:
-        """Return the current number, or 0 if there is none."""
+        """Return the current number, or 0 if the file or the key does not exist."""
         text = self.read_bytes()
         if not self._key:
             return int(text or 0) * self._scale
@@ -67,8 +67,9 @@ class KernelCounter(KernelFile):
 
 
 class FileLocks(KernelFile):
-    """The file locks held by processes of this pid namespace. Linux neither limits their number nor charges their
-    memory to a cgroup.
+    """The file locks held by processes of this pid namespace.
+
+    Linux does not limit their number, and it charges their memory to no cgroup.
     """
 
     def is_over_limit(self) -> bool:
@@ -83,14 +84,15 @@ class FileLocks(KernelFile):
 
 
 def open_file_locks() -> FileLocks:
-    """Open the list of file locks. It stays empty unless this is process 1, because it would show locks of the whole
-    machine.
+    """Open the list of file locks.
+
+    It stays empty unless this process has pid 1, because it would otherwise include locks of the whole machine.
     """
     return FileLocks("/proc/locks" if os.getpid() == 1 else None)
 
 
 def open_oom_kill_counter() -> KernelCounter:
-    """Open the counter of processes in this box that the kernel killed for lack of memory."""
+    """Open the counter of this box's processes that the kernel has killed for lack of memory."""
     v2 = KernelCounter(f"{CGROUP_ROOT}/memory.events", b"oom_kill")
     return v2 if v2.exists else KernelCounter(f"{CGROUP_ROOT}/memory/memory.oom_control", b"oom_kill")
 
@@ -102,7 +104,7 @@ def open_refault_counter() -> KernelCounter:
 
 
 def open_box_cpu_clock() -> KernelCounter:
-    """Open the CPU clock of the whole box since it began, in seconds. It includes processes that nobody waited for."""
+    """Open the counter of the whole box's CPU time in seconds. It includes processes that no parent has waited for."""
     v2 = KernelCounter(f"{CGROUP_ROOT}/cpu.stat", b"usage_usec", 1e-6)
     if v2.exists:
         return v2
@@ -114,7 +116,7 @@ def open_box_cpu_clock() -> KernelCounter:
 
 
 def read_process_cpu_time_s(pid: int) -> float:
-    """Return the CPU seconds of all threads of one live process; 0 if it has ended."""
+    """Return the CPU time in seconds of all threads of a live process; 0 if it has ended."""
     try:
         return time.clock_gettime((~pid << 3) | 2)
     except OSError:
@@ -122,9 +124,11 @@ def read_process_cpu_time_s(pid: int) -> float:
 
 
 def read_cpu_wait_s(pid: int) -> float:
-    """Return the seconds that the most delayed thread of a process was ready to run but had no CPU; 0 if not counted.
+    """Return the longest time in seconds that any thread of a process was ready to run but had no CPU.
 
-    Sleeping does not count: time spent waiting for anything but a CPU is charged, however busy the machine is.
+    Return 0 if the kernel does not count it.
+
+    Time spent sleeping or waiting for anything else is not included, so it still counts toward the wall time.
     """
     waited = 0
     try:
@@ -136,7 +140,7 @@ def read_cpu_wait_s(pid: int) -> float:
 
 
 def read_resident_mb(pid: int) -> float:
-    """Return the resident memory of one process in MiB; 0 if it has ended."""
+    """Return the resident memory of a process in MiB; 0 if it has ended."""
     try:
         pages = int(read_kernel_file(f"/proc/{pid}/statm").split()[1])
     except (OSError, IndexError, ValueError):

@@ -1,8 +1,8 @@
-"""The directories of a box: the loaded program, the work directory of a run, and their cleanup.
+"""Manage the directories of a box: the loaded program, the work directory of a run, and their cleanup.
 
-The supervisor calls this only while no process of a program is alive, so nothing races it through these paths. The
-program's own files belong to root and stay the same for all its tests. A run's directory belongs to the run's uid and
-is new each time.
+The supervisor uses this module only while no process of a program is alive, so no program can change a path at the same
+time. The files of the loaded program belong to root and stay the same for all its tests. Each run gets a new directory,
+which belongs to the run's uid.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ REQUEST_ERRNOS = {
 
 
 class CleanupFailed(Exception):
-    """Something a program left behind cannot be removed. The box must be replaced."""
+    """Raised if something that a program left behind cannot be removed. The box must be replaced."""
 
 
 class CannotPlaceFiles(Exception):
-    """The run's files cannot be written because of an error in the request. The box is still usable."""
+    """Raised if the run's files cannot be written because of an error in the request. The box is still usable."""
 
 
 class Workspace:
@@ -51,8 +51,9 @@ class Workspace:
         os.chmod(root, 0o711)
 
     def load(self, parts: Mapping[str, bytes], build_outputs: Sequence[str] = ()) -> None:
-        """Load a new program. Every run finds the parts named in `build_outputs` as read-only executables in its
-        directory.
+        """Load a new program.
+
+        Every run finds the parts named in `build_outputs` as read-only executables in its directory.
         """
         for name in os.listdir(self._program):
             os.unlink(f"{self._program}/{name}")
@@ -63,7 +64,7 @@ class Workspace:
                 write_file(f"{self._program}/{name}", parts[name], None, 0o755)
 
     def keep_build_outputs(self, names: Sequence[str]) -> bool:
-        """Store the compiler's output files with the program; return False if one is missing or not a plain file."""
+        """Store the compiler's output files with the program; return False if one is missing or not a regular file."""
         for name in names:
             built = f"{self.work}/{name}"
             try:
@@ -78,7 +79,7 @@ class Workspace:
         return True
 
     def prepare(self, uid: int | None, files: Mapping[str, bytes | Span], with_build_outputs: bool = True) -> None:
-        """Create a fresh work directory that holds the program and the run's own files. Raises CannotPlaceFiles."""
+        """Create a new work directory with the files of the program and of the run. Raises CannotPlaceFiles."""
         self._same_user = uid is None
         os.mkdir(self.work, 0o700)
         for name, content in self._sources.items():
@@ -99,7 +100,7 @@ class Workspace:
             os.chown(self.work, uid, uid)
 
     def measure_build_outputs(self) -> int:
-        """Return how many bytes of the box's memory the program's build outputs take."""
+        """Return the size in bytes of the program's build outputs, which occupy memory of the box."""
         return sum(
             os.stat(f"{self._program}/{name}").st_size
             for name in self._build_outputs
@@ -107,10 +108,11 @@ class Workspace:
         )
 
     def open_outputs(self, names: Sequence[str], max_mb: int) -> list[tuple[str, int, int]]:
-        """Open files that a run left in its directory; return (name, size in bytes, open descriptor) for each.
+        """Open the named files in the run's directory; return (name, size in bytes, open descriptor) for each.
 
-        Only plain files that exist are returned, together at most `max_mb`. They are opened but not read, because the
-        program may have left no memory to read them into.
+        Skip files that do not exist or are not regular files. The files returned have a total size of at most `max_mb`
+        MiB. They are opened but not read, because the program may have used all the memory that reading them would
+        need.
         """
         found: list[tuple[str, int, int]] = []
         left = max_mb * MIB
@@ -122,7 +124,7 @@ class Workspace:
         return found
 
     def clear(self) -> None:
-        """Remove everything a run left. Raises CleanupFailed if that is impossible or cannot be proven."""
+        """Remove everything that a run left behind. Raises CleanupFailed if this fails or cannot be verified."""
         try:
             self._clear_work()
             for place in self._shared_dirs:
@@ -133,14 +135,18 @@ class Workspace:
             raise CleanupFailed(str(error)) from error
 
     def _check_untouched(self) -> None:
-        """Check the supervisor's own folders, which a program can write to if the host provides no separate uids."""
+        """Check that the supervisor's own folders are unchanged.
+
+        If the host provides no separate uids, programs can write to them.
+        """
         for place, known in ((self._root, {"program"}), (self._program, {*self._build_outputs})):
             if not known.issuperset(os.listdir(place)):
                 raise CleanupFailed(f"a program wrote into {place}")
 
     def _clear_work(self) -> None:
-        """Remove the work directory. Most runs leave only the program, which takes two system calls; rmtree makes
-        twenty.
+        """Remove the work directory.
+
+        If only the program is left, as after most runs, this takes two system calls instead of the twenty of rmtree.
         """
         try:
             for name in (*self._sources, *self._build_outputs):
@@ -167,7 +173,7 @@ def write_file(path: str, content: bytes | Span, uid: int | None, mode: int = 0o
 
 
 def copy_span(span: Span, target: int) -> None:
-    """Write a part stored in a memfd to an open file."""
+    """Copy a part from its memfd to an open file."""
     done = 0
     while done < span.size:
         copied = os.sendfile(target, span.descriptor, span.offset + done, span.size - done)
@@ -187,9 +193,9 @@ def create_parents(root: str, name: str, uid: int | None) -> None:
 
 
 def open_beneath(root: str, name: str, max_bytes: int) -> tuple[int, int] | None:
-    """Open a plain file without following symbolic links; return its size and descriptor.
+    """Open a regular file without following symbolic links; return its size in bytes and its descriptor.
 
-    Return None if there is no such file or it is too large.
+    Return None if the file does not exist, is not a regular file, or is larger than `max_bytes`.
     """
     opened = [os.open(root, os.O_RDONLY | os.O_DIRECTORY)]
     try:

@@ -63,7 +63,7 @@ class Zygote:
         os.waitpid(self.pid, 0)
 
     def wait_until_ready(self) -> None:
-        """Wait for the zygote to start, so its startup does not count toward any program's wall time or memory."""
+        """Wait until the zygote has started, so that its startup does not count toward a program's time or memory."""
         if not self.socket.recv(64):
             raise BoxBroken("the zygote did not start")
 
@@ -75,9 +75,9 @@ class Zygote:
 
 
 class ZygotePool:
-    """The zygotes of a box: the first one, and a few that have imported further modules.
+    """The zygotes of a box: the main one, and a few that have imported additional modules.
 
-    `chosen` is the one that runs the next child. `poll` watches the sockets of all.
+    `chosen` is the zygote that runs the next child. `poll` watches the sockets of all zygotes.
     """
 
     def __init__(self, modules: Sequence[str], directory: str, fail_at: int) -> None:
@@ -107,7 +107,7 @@ class ZygotePool:
         self.children_when_idle = b"".join(b"%d " % one.pid for one in self._zygotes.values())
 
     def choose(self, modules: tuple[str, ...]) -> None:
-        """Let the zygote with these modules run the next child."""
+        """Select the zygote with these modules to run the next child."""
         self.chosen = self._zygotes[modules]
         if modules:
             self._zygotes[modules] = self._zygotes.pop(modules)  # the most recently used is the last

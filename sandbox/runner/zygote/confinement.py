@@ -1,12 +1,12 @@
-"""Drop privileges of the calling process: resource limits, a separate uid, no new privileges, a system-call filter.
+"""Confine the calling process: set resource limits, switch to another uid, and install a system-call filter.
 
 The zygote sets no_new_privs and installs the system-call filter once. Each child inherits both and restricts itself
 further. The order matters: limits and the OOM score come first, while the process is still privileged. Then comes the
 uid change, which drops every capability. The parent-death signal comes last, because a uid change clears it.
 
-Two hard limits keep the host's value, because programs may raise their soft limits as on any other machine. One is the
-stack, whose memory the cgroup counts like any other. The other is CPU time, which the supervisor's clock enforces. The
-hard limit of open files is the Linux default; a program starts with the soft limit.
+Two hard limits keep the host's value, so that programs can raise their soft limits as on any other machine. One is the
+limit of the stack, whose memory the cgroup counts like any other memory. The other is the limit of CPU time, which the
+supervisor enforces. The limits of open files are the Linux defaults.
 """
 
 from __future__ import annotations
@@ -44,7 +44,10 @@ class SyscallFilter:
         self._prctl = ctypes.CDLL(None, use_errno=True).prctl
 
     def install(self) -> None:
-        """Filter this process and its descendants permanently. Raises OSError if the kernel refuses."""
+        """Install the filter permanently for this process and its future descendants.
+
+        Raises OSError if the kernel refuses.
+        """
         if self._prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, self._header, 0, 0) != 0:
             raise OSError(ctypes.get_errno(), "seccomp filter refused")
 
@@ -82,7 +85,10 @@ def _cap_to_hard_limit(kind: int, value: int) -> int:
 
 
 def _lower_limit(kind: int, value: int) -> None:
-    """Lower a limit that protects only the kernel. A kernel without it, such as gVisor's, refuses with EPERM."""
+    """Lower a limit that protects only the kernel.
+
+    Ignore EPERM, which kernels without this limit return, such as gVisor.
+    """
     lowered = _cap_to_hard_limit(kind, value)
     try:
         resource.setrlimit(kind, (lowered, lowered))
@@ -99,7 +105,7 @@ def set_dumpable(dumpable: bool) -> None:
 
 
 def raise_oom_score() -> None:
-    """Make the kernel kill the program, never the supervisor, when memory runs out."""
+    """Make the kernel kill the program and not the supervisor when memory runs out."""
     descriptor = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
     try:
         os.write(descriptor, b"1000")
@@ -117,14 +123,15 @@ def switch_user(uid: int | None) -> None:
 
 
 def die_with_parent() -> None:
-    """Ask the kernel to kill this process when its parent ends. Call this after the uid change, which clears the
-    setting.
+    """Ask the kernel to kill this process when its parent ends.
+
+    Call this after the uid change, which clears the setting.
     """
     if _prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "parent-death signal")
 
 
 def set_no_new_privileges() -> None:
-    """Set no_new_privs: set-user-ID files no longer grant privileges. A system-call filter requires it."""
+    """Set no_new_privs, so that set-user-ID files grant no privileges. A system-call filter requires it."""
     if _prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "no_new_privs refused")

@@ -1,7 +1,7 @@
-"""Calls into a program from outside its process: the program's side.
+"""Answer calls to a program's functions from outside its process.
 
 A function test is one call. The worker sends a line of JSON {"name", "args", "kwargs"} and receives {"value"} or
-{"error", "kind"}. The worker compares.
+{"error", "kind"}. The worker then compares the value with the expected one.
 
 An assert test or a test file runs in another process, in another box, and talks to the program over RPC. The test's
 side is in `tested_program`, the program's side in `served_program`.
@@ -27,7 +27,7 @@ PROGRAM_MODULE_NAMES = frozenset({PROGRAM_MODULE_NAME, "main"})  # the names und
 
 
 def serve(namespace: dict[str, Any], serve_test: ServeTest | None) -> NoReturn:
-    """Answer the call of a function test, or serve an assert test through `serve_test`; then exit."""
+    """Answer the call of a function test, or serve an assert test through `serve_test`. Exit afterward."""
     calls = os.fdopen(os.dup(CALLS_DESCRIPTOR), "rb")
     answers = os.fdopen(os.dup(ANSWERS_DESCRIPTOR), "wb")
     first = calls.readline()
@@ -42,7 +42,10 @@ def serve(namespace: dict[str, Any], serve_test: ServeTest | None) -> NoReturn:
 
 
 def answer_call(namespace: Mapping[str, Any], call: dict[str, Any]) -> dict[str, Any]:
-    """Make one call and return its answer. An exception of the program is printed to stderr as if uncaught."""
+    """Make one call and return its answer.
+
+    If the program raises an exception, print it to stderr as if it were uncaught.
+    """
     try:
         function = find_function(namespace, call["name"])
         args = [codec.decode(item) for item in call["args"]]

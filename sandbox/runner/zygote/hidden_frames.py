@@ -1,4 +1,4 @@
-"""Call a builtin with no visible caller and with the full recursion limit.
+"""Call a builtin so that it sees no caller and has the full recursion limit.
 
 CPython keeps the running frame and the recursion budget in its thread state. This module finds the two fields, verifies
 them in a forked child, and clears them around the call. As a result `sys._getframe().f_back`, `inspect.stack()` and the
@@ -23,7 +23,7 @@ _PROOF_SOURCE = "import sys; proved = sys._getframe().f_back is None"
 
 
 class ThreadStateFields(NamedTuple):
-    """Addresses in the thread state: of the recursion limit, and of the pointer to the frame or cframe."""
+    """The addresses of two fields in the thread state: the recursion limit, and the pointer to the frame or cframe."""
 
     recursion_limit_address: int
     frame_pointer_address: int
@@ -31,7 +31,7 @@ class ThreadStateFields(NamedTuple):
 
 
 class HiddenFrameCall:
-    """Calls a builtin, such as exec or a functools.partial, with its arguments and passes on any exception.
+    """A callable that calls a builtin, such as exec or a functools.partial, without a visible caller.
 
     It does not work for a function written in Python: the interpreter passes the caller's frame to it directly, without
     reading these fields.
@@ -60,7 +60,7 @@ class HiddenFrameCall:
 
 
 def _find_fields() -> ThreadStateFields | None:
-    """Find the addresses of the recursion limit and of the frame (or cframe) pointer in this thread's state."""
+    """Find the addresses of the two fields in this thread's state; return None if the interpreter is unknown."""
     layout = _LAYOUTS.get(sys.version_info[:2])
     if layout is None or sys.implementation.name != "cpython":
         return None

@@ -1,14 +1,14 @@
-"""Behave like `python3 main.py` in a child forked from a warm interpreter.
+"""Run a script in a child forked from a warm interpreter, with the same behavior as `python3 main.py`.
 
 The source is compiled and run in a fresh `__main__` without a caller in its frames (`hidden_frames`). It ends as in the
 real interpreter (`script_exit`): threads are joined, exit handlers called, buffers flushed, modules torn down, and the
 exit code is that of `python3`. Py_FinalizeEx itself would spend 4.5 ms freeing memory that the kernel frees in a
 fraction of that time.
 
-A syntax error in a line is also reported here. If anything else prevents compilation (the encoding, an unexpected end
-of file, limits of the compiler), the real `python3 main.py` is started, so the user reads its own message. A
-differential test compares all of this with the real interpreter. Programs that could still notice a difference are not
-sent here (`sandbox.languages`).
+This module also reports a syntax error in a line. If anything else prevents compilation (the encoding, an unexpected
+end of file, limits of the compiler), it starts the real `python3 main.py`, so that the user sees the original message.
+A differential test compares all of this with the real interpreter. Programs that could still notice a difference run in
+a new Python process instead (`sandbox.languages`).
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Interpreter:
         self.reseed: Callable[[], object] = random_generators.build_reseeder()
 
     def finish_loading(self) -> None:
-        """Hide the sandbox's own modules from programs, and record which other modules do not belong to a program.
+        """Hide the sandbox's own modules from programs, and record the other modules that are already loaded.
 
         Call this when all imports are done.
         """
@@ -60,7 +60,7 @@ class Interpreter:
         self._warm_up()
 
     def prepare_main(self, directory: str, command: Sequence[str]) -> tuple[str, dict[str, Any]]:
-        """Prepare the script command[1] except for its code; return its path and the namespace to run it in."""
+        """Prepare everything but the code of the script command[1]; return its path and the namespace to run it in."""
         self._hidden_modules.append(sys.modules["__main__"])
         path = f"{directory}/{command[1]}"
         set_arguments(command, directory)
@@ -96,7 +96,7 @@ class Interpreter:
         self._finalize(exit_code)
 
     def _serve_calls(self, code: CodeType) -> NoReturn:
-        """Run the program as a module, and answer calls to its functions."""
+        """Run the program as a module, and then answer calls to its functions."""
         module = create_program_module()
         run_as_module(code, module, self.call_hidden)
         function_calls.serve(module.__dict__, self._harness and self._harness.serve_test)
@@ -109,13 +109,13 @@ class Interpreter:
         run_test(program)
 
     def end_uncompiled(self, error: BaseException | None, command: list[str]) -> NoReturn:
-        """End like a script that cannot be compiled."""
+        """End the process like a script that cannot be compiled."""
         if isinstance(error, SyntaxError) and has_source_position(error, read_file(command[1])):
             self.end_script(error, Mode.FORK_PLAIN)
         exec_command(command)
 
     def _finalize(self, exit_code: int) -> NoReturn:
-        """Shut down in the same order as Py_FinalizeEx, but do not free memory that the kernel frees anyway."""
+        """Shut down in the same order as Py_FinalizeEx, but leave it to the kernel to free memory."""
         if getattr(sys, "stdout", None) is not sys.__stdout__ or getattr(sys, "stderr", None) is not sys.__stderr__:
             # leave the handling of replaced streams to the interpreter
             self.call_hidden(ctypes.pythonapi.Py_Exit, exit_code)
@@ -133,7 +133,10 @@ class Interpreter:
         script_exit.exit_process(exit_code)
 
     def _warm_up(self) -> None:
-        """Run the code paths that every child uses: the first compile() takes 2.6 ms, later ones 0.05 ms."""
+        """Run the code paths that every child uses once in advance.
+
+        The first compile() takes 2.6 ms, later ones 0.05 ms.
+        """
         source = (
             b"import sys\na, b = map(int, '1 2'.split())\nfor i in range(3):\n    a += sum(x * x for x in [b, i])\n"
         )
@@ -151,10 +154,10 @@ def read_file(path: str) -> bytes:
 
 
 def has_source_position(error: SyntaxError, source: bytes) -> bool:
-    """Return whether the error has a position in the source.
+    """Return whether a syntax error has a position in the source.
 
-    The interpreter reads a file line by line. For a wrong encoding or an unexpected end of file it reports a different
-    message and position.
+    `python3` reads a file line by line. For a wrong encoding or an unexpected end of file, its message and position
+    differ from those of compile().
     """
     if not error.lineno or error.offset is None or error.msg.startswith("unterminated triple-quoted"):
         return False
@@ -163,7 +166,7 @@ def has_source_position(error: SyntaxError, source: bytes) -> bool:
 
 
 def restore_signals() -> None:
-    """Restore the signal handlers to what a shell would set."""
+    """Restore the signal handlers that a program started from a shell would have."""
     for name in ("SIGPIPE", "SIGXFSZ", "SIGINT"):
         signal.signal(getattr(signal, name), signal.SIG_DFL)
 
@@ -199,7 +202,7 @@ def set_arguments(command: Sequence[str], directory: str) -> None:
 
 
 def create_main_module(path: str) -> dict[str, Any]:
-    """Create a `__main__` module like the interpreter does for a script; return its namespace."""
+    """Create a `__main__` module as the interpreter does for a script; return its namespace."""
     main = ModuleType("__main__")
     main.__loader__ = importlib.machinery.SourceFileLoader("__main__", path)
     main.__dict__.update(__annotations__={}, __builtins__=sys.modules["builtins"], __file__=path, __cached__=None)

@@ -1,8 +1,8 @@
 """Reseed the random number generators of a warm interpreter in each program forked from it.
 
-`random` and libraries such as numpy and sympy seed a generator when they are imported. `python3 main.py` imports them
-itself, so two runs draw different numbers. Programs forked from one interpreter would all draw the same numbers. Python
-reseeds in the hooks of `os.fork`, but only for `random`, and the zygote does not call these hooks (0.85 ms).
+`random` and libraries such as numpy and sympy seed a generator when they are imported. With `python3 main.py`, each run
+imports them again, so two runs draw different numbers. Programs forked from one interpreter would all draw the same
+numbers. The hooks of `os.fork` reseed only `random`, and the zygote does not call them because they take 0.85 ms.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ _OWN_FOLDER = f"{os.path.dirname(__file__)}/"
 
 
 def run_main(code: CodeType, namespace: dict[str, Any], call: HiddenFrameCall) -> int:
-    """Run the program and report an uncaught exception; return the exit code, or -SIGINT after an interrupt."""
+    """Run the program and report any uncaught exception; return the exit code, or -SIGINT after a KeyboardInterrupt."""
     try:
         call(exec, code, namespace)
     except BaseException as error:  # noqa: BLE001 - the process boundary of the program itself
@@ -35,9 +35,9 @@ def report_exit(error: BaseException | None) -> int:
 
 
 def handle_system_exit(request: SystemExit) -> int:
-    """Return the exit code for a SystemExit as `python3` does.
+    """Return the exit code that `python3` uses for a SystemExit.
 
-    None is 0 and an int is itself. Anything else is printed and gives 1.
+    None gives 0, and an int gives itself. Any other value is printed to stderr and gives 1.
     """
     flush_quietly("stdout")
     code = request.code
@@ -83,12 +83,12 @@ def report_uncaught(error: BaseException) -> int:
 
 
 def finish_plainly(exit_code: int) -> NoReturn:
-    """End a program that leaves nothing to close: flush the streams and exit."""
+    """End a program that needs no cleanup: flush the streams and exit."""
     exit_process(exit_code if flush_standard_streams() else EXIT_FLUSH_FAILED)
 
 
 def exit_process(exit_code: int) -> NoReturn:
-    """End the process with an exit code, or by the signal for -SIGINT."""
+    """End the process with an exit code, or by SIGINT if the code is -SIGINT."""
     if exit_code == -signal.SIGINT:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGINT)
@@ -114,7 +114,7 @@ def tear_down_modules(preloaded: frozenset[str]) -> None:
 
 
 def clear_module(namespace: dict[str, Any]) -> None:
-    """Set a module's names to None, private ones first, like the interpreter does."""
+    """Set a module's globals to None, those with a leading underscore first, as the interpreter does."""
     private = [name for name in namespace if name.startswith("_") and not name.startswith("__")]
     for name in [*private, *namespace]:
         if name != "__builtins__":

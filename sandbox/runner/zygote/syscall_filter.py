@@ -1,11 +1,12 @@
-"""The system-call filter for programs: its rules, and the BPF program that they compile to.
+"""Build the system-call filter for programs: define its rules and compile them to a BPF program.
 
 The rules are a deny list with an upper bound. Calls above the newest known number fail with ENOSYS, so new kernel
-features are not available by default. In a container, Docker's allow list applies in addition. Calls that consume
-resources which no cgroup charges and no limit bounds are also denied; the threat model has the table.
+features are not available by default. In a container, Docker's allow list applies as well. The deny list includes calls
+that consume resources that neither a cgroup nor another limit restricts. The threat model contains the table of these
+calls.
 
-The program is a binary search over the call's number, so every call takes about nine instructions. Since Linux 5.11 the
-kernel caches the calls that are allowed regardless of their arguments and skips the program for them.
+The BPF program is a binary search over the call's number, so every call takes about nine instructions. Since Linux
+5.11, the kernel remembers which calls are always allowed, whatever their arguments, and skips the filter for them.
 """
 
 from __future__ import annotations
@@ -148,7 +149,7 @@ def allow() -> Instructions:
 
 
 def deny(error: int) -> Instructions:
-    """Fail the call with this error, or report success if it is 0. The kernel does nothing in both cases."""
+    """Return `error` from the call without executing it. With 0, the call appears to succeed."""
     return [Instruction(_RETURN, _ERRNO | error)]
 
 
@@ -167,7 +168,10 @@ def branch_on_value(
     newest: int | None = None,
     above: Instructions | None = None,
 ) -> Instructions:
-    """Continue with the case for the loaded value, found by binary search. `above` handles values above `newest`."""
+    """Branch to the case for the loaded value by binary search; `otherwise` handles values without a case.
+
+    `above` handles values above `newest`.
+    """
     # each starts at this value and ends where the next begins
     segments: list[tuple[int, Instructions]] = [(0, otherwise)]
     for value in sorted(cases):
@@ -245,7 +249,7 @@ def _filter_fcntl() -> Instructions:
 
 
 def has_ipv6() -> bool:
-    """Return whether this kernel supports IPv6 now. If not, it starts modprobe for each IPv6 socket."""
+    """Return whether this kernel currently supports IPv6. A kernel without it starts modprobe for each IPv6 socket."""
     return os.path.exists("/proc/net/if_inet6")
 
 
@@ -284,8 +288,9 @@ def build_filter(machine: str = "", ipv6: bool = True, notify_identity_calls: bo
 
 
 def build_for_architecture(arch: Architecture, code: Instructions) -> bytes:
-    """Build a filter that runs `code` with the call's number loaded. A call of any other architecture kills the
-    process.
+    """Build a filter that loads the call's number and runs `code`.
+
+    A call for any other architecture kills the process.
     """
     return b"".join(
         instruction.pack()

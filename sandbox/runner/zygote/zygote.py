@@ -2,17 +2,18 @@
 
 Theory of operation. The supervisor starts this process once. For each run it sends one datagram with four or more
 descriptors: a launch spec (`launch_spec.py`), the child's stdin, stdout and stderr, and possibly pipes for calls. The
-zygote reads none of them. It forks at once, and only the child reads its launch spec. No child can therefore find an
-earlier program, input or output in the memory it inherits. The parent waits for the child and reports to the supervisor
-how it ended. It runs one child at a time.
+zygote reads none of them. It forks immediately, and only the child reads its launch spec. The memory that a child
+inherits therefore never contains an earlier program, input or output. The parent waits for the child and reports to the
+supervisor how it ended. It runs one child at a time.
 
 The zygote installs the system-call filter on itself, and its children inherit it. The child confines itself further and
 then either execs the command of the launch spec or runs it like `python3 main.py` (`interpreter`).
 
 `forkserver.c` implements all of this for the common case: a script that runs and ends normally. A fork copies every
-page that parent or child touches (3.3 us each). Python touches hundreds of pages for what C does with a handful, and
-the script finds its `__main__` already created. Python takes over if an exception has to be reported or more than the
-standard streams has to be closed. Without the compiled library, `serve` does the same in Python.
+page that the parent or the child writes to (3.3 us each). Python writes to hundreds of pages where C writes to a
+handful. The script's `__main__` is already created before the fork. Python takes over if an exception has to be
+reported, or if there is more to close than the standard streams. Without the compiled library, `serve` does the same in
+Python.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ _KIB_PER_MIB = 1024.0
 
 
 class PreparedScript(ctypes.Structure):
-    """`struct prepared` of forkserver.c."""
+    """The ctypes equivalent of `struct prepared` in forkserver.c."""
 
     _fields_ = (
         ("directory", ctypes.c_char_p),
@@ -61,7 +62,7 @@ class PreparedScript(ctypes.Structure):
 
 
 class ReturnedChild(ctypes.Structure):
-    """`struct returned` of forkserver.c."""
+    """The ctypes equivalent of `struct returned` in forkserver.c."""
 
     _fields_ = (
         ("mode", ctypes.c_int64),
@@ -73,7 +74,7 @@ class ReturnedChild(ctypes.Structure):
 
 
 def prepare_script(interpreter: Interpreter, directory: str) -> PreparedScript | None:
-    """Prepare what every run of `python3 main.py` in `directory` needs.
+    """Prepare everything that each run of `python3 main.py` in `directory` needs.
 
     Return None if this interpreter's frame layout is unknown.
     """
@@ -102,7 +103,10 @@ def prepare_script(interpreter: Interpreter, directory: str) -> PreparedScript |
 def serve_in_c(
     connection: socket.socket, filter_program: bytes, interpreter: Interpreter, directory: str, fail_at: int
 ) -> None:
-    """Run the loop in C. Return in a confined child that continues in Python, or when the supervisor is gone."""
+    """Run the zygote's loop in C.
+
+    Return in a confined child that continues in Python, or if the supervisor has ended.
+    """
     library = ctypes.PyDLL(FORK_SERVER_LIBRARY)
     code = ctypes.create_string_buffer(filter_program, len(filter_program))
     length = ctypes.c_ushort(len(filter_program) // 8)
@@ -132,7 +136,9 @@ def serve_in_c(
 
 
 class SetupProgress:
-    """The setup step that a child has reached, in a page shared with the zygote; `struct progress` of forkserver.c.
+    """The setup step that a child has reached.
+
+    It is stored in a page shared with the zygote and corresponds to `struct progress` in forkserver.c.
 
     No program can write to it: an exec drops the page, and a forked child unmaps it before its program begins.
     """
@@ -150,7 +156,7 @@ class SetupProgress:
         self._fields = (ctypes.c_int16 * 2).from_address(page)
 
     def begin(self, step: SetupStep) -> None:
-        """Record that a step begins. Raises OSError if a test wants this step to fail."""
+        """Record that a step begins. Raises OSError if a test has asked for this step to fail."""
         self._fields[0], self._fields[1] = step, 0
         if step == -self._fail_at:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -158,7 +164,7 @@ class SetupProgress:
             raise OSError(errno.ECANCELED, "a test fails this step")
 
     def fail(self, error: BaseException, step: SetupStep | None = None) -> NoReturn:
-        """End the child and report the given step, or the one it last began, as failed."""
+        """End the child, and report that the given step failed, or the last one begun if `step` is None."""
         self._fields[0] = self._fields[0] if step is None else step
         self._fields[1] = getattr(error, "errno", None) or errno.EINVAL
         os._exit(EXIT_NOT_STARTED)
@@ -171,12 +177,12 @@ class SetupProgress:
         self._libc.munmap(self._page, self._SIZE)
 
     def read(self) -> tuple[int, int]:
-        """Return the step at which the child ended before its program began, or STARTED, and the errno."""
+        """Return the step that the child had reached and the errno. The step is STARTED if the program has begun."""
         return self._fields[0], self._fields[1]
 
 
 def serve(connection: socket.socket, filter_program: bytes, interpreter: Interpreter, fail_at: int) -> None:
-    """Run the same loop as `forkserver.c`, in Python."""
+    """Run the zygote's loop in Python, with the same behavior as `forkserver.c`."""
     progress = SetupProgress(fail_at)
     confinement.set_no_new_privileges()
     confinement.SyscallFilter(filter_program).install()
