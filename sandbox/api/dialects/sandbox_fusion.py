@@ -162,7 +162,7 @@ def render_command_result(stage: StageResult) -> dict[str, Any]:
 
 
 def compute_return_code(status: Status, exit_code: int | None, signal: int | None) -> int:
-    """Return an exit code as Python's subprocess does: minus the signal's number; never 0 unless the run ended well."""
+    """Return an exit code like Python's subprocess: -N if signal N ended the run, and 0 only if it ended normally."""
     if status is Status.OK:
         return exit_code or 0
     if signal is not None:
