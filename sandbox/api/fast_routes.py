@@ -22,7 +22,7 @@ from sandbox.errors import SandboxError
 
 
 class FastRoute(APIRoute):
-    """A documented route that calls its endpoint directly, even for requests that `FastRouteMiddleware` does not handle."""
+    """A documented route that calls its endpoint directly, even without `FastRouteMiddleware`."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handler: Callable[[Request], Coroutine[Any, Any, Response]] = self.endpoint

@@ -123,7 +123,7 @@ class LifecycleLog(LifecycleObserver):
 
 
 def get_language(item: Item) -> str:
-    """Return the language as the client named it: for a vote those of its candidates, for a hack the target's."""
+    """Return the language as the client named it: the candidates' languages for a vote, the target's for a hack."""
     if isinstance(item.work, VoteRequest):
         return "+".join(sorted({candidate.language for candidate in item.work.candidates})[:3])
     if isinstance(item.work, HackRequest):

@@ -1,4 +1,4 @@
-"""Run a program and its interactor side by side, connected by pipes, and record how their conversation ended."""
+"""Run a program and its interactor concurrently, connected by pipes, and record how their interaction ended."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def connect_and_run(
             os.close(end_of[who])
 
     def discard(stream: int) -> int:
-        """Read and discard until all writers are closed, or both sides have ended and no data comes.
+        """Read and discard data until all writers are closed, or until both sides have ended and no data arrives.
 
         Returns the number of discarded bytes.
         """

@@ -1,4 +1,4 @@
-"""One example of every request and response model, for the OpenAPI document. A test validates each against its model."""
+"""One example of every request and response model, for the OpenAPI document. A test validates all of them."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ async def _start_job(request: Request, kind: GpuKind, model: type[GpuRequest]) -
 
 
 async def _stream_events(request: Request, service: Service, job_id: str, start: int) -> AsyncIterator[bytes]:
-    """Stream a job's state and events. Read the state before the events, so that no event of an ending job is missed."""
+    """Stream a job's state and events. Read the state first, so that no event is missed if the job ends meanwhile."""
     seen, polls = "", 0
     while not await request.is_disconnected():
         job = await asyncio.to_thread(service.get_job, job_id)

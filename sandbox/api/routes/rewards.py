@@ -84,7 +84,7 @@ def _score(plan: RewardPlan, results: list[bytes | SandboxError]) -> RewardResul
 
 
 def add_routes(app_router: APIRouter) -> None:
-    """Add `/reward` directly to the application's router, like the other submission routes, and then the other routes."""
+    """Add `/reward` directly to the application's router, like the other submissions, and then the other routes."""
     app_router.add_api_route(
         "/reward",
         reward,
