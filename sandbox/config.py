@@ -116,7 +116,7 @@ class QueueSettings(_Settings):
 
 
 class WebhookSettings(QueueSettings):
-    """Settings of `sandbox deliver`, started by `sandbox up` if there is a secret. The API uses the first two settings."""
+    """Settings of `sandbox deliver`, which needs a secret. The API uses the first two fields, too."""
 
     webhook_secret: Annotated[str, AfterValidator(_check_webhook_secrets)] = Field(
         "",

@@ -140,7 +140,7 @@ class GpuJobs:
         return events
 
     def get_pool(self) -> GpuPool:
-        """Return the current leases and the latest jobs."""
+        """Return the current GPU leases and the latest GPU jobs."""
         jobs = []
         for name in self.list_ids()[:MAX_LISTED_JOBS]:
             try:

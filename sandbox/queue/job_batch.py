@@ -124,7 +124,7 @@ def parse_batch(content: bytes) -> JobBatch:
 
 
 def read_headers(content: bytes) -> list[tuple[Item, dict[str, Any]]]:
-    """Return the items of an unreadable batch without their requests, and with each item its request as raw JSON.
+    """Return the items of an unreadable batch without their requests, and with each item its unvalidated request.
 
     Raises UnreadableBatch if even that is impossible.
     """

@@ -83,7 +83,10 @@ class LifecycleObserver:
     """
 
     def record_accepted(self, submission: Submission, submission_id: str) -> None:
-        """Record that a submission was accepted. A repeat has the id of the first with the same idempotency key."""
+        """Record that a submission was accepted.
+
+        `submission_id` of a repeated submission is that of the first one with the same idempotency key.
+        """
 
     def record_refused(self, error: SandboxError) -> None:
         """Record that a submission was refused."""

@@ -72,7 +72,7 @@ class BatchTaker(Protocol):
 
 
 class PatientRqWorker(SimpleWorker):  # type: ignore[misc]
-    """An RQ worker whose client waits for Redis forever, but not once the worker is asked to stop."""
+    """An RQ worker whose client waits for Redis without limit, until the worker is asked to stop."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)

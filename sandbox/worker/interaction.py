@@ -57,9 +57,9 @@ def connect_and_run(
 ) -> tuple[Outcome, Outcome, InteractionRecord]:
     """Run the program and the interactor connected by pipes; return both outcomes and a record of the interaction.
 
-    This process also holds the pipe ends of each side until it knows that the side has ended. Otherwise one side
-    could see the other end and end itself before the order is known. Data written to a side that has ended is
-    discarded, so that the write does not kill an interactor, or a program whose interactor ended well.
+    This process also holds the pipe ends of each side until it knows that the side has ended. Otherwise the other side
+    could notice the closed pipe and end too, before the order of the ends is known. Data written to a side that has
+    ended is discarded, so that the write does not kill an interactor, or a program whose interactor ended well.
     """
     to_program, from_interactor = os.pipe()
     to_interactor, from_program = os.pipe()
