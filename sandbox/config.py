@@ -116,7 +116,7 @@ class QueueSettings(_Settings):
 
 
 class WebhookSettings(QueueSettings):
-    """Settings of `sandbox deliver`, which `sandbox up` starts if there is a secret. The API reads the first two."""
+    """Settings of `sandbox deliver`, which `sandbox up` starts if there is a secret. The API also uses two of them."""
 
     webhook_secret: Annotated[str, AfterValidator(_check_webhook_secrets)] = Field(
         "",

@@ -139,7 +139,7 @@ class BoxError(InfrastructureError):
 
 
 class BoxOutOfMemory(BoxError):
-    """The box itself ran out of memory, which its program took in ways that are not charged to any process."""
+    """The box itself ran out of memory: its program used memory that is not charged to any process."""
 
 
 class EngineUnavailable(InfrastructureError):

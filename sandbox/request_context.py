@@ -1,4 +1,4 @@
-"""The context of a request: its caller, and the ids that follow it from the client to boxes, logs, and traces.
+"""The context of a request: its caller, and the ids that follow the request from the client to boxes, logs, and traces.
 
 The API sets the context variables for the duration of one request. The service, the logs, and the traces read them.
 """

@@ -57,7 +57,7 @@ class Service:
         self._intake = Intake(self._redis, self._transit, self._job_store, admission, self._webhook_queue.enqueue)
 
     def add_observer(self, observer: LifecycleObserver) -> None:
-        """Report the submissions of this process to `observer`, too."""
+        """Also report the submissions of this process to `observer`."""
         self._observers.append(observer)
 
     def start(self) -> None:

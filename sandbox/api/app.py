@@ -118,7 +118,7 @@ def _add_routes(app: FastAPI, settings: ApiSettings) -> None:
 
 
 def _build_default_caller(settings: ApiSettings) -> Caller:
-    """Return the limits of an API key that has none of its own."""
+    """Return the limits that apply to an API key without limits of its own."""
     return Caller(
         "", Role.SUBMIT, settings.key_rate, settings.key_burst, settings.key_max_queued, settings.key_max_kept_mb
     )

@@ -1,8 +1,8 @@
-"""Authentication, checked before every route if there are API keys.
+"""Authentication: if API keys are configured, check the key of each request before its route runs.
 
-A key comes as `Authorization: Bearer <key>`, as `X-Auth-Token` (Judge0's clients), or as the password of
-`Authorization: Basic`, which a browser can ask its user for. Every path needs a key, except those listed as public: the
-health checks, and pages that are the same for everybody.
+A client sends its key as `Authorization: Bearer <key>`, as `X-Auth-Token` (Judge0's clients do), or as the password of
+`Authorization: Basic`, which a browser can prompt for. Every path needs a key, except the public ones: the health
+checks, and pages that are the same for everybody.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""The Host header, checked before everything else, so that web pages cannot reach a service that needs no key.
+"""Check the Host header before anything else, so that web pages cannot reach a service that needs no key.
 
-With DNS rebinding, a page makes its own name resolve to 127.0.0.1. Its requests then reach a service on loopback as if
-they came from the same site, and the browser lets the page read the responses. Only the Host header gives them away.
+In a DNS rebinding attack, a web page makes its own host name resolve to 127.0.0.1. Its requests then reach a service on
+loopback as if they came from the same site, and the browser lets the page read the responses. Only the Host header
+reveals the attack.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ ANY_HOST = "*"
 
 
 def resolve_allowed_hosts(settings: ApiSettings) -> frozenset[str] | None:
-    """Return the accepted host names besides loopback's, or None if the Host header is not checked."""
+    """Return the host names to accept in addition to loopback names, or None to accept any."""
     names = frozenset(settings.allowed_hosts.replace(",", " ").lower().split())
     if ANY_HOST in names or (not names and (settings.api_keys or not is_loopback(settings.host))):
         return None

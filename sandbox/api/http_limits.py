@@ -32,9 +32,10 @@ _REQUEST_TIMEOUT_RESPONSE = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\
 class TimeoutProtocol(HttpToolsProtocol):
     """uvicorn's protocol with limits on the time and size of headers.
 
-    It passes a body to the application complete, or in parts of one second each. A body arrives in pieces of about
-    64 KB, and passing on each piece would copy it three more times. Until the application asks for the body, only its
-    first pieces are read; after that, a large body is read without any copy (`large_body_protocol`).
+    It passes a body to the application in one piece or, if the body arrives slowly, in one piece per second. The
+    network delivers pieces of about 64 KB, and passing on each of them would copy it three more times. Until the
+    application asks for the body, only the first pieces are read. After that, a large body is read without any copy
+    (`large_body_protocol`).
     """
 
     header_timeout_s = 20.0
@@ -190,7 +191,7 @@ class TimeoutProtocol(HttpToolsProtocol):
         super().shutdown()
 
     def _reject(self, response: bytes) -> None:
-        """Respond and close, but read on briefly: closing at once would reset the connection and lose the response."""
+        """Respond, then keep reading for a moment: closing at once resets the connection and loses the response."""
         self._stop_timer()
         if self.transport.is_closing():
             return
@@ -223,7 +224,7 @@ class TimeoutProtocol(HttpToolsProtocol):
 
 
 def build_timeout_protocol(header_timeout_s: float) -> type[TimeoutProtocol]:
-    """Return a protocol class with this timeout, in the form that uvicorn needs."""
+    """Return a protocol class with this timeout: uvicorn expects a class and passes it no timeout."""
     return type("TimeoutProtocol", (TimeoutProtocol,), {"header_timeout_s": header_timeout_s})
 
 

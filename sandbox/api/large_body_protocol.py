@@ -19,10 +19,10 @@ _get_address.argtypes, _get_address.restype = [ctypes.py_object], ctypes.c_void_
 
 
 class LargeBodyProtocol(asyncio.BufferedProtocol):
-    """Reads a body of `size` bytes, of which `received` has the beginning.
+    """Reads a body of `size` bytes whose first bytes, `received`, have already arrived.
 
-    Calls either `on_complete` with the whole body or `on_interrupted` with the bytes that came after `received`, and
-    only once. Everything else that happens on the connection is passed to `owner`.
+    Calls exactly one callback, once: `on_complete` with the whole body, or `on_interrupted` with the bytes that came
+    after `received`. Passes all other events of the connection to `owner`.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class LargeBodyProtocol(asyncio.BufferedProtocol):
             self._on_complete(self._body)
 
     def interrupt(self) -> None:
-        """Give the bytes received so far back to the owner, which continues from there."""
+        """Hand the bytes received so far to the owner, which reads the rest of the body."""
         self._on_interrupted(bytes(self._buffer[self._received_bytes : self._filled_bytes]))
 
     def connection_lost(self, exc: Exception | None) -> None:

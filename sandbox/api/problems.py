@@ -47,7 +47,7 @@ class ProblemResponse:
 
 
 def describe_error(error: Exception) -> ProblemResponse:
-    """Convert an exception to a problem. An exception that was not raised on purpose becomes a bare 500."""
+    """Convert an exception to a problem. An exception that was not raised on purpose becomes a 500 without details."""
     if isinstance(error, SandboxError):
         return _describe_sandbox_error(error)
     if isinstance(error, RequestValidationError):
@@ -75,7 +75,7 @@ def _build_problem(status: int, detail: str) -> Problem:
 
 
 def _describe_http_exception(error: HTTPException) -> ProblemResponse:
-    """Take `detail` from the route if it set one; otherwise replace Starlette's phrase with advice."""
+    """Use the exception's `detail` if the route set one; replace Starlette's default phrase with advice."""
     detail = error.detail
     if detail == HTTPStatus(error.status_code).phrase:
         detail = _STATUS_ADVICE.get(error.status_code, "")
@@ -95,7 +95,7 @@ def _describe_sandbox_error(error: SandboxError) -> ProblemResponse:
 
 
 def _add_body_prefix(field: str) -> str:
-    """Prefix a field of the service with `body.`, unless the caller already named its place in the request."""
+    """Prefix a field name with `body.`, unless it already says in which part of the request the field is."""
     return field if field == "body" or field.startswith(("body.", "path.", "header.")) else f"body.{field}"
 
 
@@ -108,7 +108,7 @@ def _build_retry_headers(error: SandboxError) -> dict[str, str]:
 
 
 def _describe_validation_errors(errors: Sequence[Mapping[str, Any]]) -> ProblemResponse:
-    """Describe where a request is wrong and why, without quoting what was sent."""
+    """Describe which parts of a request are invalid and why, without quoting the request."""
     first = errors[0]
     if first["type"] == "json_invalid":
         return ProblemResponse(

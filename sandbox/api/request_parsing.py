@@ -1,4 +1,4 @@
-"""Parse a request once: its body, with limits on size and time, directly into a model, and how to answer it."""
+"""Parse a request: validate its body as a model, within limits on size and time, and read its response preferences."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ _JSON_ESCAPE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Preferences:
-    """The headers of a request that say how to answer it.
+    """The response preferences that a request states in its headers.
 
-    `wait_s` is the longest time to wait for the result, from `Prefer: wait=N` (RFC 7240) and the service's own limit.
-    `is_large` tells whether the body, as it was sent, is long enough to block the event loop noticeably.
+    `wait_s` is the longest time to wait for the result: the smaller of `Prefer: wait=N` (RFC 7240) and the service's
+    own limit. `is_large` is true if the body, as sent, is long enough to block the event loop noticeably.
     """
 
     wait_s: float
@@ -51,9 +51,9 @@ class Preferences:
 
 
 async def parse_submission(request: Request, model: type[Model], *, lenient: bool = False) -> tuple[Model, Preferences]:
-    """Parse the body as `model`, with `lenient` as `parse_body_leniently` does, and read the preferences.
+    """Parse the body as `model` and read the preferences. With `lenient`, use `parse_body_leniently`.
 
-    Raises what those raise, and RequestValidationError for an invalid Idempotency-Key.
+    Raises the errors of `parse_body`, and RequestValidationError for an invalid Idempotency-Key.
     """
     body = await (parse_body_leniently if lenient else parse_body)(request, model)
     return body, _read_preferences(request, get_context(request).settings.request_timeout_s)
@@ -81,7 +81,7 @@ async def parse_body(request: Request, model: type[Model]) -> Model:
 
 
 async def parse_body_leniently(request: Request, model: type[Model]) -> Model:
-    """Parse the body as `model`, where one row with invalid text must not fail the whole request.
+    """Parse the body as `model`, and tolerate invalid text: one bad row must not fail the whole request.
 
     Replaces lone surrogates and bytes that are not UTF-8 with U+FFFD.
     """
@@ -209,7 +209,7 @@ def _build_too_large_error(limit: int) -> HTTPException:
 
 
 def _list_errors(error: ValidationError) -> list[dict[str, Any]]:
-    """Return pydantic's errors below `body`, without the input. A huge number of errors is only counted."""
+    """Return pydantic's errors with paths below `body`, without the input. If there are too many, only count them."""
     if error.error_count() > _MAX_LISTED_ERRORS:
         return [{"type": "value_error", "loc": ("body",), "msg": f"has {error.error_count()} errors"}]
     found = error.errors(include_url=False, include_input=False)

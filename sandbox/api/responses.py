@@ -1,4 +1,4 @@
-"""Respond to a parsed submission: with its result, with results line by line, or with a job to fetch later."""
+"""Respond to a parsed submission: with its result, with one line per result, or with a job to fetch later."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MAX_ITEMS_ON_EVENT_LOOP = 32
 
 
 async def submit_and_respond(request: Request, submission: Submission, preferences: Preferences) -> Response:
-    """Submit, and answer in the way that the request's headers ask for; with a callback, answer where the job is."""
+    """Submit, and respond as the request's headers ask. With a callback, respond with the job's address."""
     if submission.callback is not None or preferences.respond_async:
         return await submit_and_respond_later(request, submission, preferences)
     context = get_context(request)
@@ -44,7 +44,7 @@ async def submit_and_respond(request: Request, submission: Submission, preferenc
 
 
 async def submit_and_respond_later(request: Request, submission: Submission, preferences: Preferences) -> Response:
-    """Submit, and answer with the job's address."""
+    """Submit, and respond with the job's address."""
     context = get_context(request)
     key = preferences.idempotency_key
     submission = replace(submission, durable=True, idempotency_key=key)
@@ -55,11 +55,11 @@ async def submit_and_respond_later(request: Request, submission: Submission, pre
 async def submit_and_wait(
     request: Request, submission: Submission, *, limit_s: float | None = None
 ) -> list[bytes | SandboxError]:
-    """Submit a batch, and return each item's result as JSON, or the error in its place.
+    """Submit a batch and wait; return for each item its result as JSON, or its error.
 
-    With a key, `submission.reward` is the request that the items were made of: the key stands for that, even if there
-    are no items. Without items and without a key, nothing is submitted. Raises what `Service.submit` and
-    `ResultWaiter` raise.
+    If the request has an idempotency key, `submission.reward` is the reward request from which the items were built.
+    The key identifies that request, even if it has no items. A submission with neither items nor a key is not sent.
+    Raises the errors of `Service.submit` and `ResultWaiter`.
     """
     if not submission.requests and not submission.idempotency_key:
         return []
@@ -121,7 +121,7 @@ async def _submit(context: ApiContext, submission: Submission, large: bool = Fal
 
 
 async def _build_accepted_response(request: Request, context: ApiContext, ticket: Ticket, repeatable: bool) -> Response:
-    """Build the 202 response. A repeated request's job may already have run, so its state is looked up."""
+    """Build the 202 response. Look up the job's state, because the job of a repeated request may already have run."""
     job = Job(id=ticket.id, status=JobStatus.QUEUED)
     if repeatable:
         job = await asyncio.to_thread(context.service.get_job, ticket.id)

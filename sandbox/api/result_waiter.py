@@ -1,7 +1,7 @@
-"""Wait for the results of a submission for as long as its client waits for them.
+"""Wait for the results of a submission until they are complete, time runs out, or the client disconnects.
 
 A thread of the service sets the results. A result wakes the event loop only if no wake-up is already scheduled, so a
-batch of thousands costs a few wake-ups.
+batch of thousands of items causes only a few wake-ups.
 """
 
 from __future__ import annotations
@@ -130,9 +130,9 @@ class ResultWaiter(AsyncIterator[list[int]]):
 
 
 def _replace_unrunnable(results: list[bytes | SandboxError]) -> list[bytes | SandboxError]:
-    """Replace the items that could not run with their internal_error results if other items of the batch ran.
+    """Replace each CannotRun error with the item's internal_error result, if other items of the batch ran.
 
-    Raises CannotRun if repeating the request is better: if no item ran, or an item has no such result.
+    Raises CannotRun if the client should repeat the request: no item ran, or an item has no such result.
     """
     replaced: list[bytes | SandboxError] = []
     for result in results:

@@ -1,6 +1,6 @@
-"""Call sessions from a route: wait for the answer, and notice that the host died.
+"""Call a session from a route: send the call, wait for the answer, and detect that the session's host died.
 
-A session that was opened with `replay` is then rebuilt on another host, and the call is sent again.
+If the session was opened with `replay`, it is rebuilt on another host and the call is sent again.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ async def _wait_for_open(calls: SessionCalls, pending: PendingCall, session_id: 
 
 
 def _give_up_open(calls: SessionCalls, pending: PendingCall, session_id: str) -> None:
-    """Take back a request whose client went away, or close the session that it opened."""
+    """Withdraw the request of a client that disconnected, or close the session if it is already open."""
     if not calls.withdraw(pending, session_id):
         calls.close_when_open(pending, session_id)
 
@@ -93,7 +93,7 @@ async def _wait_for_answer(calls: SessionCalls, pending: PendingCall) -> bytes |
 
 
 async def _reopen(calls: SessionCalls, session_id: str) -> None:
-    """Rebuild a session on another host, or wait until somebody else has."""
+    """Rebuild a session on another host, or wait until another process has rebuilt it."""
     pending = await asyncio.to_thread(calls.reopen, session_id)
     future = None if pending is None else asyncio.wrap_future(pending.future)
     try:

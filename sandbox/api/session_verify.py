@@ -1,4 +1,4 @@
-"""Turn what a session holds into a submission: a copy of its files, and the tests that it never sees."""
+"""Build a submission from a session: a copy of its files, and tests that the session never sees."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ MAX_COPIED_BYTES = 32 << 20
 def build_submission(request: SessionVerifyRequest, archive: bytes, cells: str) -> Submission:
     """Build the submission that judges a session's files.
 
-    The program is `request.file`, or `cells` without one. Raises BadRequest if the file is missing, or if the session
-    has more files than a program may have.
+    The program is `request.file` or, if that is not set, `cells`. Raises BadRequest if the file is missing, or if the
+    session has more files than a program may have.
     """
     files = read_archive(archive)
     code = cells

@@ -42,7 +42,7 @@ class WorkerActivity(LifecycleObserver):
         self._current = trace
 
     def record_finished(self, trace: ItemTrace) -> None:
-        """Record the item's result, and mark the slot as idle."""
+        """Record the item's result and mark the slot as idle."""
         with self._lock:
             self._current = None
             self._finished_total += 1
@@ -50,7 +50,7 @@ class WorkerActivity(LifecycleObserver):
             self._finished.append(trace)
 
     def record_dropped(self, reason: DropReason) -> None:
-        """Mark the slot as idle."""
+        """Mark the slot as idle; its item ended without a result."""
         self._current = None
 
     def describe_state(self) -> Mapping[str, Any]:

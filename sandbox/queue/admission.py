@@ -52,11 +52,11 @@ class Admission:
         )
 
     def refund(self, submission_id: str) -> None:
-        """Undo `charge`. Raises RedisError."""
+        """Cancel the charge of a submission that was not accepted. Raises RedisError."""
         self._storage_limiter.release(submission_member(submission_id))
 
     def refund_requests(self, submission_id: str, request_bytes: int) -> None:
-        """Charge a cancelled submission only for its results. Raises RedisError."""
+        """Refund the requests of a cancelled submission; its results remain charged. Raises RedisError."""
         self._storage_limiter.shrink(submission_member(submission_id), request_bytes, self._result_ttl_s)
 
 
@@ -67,7 +67,7 @@ def get_caller_id() -> str:
 
 
 def get_max_stored_bytes() -> int:
-    """Return how many bytes may be stored for the current caller; 0 is no limit."""
+    """Return the maximum number of bytes stored for the current caller; 0 means no limit."""
     caller = CURRENT_CALLER.get()
     return 0 if caller is None else caller.max_kept_mb << 20
 

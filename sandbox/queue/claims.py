@@ -39,7 +39,7 @@ class ClaimedWork(Protocol):
         """Requeue work of a lost worker, if that worker still has the claim. Returns whether it did."""
 
     def is_lost(self, claim: Claim) -> bool:
-        """Return whether work without a claim is in no queue, even after its worker had a moment to claim it."""
+        """Return whether work without a claim is in no queue, although a worker has had time to claim it."""
 
     def enqueue_lost(self, claim: Claim) -> None:
         """Queue lost work."""
@@ -60,7 +60,7 @@ def reap(work: ClaimedWork) -> list[str]:
 
 
 class LeaseKeeper:
-    """Renews a worker's lease with `renew`. Calls `reap` after each renewal, unless living workers could look lost."""
+    """Renews a worker's lease with `renew`, and then calls `reap`, unless living workers could wrongly look dead."""
 
     def __init__(
         self, lease_s: float, renew: Callable[[], object], reap: Callable[[], object], failed: str = "heartbeat missed"
@@ -93,7 +93,8 @@ class LeaseKeeper:
     def _may_reap(self) -> bool:
         """Return whether a worker without a lease can be assumed dead.
 
-        For one lease after a late renewal it cannot: if Redis was down, living workers could not renew theirs either.
+        After a late renewal, it cannot for the duration of one lease: if Redis was down, living workers could not renew
+        their leases either.
         """
         now = time.monotonic()
         if now - self._renewed_at > self._lease_s:

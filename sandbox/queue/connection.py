@@ -1,11 +1,10 @@
-"""Connect to Redis, and log outages of Redis, in the same way in every process.
+"""Connect to Redis and log its outages, in the same way in every process.
 
 Theory of operation. All clients of one Redis in a process share a monitor, which sees each failed attempt and each
-answer. It logs one warning when no command has been answered for a second, a reminder each minute, and one line when
-Redis is back. Code that handles the error of a command logs it with `log_redis_errors`, or at `get_failure_log_level`,
-so that the monitor's warning is the only one. Code that answers a client raises it with `translate_redis_errors`.
-Workers wait for as long as Redis is away (`forever`); processes that have clients to answer give up after about ten
-seconds.
+reply. It logs one warning when no command has succeeded for a second, a reminder each minute, and one line when Redis
+is back. To make that warning the only one, code that handles a failed command logs it with `log_redis_errors` or at
+`get_failure_log_level`. Code that must report the failure to a client uses `translate_redis_errors`. Workers wait for
+Redis without limit (`forever`). Processes that serve clients give up after about ten seconds.
 """
 
 from __future__ import annotations
@@ -49,7 +48,7 @@ def connect(url: str, forever: bool = False) -> Redis:
 
 
 def is_unreachable() -> bool:
-    """Tell whether this process has logged that a Redis does not answer, and still waits for it."""
+    """Return whether this process has logged that a Redis server does not answer, and is still waiting for it."""
     return any(monitor.is_unreachable for monitor in list(_monitors.values()))
 
 
@@ -92,7 +91,7 @@ def _translate(error: RedisError) -> SandboxError:
 
 
 def stop_waiting() -> None:
-    """Let commands of all clients fail while Redis is unreachable, because this process is to end."""
+    """Make the commands of all clients fail while Redis is unreachable. Called when this process must end."""
     for monitor in list(_monitors.values()):
         monitor.is_stopping = True
 

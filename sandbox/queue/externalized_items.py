@@ -1,4 +1,4 @@
-"""The items that this process has sent with their large texts in files."""
+"""Items that this process has sent without their large texts, which are in files instead."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class ExternalizedItems:
             logger.warning("cannot write payload files, sending large texts through Redis: %s", error)
 
     def externalize(self, item: Item) -> Item:
-        """Return the item to send: without its large texts if all workers can read them from a file.
+        """Return the item to send. If all workers can read payload files, its large texts are moved into one.
 
         Raises RedisError.
         """

@@ -82,9 +82,10 @@ def finish_batch(pipeline: Pipeline, lane: str, batch_id: str, lease_s: float) -
 
 
 def admit_stalled(redis: Redis, lease_s: float) -> None:
-    """Admit batches that wait although there is room: workers were added, or an ended batch still counts as admitted.
+    """Admit batches that still wait although there is room.
 
-    Takes one round trip if no batch waits.
+    This happens if workers were added, or if a batch that has ended still counts as admitted. Takes one round trip if
+    no batch waits.
     """
     pipeline = redis.pipeline(transaction=False)
     for lane in redis_keys.LANES:

@@ -81,7 +81,7 @@ class GpuClaims:
         return GpuKind(kind.decode()), request
 
     def is_wanted(self, job_id: str, worker: str) -> bool:
-        """Return whether the job is still running on this worker: neither cancelled nor claimed by another."""
+        """Return whether this worker should continue the job: it was neither cancelled nor claimed by another one."""
         state = self._redis.hmget(redis_keys.gpu_job(job_id), "status", "worker")
         return bool(state == [JobStatus.RUNNING.value.encode(), worker.encode()])
 

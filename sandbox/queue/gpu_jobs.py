@@ -140,7 +140,7 @@ class GpuJobs:
         return events
 
     def get_pool(self) -> GpuPool:
-        """Return the current leases and the latest jobs."""
+        """Return the current GPU leases and the latest GPU jobs."""
         jobs = []
         for name in self.list_ids()[:MAX_LISTED_JOBS]:
             try:
@@ -150,7 +150,7 @@ class GpuJobs:
         return GpuPool(leases=self._leases.list_held(), jobs=jobs)
 
     def enqueue(self, kind: GpuKind, job_id: str) -> None:
-        """Queue each attempt as a new RQ job: RQ deletes the RQ job of the previous attempt when that attempt ends."""
+        """Queue an attempt of a job as a new RQ job: RQ deletes the RQ job of the previous attempt when that ends."""
         queue = Queue(LANE_BY_KIND[kind], connection=self._redis, serializer=JSONSerializer)
         rq_id = f"{job_id}-{generate_id()[:8]}"
         self._redis.hset(redis_keys.gpu_job(job_id), "queued_as", rq_id)
@@ -166,7 +166,7 @@ class GpuJobs:
         return int(self._redis.eval(script, 2, redis_keys.gpu_job(job_id), redis_keys.gpu_events(job_id), *arguments))
 
     def list_ids(self) -> list[str]:
-        """Return the ids of the jobs that have not expired, newest first, and remove the others from the list."""
+        """Return the ids of the jobs that have not expired, newest first, and remove expired jobs from the list."""
         names = [name.decode() for name in self._redis.zrevrange(redis_keys.GPU_JOBS, 0, -1)]
         pipeline = self._redis.pipeline(transaction=False)
         for name in names:

@@ -58,7 +58,7 @@ class GpuLeases:
         return sorted((lease for lease in held if lease.until > now), key=lambda lease: lease.gpu)
 
     def list_living(self) -> set[str]:
-        """Return the names of the workers whose lease has not ended, and remove the others from the list."""
+        """Return the names of the workers whose lease has not ended, and remove all other workers from the list."""
         now = self.read_time()
         self._redis.zremrangebyscore(redis_keys.GPU_WORKERS, "-inf", f"({now}")
         return {name.decode() for name in self._redis.zrangebyscore(redis_keys.GPU_WORKERS, now, "+inf")}

@@ -1,9 +1,9 @@
-"""Idempotency keys: each names the first submission made with it, and is refused for any other request.
+"""Idempotency keys: a key identifies the first submission made with it, and cannot be used for a different request.
 
 Theory of operation. A key belongs to one caller and is stored as a digest. Its value in Redis has the submission's id,
 the fingerprint of the request, and the name of the submission's record. The fingerprint is a hash of the route and the
-body, so only a repetition of the same request matches. The key and the record are written in one step, so a duplicate
-that arrives meanwhile always finds the record. When the record expires, the key can be used again.
+body, so only a repetition of the same request matches. The key and the record are written in one step. A duplicate
+request therefore always finds the record. When the record expires, the key can be used again.
 """
 
 from __future__ import annotations
@@ -50,10 +50,10 @@ class KeyedRequest:
     def create(
         cls, caller_id: str, idempotency_key: str, route: Sequence[str], models: Iterable[BaseModel]
     ) -> KeyedRequest | None:
-        """Return the use of a key for a request of `models` to `route`; None if the key is empty.
+        """Return the use of a key for a request of `models` to `route`; return None if the key is empty.
 
-        Two callers may use the same key: the Redis key also depends on the caller's id. A space separates the two,
-        because no key contains one.
+        Two callers may use the same key, because the Redis key is derived from the caller's id and the key. A space
+        separates the two, because no key contains one.
         """
         if not idempotency_key:
             return None
@@ -86,7 +86,7 @@ def create_or_find(
     fields: Mapping[str, str | int | float],
     ttl_s: int,
 ) -> str:
-    """Write the hash `record` of a new submission unless the key already has one; return the id of the recorded one.
+    """Write the hash `record` of a new submission, unless the key is in use; return the id of the key's submission.
 
     Raises IdempotencyKeyReused.
     """

@@ -1,4 +1,4 @@
-"""Takes submissions in: checks and charges quotas, stores what is durable, and sends items to the workers.
+"""Accept submissions: check quotas, charge storage, store durable submissions, and send items to the workers.
 
 A synchronous submission is only sent: its results come back to this process. A submission that is durable or has an
 idempotency key is recorded in Redis first, so that it survives this process.

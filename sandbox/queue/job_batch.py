@@ -1,7 +1,7 @@
-"""Job batches: the items that one RQ job carries. One program when the service is idle, many under load.
+"""Job batches: the items that one RQ job carries. A batch has one item if the service is idle, and many under load.
 
-The items are stored under a key of their own, so that RQ neither compresses nor copies them. The same round trip writes
-a regular RQ job into an RQ queue, which keeps RQ's tools working. RQ's own enqueue call would cost 1 ms.
+The items are stored under a separate key, so that RQ neither compresses nor copies them. The same round trip writes a
+regular RQ job into an RQ queue, which keeps RQ's tools working. RQ's own enqueue call would cost 1 ms.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class Item(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class SentBatches:
-    """The ids of sent batches, and the state of their lane: items that wait for a worker, and unfinished batches."""
+    """The ids of sent batches, and the load of their lane: its waiting items and its unfinished batches."""
 
     ids: list[str]
     depth: int
@@ -106,7 +106,7 @@ class JobBatch(BaseModel):
 
 
 def pack(items: Sequence[bytes]) -> bytes:
-    """Join items, each encoded as JSON, into the JSON of a batch."""
+    """Join items, each of them JSON, into the JSON of a batch."""
     return b'{"version":%d,"items":[' % FORMAT_VERSION + b",".join(items) + b"]}"
 
 
@@ -124,7 +124,7 @@ def parse_batch(content: bytes) -> JobBatch:
 
 
 def read_headers(content: bytes) -> list[tuple[Item, dict[str, Any]]]:
-    """Return the items of an unreadable batch: each without its request, plus the request as raw JSON.
+    """Return the items of an unreadable batch without their requests, and with each item its unvalidated request.
 
     Raises UnreadableBatch if even that is impossible.
     """
@@ -161,7 +161,7 @@ def send_for_client(
     lease_s: float,
     at_front: bool = False,
 ) -> SentBatches:
-    """Queue batches that take turns with the batches of other clients."""
+    """Queue batches of one client in the fair queue, where they take turns with the batches of other clients."""
     ids = [generate_id() for _ in batches]
     pipeline = redis.pipeline()
     _write(pipeline, queue, dict(zip(ids, batches, strict=True)), ttl_s)
@@ -198,7 +198,7 @@ def _write(
     push: PushCommand = "",
     now: float = 0.0,
 ) -> Any:
-    """Write batches. Returns `SentBatches.depth` and `.outstanding`; if `redis` is a pipeline, its reply holds them."""
+    """Write batches. The reply holds `SentBatches.depth` and `.outstanding`; a pipeline returns it on execution."""
     common, data = _build_job_fields(queue.name)
     at = utcformat(rq_now())
     fields = ["created_at", at, "enqueued_at", at, *common]

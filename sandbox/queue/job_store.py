@@ -186,7 +186,7 @@ class JobStore:
         return {"results": results} if record.is_batch else dict(results[0])
 
     def _count_batches_ahead(self, record: JobRecord) -> int | None:
-        """Return how many batches precede this submission's first one; None if a worker has already taken that."""
+        """Return how many batches precede a submission's first one; None if a worker has already taken that one."""
         first = self._redis.hget(redis_keys.job(record.id), "envelope")
         if first is None:
             return None

@@ -1,4 +1,4 @@
-"""The large texts of a request: stdin and expected outputs, which may be in a file instead of the request."""
+"""The large texts of a request: stdin and expected outputs, which may be stored in a file instead of the request."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def encode_utf8(text: str) -> memoryview:
 
 
 def find_large_texts(request: ExecuteRequest | VerifyRequest) -> dict[str, str]:
-    """Return the large texts by their place, such as `stdin`, or `3.expected` for a test."""
+    """Return the large texts of a request, keyed by their position: `stdin`, or `3.expected` for a test."""
     if isinstance(request, ExecuteRequest):
         return {"stdin": request.stdin} if len(request.stdin) >= MIN_PAYLOAD_CHARS else {}
     texts = {}

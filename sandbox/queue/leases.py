@@ -1,8 +1,8 @@
-"""The leases of workers that run programs, which are their heartbeats, and the claims on batches.
+"""The leases of workers that run programs, which are also their heartbeats, and the workers' claims on batches.
 
-Every worker writes the current time into one sorted set a few times per lease. The worker that holds the reaper key for
-the current second requeues the batches of dead workers, at the front of their lane (`claims`). A batch that also runs
-elsewhere does no harm, because each result counts once.
+Every worker writes the current time into one sorted set a few times per lease. Each second, one worker gets the reaper
+key, and requeues the batches of dead workers at the front of their lane (`claims`). A batch may run twice without harm,
+because only the first result of an item counts.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class Heartbeat:
             pipeline.execute()
 
     def mark_ready(self) -> None:
-        """Mark this worker as one that takes programs. Raises RedisError."""
+        """Record that this worker takes programs. Raises RedisError."""
         self.is_starting = False
         self.beat()
         self._redis.zrem(redis_keys.STARTING, self._name)

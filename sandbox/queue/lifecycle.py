@@ -83,7 +83,10 @@ class LifecycleObserver:
     """
 
     def record_accepted(self, submission: Submission, submission_id: str) -> None:
-        """Record that a submission was accepted. A repeat has the id of the first with the same idempotency key."""
+        """Record that a submission was accepted.
+
+        `submission_id` of a repeated submission is that of the first one with the same idempotency key.
+        """
 
     def record_refused(self, error: SandboxError) -> None:
         """Record that a submission was refused."""
@@ -123,7 +126,7 @@ class LifecycleLog(LifecycleObserver):
 
 
 def get_language(item: Item) -> str:
-    """Return the language as the client named it: for a vote those of its candidates, for a hack the target's."""
+    """Return the language as the client named it: the candidates' languages for a vote, the target's for a hack."""
     if isinstance(item.work, VoteRequest):
         return "+".join(sorted({candidate.language for candidate in item.work.candidates})[:3])
     if isinstance(item.work, HackRequest):

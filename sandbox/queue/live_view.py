@@ -41,7 +41,7 @@ def read_live_view(redis: Redis, lease_s: float, queued: Mapping[str, int]) -> L
 
 
 def _read_sessions(redis: Redis, lease_s: float) -> LiveSessions | None:
-    """Return the session hosts and the latest sessions. Without any, this costs one round trip to Redis."""
+    """Return the session hosts and the latest sessions. If there are none, this costs one round trip to Redis."""
     if not redis.exists(redis_keys.SESSION_HOSTS, redis_keys.SESSIONS):
         return None
     hosts = session_records.list_hosts(redis, lease_s)
@@ -95,7 +95,7 @@ def _read_slots(redis: Redis, lease_s: float, now: float) -> list[LiveSlot]:
 
 
 def _build_slot(name: str, heard_s: float, lease_s: float, text: bytes | None) -> LiveSlot:
-    """Build a slot from a worker's description. Tolerates missing and unknown fields of workers of other versions."""
+    """Build a slot from a worker's description. A worker of another version may lack fields or have unknown ones."""
     description = {} if text is None else json.loads(text)
     silent = heard_s > lease_s or text is None
     waiting = description.get("waiting") or {}

@@ -49,12 +49,12 @@ class SlotReport:
 
     @property
     def serves(self) -> bool:
-        """Whether it takes programs: it has the boxes it needs, has not waited long, or can serve with other boxes."""
+        """True if the worker takes programs: no box is missing, it has not waited long, or it can use other boxes."""
         return not self.is_starting and (not self.waits_too_long or bool(self.description["waiting"].get("serves")))
 
     @property
     def starts_boxes(self) -> bool:
-        """Whether its engine seems to work. A single missing image is not a failure of the engine."""
+        """True if the worker's engine seems to work. A single missing image is not a failure of the engine."""
         return self.serves and (not self.waits_too_long or bool(self.description["waiting"].get("only_image")))
 
     def describe_problem(self) -> str:
@@ -83,7 +83,7 @@ def read_slot_reports(redis: Redis, lease_s: float) -> list[SlotReport]:
 
 
 def list_problems(reports: Sequence[SlotReport]) -> list[str]:
-    """Return messages about what keeps workers from running programs, for at most `MAX_LISTED_WORKERS` workers."""
+    """Return messages that say why workers cannot run programs, for at most `MAX_LISTED_WORKERS` workers."""
     if not reports:
         return ["no worker is alive"]
     found = [] if any(not report.is_starting for report in reports) else ["no worker is ready yet"]
@@ -111,7 +111,7 @@ def build_readiness(
     storage_limiter: StorageLimiter,
     session_hosts: int,
 ) -> Readiness:
-    """Return whether the service would run submissions now, and why not. `queued` and `oldest_s` are by lane."""
+    """Return whether the service can run new submissions and, if not, why. `queued` and `oldest_s` are by lane."""
     alive = [report for report in reports if not report.is_starting]
     workers = [report.description for report in alive if report.description]
     older = sum(worker.get("reads", 1) < job_batch.FORMAT_VERSION for worker in workers)

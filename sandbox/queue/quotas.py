@@ -1,8 +1,8 @@
 """Limits of one API key: a token bucket and a maximum number of queued items, checked in Redis in one round trip.
 
-Submissions without an API key have no such limits. The bucket counts items. A full bucket admits a batch larger than
-the burst and goes into debt. The size of a batch therefore delays the next one, but never prevents the batch itself.
-The queued items are a sorted set of item ids. An item is removed by id when it has its result, so an item that ran
+Submissions without an API key have no such limits. The bucket counts items. A full bucket admits even a batch that is
+larger than the burst, and goes into debt. A large batch is therefore never refused for its size, but it delays the next
+one. The queued items are a sorted set of item ids. An item is removed by id when it has its result, so an item that ran
 twice counts once.
 """
 

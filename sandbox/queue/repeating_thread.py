@@ -1,4 +1,4 @@
-"""A thread that repeats one action, and goes on after an error."""
+"""A thread that repeats one action, and continues after an error."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ logger = logging.getLogger(__name__)
 class RepeatingThread:
     """Calls `action` every `interval_s` seconds, for the first time after one interval.
 
-    An error is logged, and the thread goes on: `failed` says what the action could not do.
+    If the action raises, the error is logged and the thread continues. `failed` is the log message: what could not be
+    done.
     """
 
     def __init__(self, name: str, interval_s: float, action: Callable[[], object], failed: str) -> None:
@@ -28,11 +29,11 @@ class RepeatingThread:
         self._thread.start()
 
     def request_stop(self) -> None:
-        """Let the action run no more. The action itself may call this."""
+        """Stop after the current run of the action, without waiting. The action itself may call this."""
         self._stop_requested.set()
 
     def stop(self, timeout_s: float) -> None:
-        """Stop, and wait up to `timeout_s` seconds for an action that runs now."""
+        """Stop the thread, and wait up to `timeout_s` seconds for a running action to finish."""
         self.request_stop()
         if self._thread.is_alive():
             self._thread.join(timeout=timeout_s)

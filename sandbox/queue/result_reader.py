@@ -67,7 +67,7 @@ class ResultReader:
             future.cancel()
 
     def expect(self, item_ids: Sequence[str], stored: bool = False) -> list[Future[bytes]]:
-        """Return a future for each item. `stored` says that Redis stores their results, too."""
+        """Return a future for each item. With `stored`, Redis also stores their results."""
         futures: list[Future[bytes]] = []
         if stored:
             self._stored_ids.update(item_ids)
@@ -76,7 +76,7 @@ class ResultReader:
         return futures
 
     def list_expected(self) -> dict[str, bool]:
-        """Return the ids of the expected items, and whether each one is stored."""
+        """Return the ids of the expected items, and for each one whether Redis stores its result."""
         return {item_id: item_id in self._stored_ids for item_id in self._futures.copy()}
 
     def fail(self, item_ids: Iterable[str], error: Exception) -> None:

@@ -89,7 +89,7 @@ class ResultWriter:
         pipeline.execute()
 
     def release_item(self, item: Item) -> None:
-        """Stop counting an unwanted item as queued, with the next flush."""
+        """With the next flush, stop counting as queued an item whose result is no longer wanted."""
         if item.client:
             with self._lock:
                 self._released_ids[item.client].append(item.id)
@@ -125,7 +125,7 @@ class ResultWriter:
         self._has_pending.clear()
 
     def _flush_periodically(self) -> None:
-        """Flush from a thread, so that results never wait for the next program to finish."""
+        """Flush from a thread, so that a result never has to wait until the next program finishes."""
         while self._has_pending.wait():
             time.sleep(FLUSH_DELAY_S)
             try:
@@ -181,7 +181,7 @@ class ResultWriter:
             self._reward_writer.write_soon(rewarded)
 
     def _shorten_pending(self) -> None:
-        """Remove the outputs of large results if Redis stays full: they might never fit otherwise."""
+        """Remove the outputs of large results if Redis stays full, because otherwise they might never be stored."""
         now = time.monotonic()
         self._full_since = self._full_since or now
         if now - self._full_since < REDIS_FULL_TIMEOUT_S:

@@ -72,7 +72,7 @@ class BatchTaker(Protocol):
 
 
 class PatientRqWorker(SimpleWorker):  # type: ignore[misc]
-    """An RQ worker whose client waits for Redis forever, but not once the worker is asked to stop."""
+    """An RQ worker whose client waits for Redis without limit, until the worker is asked to stop."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -92,7 +92,7 @@ class PatientRqWorker(SimpleWorker):  # type: ignore[misc]
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    """Tell whether a log line of RQ says more than that Redis is unreachable, which is logged already."""
+    """Return False for RQ's log lines about an unreachable Redis, because the outage is already logged."""
     return not (is_unreachable() and "could not connect to Redis" in record.getMessage())
 
 
@@ -107,7 +107,7 @@ class RqWorker(PatientRqWorker):
 
     @property
     def is_stopping(self) -> bool:
-        """Whether a signal asked this worker to end."""
+        """True if a signal has asked this worker to stop."""
         return bool(self._stop_requested)
 
     def bootstrap(self, *args: Any, **options: Any) -> None:
@@ -122,7 +122,7 @@ class RqWorker(PatientRqWorker):
         """Do nothing: the check would cost a round trip per job. `rq suspend` therefore has no effect."""
 
     def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
-        """Send RQ's own heartbeat, which its tools read, once a minute instead of twice a job."""
+        """Send RQ's own heartbeat, which RQ's tools read, once a minute instead of twice per job."""
         if pipeline is not None or time.monotonic() - self._heartbeat_at > RQ_HEARTBEAT_INTERVAL_S:
             self._heartbeat_at = time.monotonic()
             try:

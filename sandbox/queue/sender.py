@@ -44,9 +44,9 @@ SENDER_TTL_S = 3.0  # how long a process counts as a sender after it sent a batc
 
 @dataclass
 class _Pending:
-    """One client's programs in one lane that wait to be sent, and the batches in flight.
+    """The unsent programs of one client in one lane, and the client's batches in flight.
 
-    `in_flight` maps the first item's id of each batch to the number of its items without a result.
+    `in_flight` maps the id of the first item of each batch to the number of its items without a result.
     """
 
     lane: Lane
@@ -89,7 +89,7 @@ class BatchSender:
         self._thread.join(timeout=5)
 
     def accept(self, lane: Lane, items: Sequence[tuple[str, bytes]], client: str = "") -> None:
-        """Accept items (id, JSON) whose client waits, and send them soon. Raises QueueFull."""
+        """Accept items (id, JSON) whose client is waiting, and send them as soon as there is room. Raises QueueFull."""
         with self._changed:
             self._refuse_overflow(lane, len(items))
             size = sum(len(item) for _, item in items)
@@ -114,7 +114,7 @@ class BatchSender:
         return self._send(lane, [content[at : at + size] for at in range(0, len(content), size)], client)[0]
 
     def withdraw(self, item_ids: set[str]) -> set[str]:
-        """Remove items that are not sent yet. Returns the ids of those that were sent, and frees their room."""
+        """Remove items that were not sent yet. Free the room of those that were sent, and return their ids."""
         with self._changed:
             for pending in self._iterate_pending():
                 remaining = [(item_id, item) for item_id, item in pending.waiting if item_id not in item_ids]
@@ -138,7 +138,7 @@ class BatchSender:
         return taken
 
     def mark_answered(self, item_ids: Sequence[str]) -> None:
-        """Record that items have results, which frees room for the next batch once a whole batch has them."""
+        """Record that items have results. When all items of a batch have one, this makes room for another batch."""
         with self._changed:
             self._release_room(item_ids)
 
@@ -156,7 +156,7 @@ class BatchSender:
                     self._changed.notify()
 
     def count_waiting(self) -> dict[str, int]:
-        """Return the number of items by lane that wait for a worker, here and in Redis."""
+        """Return the number of items that wait for a worker, by lane, both in this process and in Redis."""
         with self._changed:
             return {lane.value: self._count_held(lane) for lane in self._pending}
 
@@ -182,7 +182,7 @@ class BatchSender:
                 time.sleep(0.2)
 
     def _send_next(self) -> None:
-        """Send one batch as soon as a lane has pending items and room; give up waiting after a moment."""
+        """Send one batch from a lane that has pending items and room; if there is none, wait briefly for one."""
         with self._changed:
             pending = self._find_ready() or self._wait_for_ready()
             taken = [] if pending is None else self._take_batch(pending)
@@ -220,7 +220,7 @@ class BatchSender:
             self._batch_by_item[item_id] = (pending, item_ids[0])
 
     def _find_ready(self) -> _Pending | None:
-        """Return a pending list that has items and room, from the first such lane; the clients of a lane take turns."""
+        """Return a pending list with items and room, from the first lane that has one. Clients of a lane take turns."""
         for by_client in self._pending.values():
             for client, pending in by_client.items():
                 if pending.waiting and self._compute_room(pending) > 0:
@@ -253,7 +253,7 @@ class BatchSender:
         return taken
 
     def _send(self, lane: Lane, batches: list[list[bytes]], client: str = "") -> list[str]:
-        """Send batches and return their ids. With `client`, they go to the end of that client's own queue."""
+        """Send batches and return their ids. With `client`, add them to the end of that client's own queue."""
         queue, ttl_s = self._queues[lane], self._queue_ttl_s
         if client:
             sent = job_batch.send_for_client(self._redis, queue, batches, ttl_s, client, self._lease_s)

@@ -34,7 +34,7 @@ _ERRORS: dict[str, type[errors.SandboxError]] = {
 
 
 class CallReader(ResultReader):
-    """Receives the answers of calls, and passes the parts of an unfinished answer to a listener."""
+    """Receives the answers to calls, and passes parts of an unfinished answer to a listener."""
 
     def __init__(self, redis: Redis) -> None:
         super().__init__(redis, lambda _: None, lambda _: None)
@@ -54,7 +54,7 @@ class CallReader(ResultReader):
 
 
 def decode_answer(message: bytes) -> Answer:
-    """Parse a host's answer. Raises the error that it names."""
+    """Parse a host's answer. If it describes an error, raises that error."""
     answer: Answer = json.loads(message)
     if (failure := answer.get("error")) is None or "sequence" in answer:
         return answer

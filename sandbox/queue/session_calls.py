@@ -49,7 +49,7 @@ Found = TypeVar("Found")
 
 @dataclass(frozen=True, slots=True)
 class PendingCall:
-    """A call that was sent. `message` is set for requests that no host has taken yet."""
+    """A call whose answer is pending. `message` is set only for requests that no host has taken yet."""
 
     id: str
     future: Future[bytes]
@@ -75,7 +75,7 @@ class SessionCalls:
         self._redis.close()
 
     def _start(self) -> None:
-        """Start the reader at the first call: an API whose clients open no sessions does not need the thread."""
+        """Start the reader on the first call, because an API that never uses sessions does not need its thread."""
         with self._start_lock:
             if not self._is_started:
                 self._reader.start()
@@ -104,7 +104,7 @@ class SessionCalls:
         return session_id, self._push_open(fields | {"request": request.model_dump(mode="json")})
 
     def withdraw(self, call: PendingCall, session_id: str) -> bool:
-        """Take back a request for a session. Returns False if a host has taken it already."""
+        """Withdraw a request for a session. Returns False if a host has already taken it."""
         withdrawn = bool(self._query(lambda: self._redis.lrem(redis_keys.SESSION_OPENS, 1, call.message)))
         if withdrawn:
             self._reader.fail([call.id], errors.NoFreeSession("all places for sessions are taken", 2.0))
@@ -113,7 +113,7 @@ class SessionCalls:
         return withdrawn
 
     def close_when_open(self, call: PendingCall, session_id: str) -> None:
-        """Close a session as soon as it is open, because its client went away."""
+        """Close a session as soon as it is open. Called if its client disconnected."""
 
         def close(future: Future[bytes]) -> None:
             if not future.cancelled() and future.exception() is None and "session" in json.loads(future.result()):
@@ -148,7 +148,7 @@ class SessionCalls:
         return True
 
     def send(self, session_id: str, fields: Mapping[str, Any], on_part: OnPart | None = None) -> PendingCall | str:
-        """Send a call; return it, or `ended` or `dead` if the session takes no more calls.
+        """Send a call and return it; return `ended` or `dead` if the session can take no more calls.
 
         Raises `errors.NotFound`.
         """
@@ -176,7 +176,7 @@ class SessionCalls:
         self._reader.fail([call.id], errors.Cancelled("the client went away"))
 
     def get(self, session_id: str) -> SessionRecord:
-        """Return a session's record. It says `lost` if its host is dead. Raises `errors.NotFound`."""
+        """Return a session's record, with status `lost` if its host is dead. Raises `errors.NotFound`."""
         record = self._query(lambda: session_records.read_record(self._redis, session_id))
         if not _may_see(record.owner):
             raise errors.NotFound(f"no session {session_id}, or it ended over an hour ago")

@@ -136,7 +136,7 @@ def admit_sessions(redis: Redis, owner: str, session_ids: Sequence[str], ttl_s: 
 
 
 def release_sessions(redis: Redis, owner: str, session_ids: Sequence[str]) -> None:
-    """Stop counting sessions that were not opened. Raises RedisError."""
+    """Stop counting sessions that failed to open. Raises RedisError."""
     if owner and session_ids:
         redis.zrem(redis_keys.owned_sessions(owner), *session_ids)
 

@@ -1,6 +1,7 @@
-"""The account of the bytes that stored submissions and task sets take in Redis, per owner and in total.
+"""An account of the bytes that stored submissions and task sets use in Redis, per owner and in total.
 
-Each of them is a member of the account, with its size, its owner, and the time at which its charge ends.
+Each stored submission or task set is a member of the account, with its size, its owner, and the time at which its
+charge ends.
 """
 
 from __future__ import annotations
@@ -86,9 +87,10 @@ class StorageAccount:
     def charge(
         self, member: str, owner: str, size_bytes: int, ttl_s: int, owner_max_bytes: int, max_bytes: int
     ) -> tuple[str, int]:
-        """Charge `owner` for a member for `ttl_s` seconds. A limit of 0 bytes is none.
+        """Charge `owner` for a member for `ttl_s` seconds, unless that exceeds a limit. A limit of 0 means no limit.
 
-        Returns two empty values, or the limit that this would exceed, `owner` or `all`, and the bytes in use.
+        Returns an empty string and 0 on success; otherwise `owner` or `all`, whichever limit would be exceeded, and the
+        bytes in use.
         """
         limits = [owner_max_bytes, max_bytes]
         over, held = self._charge_script(keys=_KEYS, args=[member, owner, size_bytes, ttl_s, *limits])

@@ -135,11 +135,11 @@ class StorageLimiter:
 
     @property
     def has_room(self) -> bool:
-        """Whether work was accepted at the last check."""
+        """True if work was accepted at the last check."""
         return self._usage.used_fraction < ACCEPT_BELOW_FRACTION
 
     def describe_usage(self) -> dict[str, int]:
-        """Return bytes at the last check: memory that Redis uses, its limit (0: none), and the stored bytes."""
+        """Return the last check's values in bytes: memory that Redis uses, its limit (0: none), and stored data."""
         return {"used": self._usage.used_bytes, "limit": self._usage.max_bytes, "kept": self._usage.stored_bytes}
 
     def list_problems(self) -> list[str]:

@@ -1,7 +1,7 @@
 """The rewards of stored submissions: computed once, when the last result arrives, and stored with the job.
 
-The worker that stores the last result of a submission computes its rewards. If it stops before that, the next reader of
-the job does. The first rewards that are stored stay, so polling and webhooks deliver the same values.
+The worker that stores the last result of a submission computes its rewards. If that worker stops first, the next reader
+of the job computes them. Rewards that are stored are never replaced, so polling and webhooks deliver the same values.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ class StoredRewards:
         self._score_rewards = score_rewards
 
     def get(self, submission: str) -> bytes:
-        """Return the rewards of a finished submission as JSON; compute and store them if that has not been done.
+        """Return the rewards of a finished submission as JSON. Compute and store them first if they are not stored.
 
-        Raises NotFound if the submission has expired or lacks results, RedisError, or what scoring raises.
+        Raises NotFound if the submission has expired or lacks results, RedisError, or the errors of scoring.
         """
         stored: bytes | None = self._redis.get(redis_keys.rewards(submission))
         return self._compute(submission) if stored is None else stored
@@ -58,7 +58,7 @@ class StoredRewards:
         return self._store(submission, rewards, ttl_s if ttl_s > 0 else self._result_ttl_s)
 
     def _store(self, submission: str, rewards: bytes, ttl_s: int) -> bytes:
-        """Store rewards unless there are some, and return those that are stored. A full Redis fails no read."""
+        """Store rewards unless some are stored already, and return the stored ones. Succeeds even if Redis is full."""
         key = redis_keys.rewards(submission)
         try:
             is_new = self._redis.set(key, rewards, nx=True, ex=ttl_s)
@@ -74,9 +74,9 @@ class StoredRewards:
 
 
 class RewardWriter:
-    """Computes the rewards of finished submissions in a thread: a large batch takes a second.
+    """Computes the rewards of finished submissions in a thread, because a large batch takes a second.
 
-    A failure is left to the next reader of the job.
+    If that fails, the next reader of the job computes them.
     """
 
     def __init__(self, rewards: StoredRewards) -> None:

@@ -69,7 +69,7 @@ class TaskSets:
         return TaskSetInfo(id=set_id, tasks=len(tasks))
 
     def get_info(self, set_id: str) -> TaskSetInfo:
-        """Return the id and size of a registered set, so that a client need not send it again. Raises NotFound."""
+        """Return the id and size of a registered set, so that a client need not upload it again. Raises NotFound."""
         count = int(self._redis.hlen(redis_keys.task_set(set_id)))
         if not count:
             raise _build_not_found(set_id, "")

@@ -1,7 +1,7 @@
-"""The items between this process and the workers: sent, and not answered yet.
+"""Items in transit: sent to the workers, but without a result yet.
 
-Three parts know these items: the sender, the reader of their results, and the files with their large texts. What ends
-an item, such as a result or a client that disconnects, must end it in all three.
+Three components track these items: the sender, the reader of results, and the files with large texts. Any event that
+ends an item, such as a result or a client that disconnects, must end it in all three.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class ItemTransit:
         self.sender.mark_answered(item_ids)
 
     def _resend_with_payload(self, item_id: str) -> None:
-        """Send an item again with its large texts in it: its worker has no access to this host's payload files."""
+        """Resend an item with its large texts, because its worker cannot read this host's payload files."""
         self.sender.mark_answered([item_id])
         item = self.externalized.take_original(item_id)
         if item is None:
@@ -100,7 +100,7 @@ class ItemTransit:
 
 
 def encode_item(item: Item) -> bytes:
-    """Return an item as JSON. Raises BadRequest for values that a Python caller can build and JSON cannot carry."""
+    """Return an item as JSON. Raises BadRequest if a Python caller has set values that JSON cannot represent."""
     try:
         return item.model_dump_json(exclude_unset=True).encode()
     except PydanticSerializationError as error:

@@ -1,1 +1,1 @@
-"""The process of a host that holds sessions: it lends boxes, serves calls, and ends sessions that expire."""
+"""The session host process: it provides boxes for sessions, serves their calls, and ends sessions that expire."""

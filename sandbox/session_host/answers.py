@@ -31,7 +31,7 @@ class AnswerWriter:
         self._thread.start()
 
     def close(self) -> None:
-        """Send what was written so far, and end the thread."""
+        """Send all pending answers, and stop the thread."""
         self._answers.put(None)
         self._thread.join(CLOSE_TIMEOUT_S)
 

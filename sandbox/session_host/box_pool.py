@@ -1,8 +1,8 @@
-"""Boxes for sessions, started in advance.
+"""A pool of boxes for sessions. Boxes are started in advance and reused.
 
 A used box that is proven clean serves another session, under uids that no earlier session had. A box that is broken, or
-has served its maximum number of sessions, is destroyed. Calls of the engine block, so they run in threads. Only a few
-run at a time, because starting a container takes a large part of a second of CPU time.
+has served its maximum number of sessions, is destroyed. Calls to the engine block, so they run in threads. Only a few
+run at a time, because starting a container takes a large fraction of a second of CPU time.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class SessionEngine(Protocol):
 
 
 class BoxPool:
-    """Keeps `spares` boxes ready. Use it in one event loop."""
+    """Keeps `spares` boxes ready. Not thread-safe: use it in one event loop."""
 
     def __init__(self, engine: SessionEngine, spares: int, max_uses: int) -> None:
         self._engine = engine
@@ -76,7 +76,7 @@ class BoxPool:
             raise
 
     def put_back(self, box: SessionBox, clean: bool) -> None:
-        """Return a box. It serves again if it is clean and not worn out."""
+        """Return a box to the pool. It is reused if it is clean and not worn out."""
         box.uses += 1
         if (
             not clean

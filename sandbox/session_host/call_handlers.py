@@ -27,7 +27,7 @@ DONE: Answer = {"done": True}  # not empty: to the reader of results, an empty o
 
 
 class CallHandlers:
-    """Serves the calls of open sessions. Use it in one event loop."""
+    """Serves the calls of open sessions. Not thread-safe: use it in one event loop."""
 
     def __init__(
         self,
@@ -140,7 +140,10 @@ class CallHandlers:
         return DONE
 
     async def _write_journal(self, session: LiveSession, entry: Message | None) -> None:
-        """Add an entry to the journal, after those that could not be written. Raises QueueUnavailable."""
+        """Append an entry to the journal, after any earlier entries that are still unwritten.
+
+        Raises QueueUnavailable.
+        """
         if not session.record.session.replay:
             return
         if entry is not None:

@@ -1,7 +1,7 @@
-"""Hold the sessions of this host: open them, rebuild lost ones, and end them.
+"""The sessions that this host holds: open them, rebuild lost ones, and end them.
 
-A session and its forks are a family, which shares one box. The box goes back to the pool when the last of them ends,
-and serves again if every one of them was proven clean.
+A session and its forks are a family, which shares one box. When the last of them ends, the box goes back to the pool.
+It is reused only if every one of them was proven clean.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Start = Callable[[Awaitable[None]], None]
 
 
 class HeldSessions:
-    """Opens and ends sessions. Use it in one event loop. `start` runs work in the background."""
+    """Opens and ends sessions. Not thread-safe: use it in one event loop. `start` runs work in the background."""
 
     def __init__(
         self, redis: Redis, host: str, pool: BoxPool, places: Places, start: Start, observer: SessionObserver
@@ -57,7 +57,7 @@ class HeldSessions:
         return list(self._sessions.values())
 
     def compute_expiries(self, within_s: float) -> dict[str, float]:
-        """Return when recently used sessions expire, by id. The expiry of the others has not changed."""
+        """Return when recently used sessions expire, by id. The expiry of all other sessions has not changed."""
         now, recently = time.time(), time.monotonic() - within_s
         return {
             session.id: now + session.expires_in_s
@@ -72,7 +72,7 @@ class HeldSessions:
         return session
 
     async def open(self, message: Message) -> LiveSession:
-        """Open a session. Its place and memory are already reserved, and freed on failure. Raises SandboxError."""
+        """Open a session in a place and memory that are already reserved; free both on failure. Raises SandboxError."""
         request = SessionRequest.model_validate(message["request"])
         now = time.time()
         session = SessionInfo(
@@ -106,7 +106,7 @@ class HeldSessions:
         return live
 
     def give_up(self, message: Message) -> None:
-        """Free the place and the memory of a request that is not served."""
+        """Free the place and the memory that were reserved for a request that will not be served."""
         self._places.free_memory(message["memory_mb"])
         self._places.release()
 
@@ -152,7 +152,7 @@ class HeldSessions:
         pipeline.execute()
 
     async def _give_up_rebuilding(self, message: Message, error: SandboxError) -> None:
-        """Let another host try; a session whose calls cannot be repeated is lost."""
+        """Let another host try to rebuild the session; if its calls cannot be repeated, mark it as lost."""
         try:
             if await asyncio.to_thread(self._redis.get, message["lock"]) != self._host.encode():
                 return
@@ -209,7 +209,7 @@ class HeldSessions:
         self._observer.set_boxes(len(families), self._pool.warm)
 
     async def add_forks(self, session: LiveSession, ids: Sequence[str], branches: Sequence[int]) -> None:
-        """Hold the forks that the box has created. Their places are already reserved. Raises RedisError."""
+        """Start to hold the forks that the box has created. Their places are already reserved. Raises RedisError."""
         pipeline = self._redis.pipeline(transaction=True)
         for session_id, branch in zip(ids, branches, strict=True):
             update = {"id": session_id, "parent": session.id, "created_at": time.time()}
@@ -281,7 +281,7 @@ class HeldSessions:
             self._start(self.end(session, SessionStatus.CLOSED, reason))
 
     async def drop_given_up(self) -> None:
-        """Drop the sessions that were marked as lost, or rebuilt elsewhere, while this host sent no heartbeat."""
+        """Drop sessions that were marked as lost, or rebuilt elsewhere, while this host sent no heartbeat."""
         for session in self.list_all():
             try:
                 record = await asyncio.to_thread(session_records.read_record, self._redis, session.id)

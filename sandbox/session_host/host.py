@@ -44,7 +44,7 @@ Message = Mapping[str, Any]
 
 
 class HostProcess:
-    """Serves sessions until `stop` is called. `drain` lets the open sessions end first."""
+    """Serves sessions until `stop` is called. After `drain`, stops when the open sessions have ended."""
 
     def __init__(
         self, settings: SessionSettings, engine: SessionEngine, observer: SessionObserver = NULL_OBSERVER
@@ -67,7 +67,7 @@ class HostProcess:
         self._heartbeat_at = time.monotonic()
 
     async def run(self) -> None:
-        """Serve until stopped. All sessions have ended when this returns."""
+        """Serve sessions until stopped. Returns after all sessions have ended."""
         self._loop = asyncio.get_running_loop()
         self._pool.fill()
         self._answers.start()

@@ -1,7 +1,7 @@
-"""Read the messages of this host from Redis: calls of its sessions, and requests for new sessions.
+"""Read this host's messages from Redis: calls to its sessions, and requests for new sessions.
 
-Two threads block on Redis, so that the event loop never does. The second one reads only while a place is free, so
-requests that no host can serve yet stay in their list, in order of arrival.
+Two threads block on Redis, so that the event loop never does. The thread for requests reads only while a place is free.
+Requests that no host can serve yet therefore stay in their list, in order of arrival.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Message = Mapping[str, Any]
 
 
 class Intake:
-    """Passes messages to `on_calls` and `on_open`, which must be thread-safe, until `close`."""
+    """Passes messages to `on_calls` and `on_open` until `close` is called. Both callbacks must be thread-safe."""
 
     def __init__(
         self,
@@ -80,7 +80,7 @@ class Intake:
                     self._on_open(message)
 
     def _take_open(self, redis: Redis) -> Message | None:
-        """Take the next request for a session, or return None if there is none that fits in the memory left."""
+        """Take the next request for a session; return None if there is none or if it does not fit in free memory."""
         try:
             taken = redis.blpop([redis_keys.SESSION_OPENS], BLOCK_TIMEOUT_S)
             if taken is None:

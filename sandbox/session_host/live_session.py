@@ -1,4 +1,4 @@
-"""One session that this host holds: its branch of a box, its numbered calls, and the answers to the latest of them."""
+"""One session that this host holds: its branch of a box, its numbered calls, and the answers to the latest calls."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ OnPart = Callable[[Mapping[str, Any]], None]
 
 @dataclass(slots=True)
 class Family:
-    """A session and its forks: they share a box, its memory and its disk."""
+    """A session and its forks, which share one box with its memory and disk."""
 
     box: SessionBox
     memory_mb: int
@@ -49,7 +49,7 @@ class Family:
 
 
 class CallOutput:
-    """Collects the events of one call. `on_part` gets each of them at once."""
+    """Collects the events of one call, and passes each of them to `on_part` immediately."""
 
     def __init__(self, on_part: OnPart | None) -> None:
         self._on_part = on_part
@@ -77,7 +77,7 @@ class CallOutput:
 
 
 class LiveSession:
-    """A session. Use it in one event loop. `expires_at` and `used_at` are readings of the monotonic clock."""
+    """An open session. Not thread-safe: use it in one event loop. `expires_at` and `used_at` are monotonic times."""
 
     def __init__(self, record: SessionRecord, family: Family, branch: int, ttl_s: float, idle_ttl_s: float) -> None:
         self.record = record
@@ -110,7 +110,7 @@ class LiveSession:
 
     @property
     def expires_in_s(self) -> float:
-        """Return the seconds until the session ends, unless a call comes first."""
+        """The number of seconds until the session expires, unless it gets another call."""
         idle_end = time.monotonic() if self.is_running else self.used_at
         return min(self.ends_at, idle_end + self.idle_ttl_s) - time.monotonic()
 
@@ -168,7 +168,7 @@ class LiveSession:
         return answer
 
     def _build_source(self, call: SessionCall) -> str:
-        """Return the source to run. A command in a Python session runs in a bash below the interpreter."""
+        """Return the source to run. In a Python session, a command runs in bash, as a child of the interpreter."""
         if call.code is not None or self.record.session.language is SessionLanguage.BASH:
             return call.code if call.code is not None else str(call.command)
         return f"__import__('subprocess').run(['/bin/bash', '-c', {call.command!r}]).returncode"
@@ -208,7 +208,7 @@ class LiveSession:
             self._answers.popitem(last=False)
 
     def fork_to(self, record: SessionRecord, branch: int) -> LiveSession:
-        """Return a session for a new branch that was forked from this one."""
+        """Return a session for `branch`, which was forked from this session's branch."""
         child = LiveSession(record, self.family, branch, self.ends_at - time.monotonic(), self.idle_ttl_s)
         child.cells = list(self.cells)
         child._cells_chars = self._cells_chars
@@ -223,7 +223,7 @@ class LiveSession:
 
 
 def _take_exit_code(found: dict[str, Any]) -> None:
-    """Turn the value of the expression that ran a command into the command's exit code."""
+    """Convert the value of the expression that ran a command into the command's exit code."""
     if found.get("status") == CallStatus.OK and isinstance(found.get("result"), dict):
         text = str(found.pop("result").get("text/plain", ""))
         found["exit_code"] = int(text) if text.lstrip("-").isdecimal() else None

@@ -6,10 +6,10 @@ from typing import Protocol
 
 
 class SessionObserver(Protocol):
-    """Receives events of a session host, in its event loop."""
+    """Receives the events of a session host. All methods are called in the host's event loop."""
 
     def record_opened(self, language: str, wait_s: float | None) -> None:
-        """Record a session that opened `wait_s` seconds after the request, or a fork if `wait_s` is None."""
+        """Record that a session opened, `wait_s` seconds after its request. For a fork, `wait_s` is None."""
 
     def record_ended(self, language: str, status: str) -> None:
         """Record a session that was closed or lost."""
@@ -21,7 +21,7 @@ class SessionObserver(Protocol):
         """Record that a session was forked `count` times at once."""
 
     def set_boxes(self, in_use: int, warm: int) -> None:
-        """Record how many boxes sessions use, and how many are ready."""
+        """Record how many boxes are used by sessions, and how many are ready."""
 
 
 class _NullObserver:

@@ -33,7 +33,10 @@ class Places:
             self._free.release(count)
 
     def commit_memory(self, memory_mb: int) -> bool:
-        """Reserve memory for a session and its forks. The first session of a host always fits."""
+        """Reserve memory for a session and its forks. Return False if it does not fit.
+
+        The first session of a host always fits.
+        """
         share = memory_mb / MEMORY_OVERCOMMIT
         with self._lock:
             if self._committed_mb and self._committed_mb + share > self._memory_mb:

@@ -1,8 +1,8 @@
 """The host's connection to the session supervisor in one box.
 
-Several requests may be under way at one time: each carries a number, and the box's answers and events carry the number
-of their request. Everything that comes out of a box is untrusted: frames are limited in size, and every field is read
-with its expected type. If the connection breaks, all requests fail, and the box is destroyed.
+Several requests may be in progress at once. Each has a number, and the box's answers and events have the number of
+their request. Everything that a box sends is untrusted: frames are limited in size, and the type of every field is
+checked. If the connection breaks, all requests fail, and the box is destroyed.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ BOX_FAILURES = {"ended", "exists", "internal", "not_started", "too_many_branches
 
 
 class Reply(NamedTuple):
-    """An answer from the box, and its content, such as a file's bytes."""
+    """An answer from the box, with its payload, such as the bytes of a file."""
 
     header: Mapping[str, Any]
     content: bytes = b""
@@ -44,7 +44,7 @@ class _Request:
 
 @dataclass(slots=True)
 class SessionBox:
-    """A started box for sessions. Use it in one event loop. `on_ended` is called when a branch's process dies."""
+    """A started box for sessions. Use it in one event loop. Calls `on_ended` when a branch's process dies."""
 
     handle: BoxHandle
     on_ended: Callable[[int, str], None] = lambda branch, reason: None
@@ -83,7 +83,7 @@ class SessionBox:
         on_event: OnEvent | None = None,
         timeout_s: float = ANSWER_TIMEOUT_S,
     ) -> Reply:
-        """Send a request and return its answer. A large payload travels in a memfd.
+        """Send a request and return its answer. A large payload is passed in a memfd.
 
         Raises BadRequest, NotFound or SessionBusy if the box refuses, and BoxError if the box fails.
         """
@@ -118,7 +118,7 @@ class SessionBox:
         return number, request
 
     def disconnect(self) -> None:
-        """Stop reading from the box, before it is destroyed; requests under way fail."""
+        """Stop reading from the box before it is destroyed. All requests in progress fail."""
         if not self.is_broken:
             self.on_lost = lambda reason: None
             self._break("the box was closed")

@@ -48,7 +48,7 @@ class GpuMetrics(GpuObserver):
                 self._registry.gauge(metric, kind).set(value)
 
     def record_step_times(self, seconds: Mapping[str, float | None]) -> None:
-        """Record where the time of some steps went: `generate_s` and `verdict_s`, which `step_s` includes."""
+        """Record the time of some training steps, by part: `generate_s` and `verdict_s`. `step_s` includes both."""
         known = {name: value for name, value in seconds.items() if isinstance(value, int | float) and value > 0}
         for name, metric in TIME_METRICS.items():
             self._registry.counter(metric).inc(known.get(name, 0.0))
@@ -56,7 +56,7 @@ class GpuMetrics(GpuObserver):
         self._registry.counter(definitions.GPU_TRAINING_SECONDS).inc(max(0.0, training_s))
 
     def record_server_metrics(self, texts: Sequence[str]) -> None:
-        """Record the texts that this worker's generation servers returned at /metrics; none if no server runs."""
+        """Record the `/metrics` responses of this worker's generation servers. Without servers, there are none."""
         found = [_parse_samples(text) for text in texts]
         self._set_sum(definitions.GPU_RUNNING, [one.get(RUNNING_METRIC, 0.0) for one in found])
         self._set_sum(definitions.GPU_WAITING, [one.get(WAITING_METRIC, 0.0) for one in found])
@@ -70,14 +70,14 @@ class GpuMetrics(GpuObserver):
         self._registry.gauge(metric).set(sum(values))
 
     def _count_tokens(self, server: int, direction: str, now: float) -> None:
-        """Count new tokens. A restarted server counts from zero."""
+        """Add new tokens to the counter. A server that restarted counts from zero again."""
         before = self._tokens_before.get((server, direction), 0.0)
         self._tokens_before[server, direction] = now
         self._registry.counter(definitions.GPU_TOKENS, direction).inc(now - before if now >= before else now)
 
 
 def _parse_samples(text: str) -> dict[str, float]:
-    """Return a server's values by name, summed over its models. Text that is not in the metrics format gives none."""
+    """Return a server's values by name, summed over its models; empty if the text is not in the metrics format."""
     found: dict[str, float] = {}
     try:
         for family in text_string_to_metric_families(text):

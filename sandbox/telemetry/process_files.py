@@ -1,11 +1,11 @@
-"""Files for the metrics of a host's processes: memory-mapped, in a directory below the home directory.
+"""Memory-mapped files for the metrics of a host's processes, in a directory below the home directory.
 
-Theory of operation. Every process has a role, such as `api` or `worker-3`. Under that name it has one file per kind of
+Theory of operation. Every process has a role, such as `api` or `worker-3`. For that role it has one file per kind of
 metric, in the format of prometheus_client's multi-process mode. Counting is therefore a write to memory, and any
 process can serve the metrics of all. Each process also holds a lock on a file as long as it lives. The kernel releases
-the lock however the process ends, so an unlocked file belongs to a dead process, and its gauges no longer count. Its
-counters stay, and the next process with that role continues them, so sums over processes never decrease. The file names
-contain a hash of all definitions, so that versions with different definitions never mix their data.
+the lock however the process ends. An unlocked file therefore belongs to a dead process, and its gauges no longer count.
+Its counters stay, and the next process with that role continues them, so sums over processes never decrease. The file
+names contain a hash of all definitions, so that versions with different definitions never mix their data.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def list_readable_files(folder: Path) -> list[str]:
 
 
 def remove_dead_files(folder: Path) -> None:
-    """Remove the files of dead processes. Called before new processes start, which may be fewer than before."""
+    """Remove the files of dead processes. Call this before processes start: there may be fewer than before."""
     for path in list(folder.glob("*.lock")):
         if _is_free(path):
             for file in [*folder.glob(f"*_{path.stem}.db"), path]:
@@ -100,7 +100,7 @@ def remove_dead_files(folder: Path) -> None:
 
 
 def _acquire_name(folder: Path, role: str) -> tuple[str, IO[bytes]]:
-    """Return the first name for this role that no living process has, and its lock."""
+    """Return a name and its lock: the first name for this role that no living process holds."""
     for name in _generate_names(role):
         lock = (folder / f"{name}.lock").open("ab")
         if _try_lock(lock):
@@ -118,7 +118,7 @@ def _generate_names(role: str) -> Iterator[str]:
 
 
 def _try_lock(lock: IO[bytes]) -> bool:
-    """Try briefly to take the lock: a scrape may hold it for a moment."""
+    """Try to take the lock, and retry for a moment, because a scrape may hold it briefly."""
     deadline = time.monotonic() + LOCK_TIMEOUT_S
     while True:
         try:

@@ -1,8 +1,9 @@
-"""The live metrics of one process, which can be scraped together with those of all processes on the host.
+"""The metrics of one process, which can be scraped together with those of all processes on the host.
 
-prometheus_client's own metric classes are not used: they decide at import, from an environment variable, whether there
-are several processes, their files are kept for every process id that ever was, and an observation takes 1.7 us instead
-of 0.7 us here (loadtest/NOTES.md). The format of the files, their merging and the text format come from it.
+This module replaces prometheus_client's own metric classes, for three reasons. They decide at import, from an
+environment variable, whether there are several processes. They keep files for every process id that ever existed. An
+observation takes 1.7 us instead of 0.7 us here (loadtest/NOTES.md). The format of the files, the code that merges them
+and the text format still come from that library.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ Lock = AbstractContextManager[bool]
 
 
 class FileValue:
-    """One number in a file, which outlasts the process."""
+    """One number in a file. It persists after the process ends."""
 
     def __init__(self, file: MmapedDict, metric: Metric, name: str, labels: dict[str, str]) -> None:
         self._file = file
@@ -83,7 +84,7 @@ class Gauge:
 
 
 class Histogram:
-    """Counts observations by size, and sums them."""
+    """Counts observations by bucket, and sums their values."""
 
     def __init__(self, total: FileValue, bounds: tuple[float, ...], buckets: list[FileValue], lock: Lock) -> None:
         self._total = total
@@ -110,7 +111,7 @@ class MetricsRegistry:
         self._instruments: dict[tuple[str, tuple[str, ...]], Instrument] = {}
 
     def close(self) -> None:
-        """Release the role. Do not count afterwards."""
+        """Release the role. No metric may be changed afterwards."""
         if "_files" in vars(self):
             self._files.close()
 
@@ -136,7 +137,7 @@ class MetricsRegistry:
         return Exposition(self._files.folder).render()
 
     def _initialize_unlabeled(self) -> None:
-        """Create counters at 0 before their first event, so that it shows as an increase."""
+        """Create counters at 0 before their first event, so that Prometheus sees that event as an increase."""
         for metric in METRICS:
             if not metric.labels and metric.kind != "gauge" and (metric.name, ()) not in self._instruments:
                 self._instruments[metric.name, ()] = self._build(metric, ())
@@ -185,7 +186,7 @@ class Exposition:
             yield family
 
     def _add_dead_slots(self, family: Family) -> None:
-        """Add the number of dead slots, which cannot report it themselves."""
+        """Add the number of dead slots, because a dead worker cannot report itself."""
         living, dead = list_living_and_dead(self._folder)
         if any(name.startswith(WORKER_ROLE) for name in [*living, *dead]):
             number = sum(name.startswith(WORKER_ROLE) for name in dead)
@@ -193,5 +194,5 @@ class Exposition:
 
 
 def _get_family_name(metric: Metric) -> str:
-    """Return the family name: the library omits the suffix of a counter's samples."""
+    """Return the metric family's name: prometheus_client omits the suffix of a counter's samples."""
     return metric.name.removesuffix("_total")

@@ -59,7 +59,7 @@ def record_batch(registry: MetricsRegistry, items: Sequence[VerifyRequest], resu
 
 
 def _record(registry: MetricsRegistry, tasks: Sequence[Any], outcomes: Sequence[CompletionOutcome]) -> None:
-    """Record outcomes. Consecutive completions with the same key in `tasks` form a group."""
+    """Record outcomes. Consecutive completions with equal entries in `tasks` form a group."""
     for outcome, number in Counter(outcomes).items():
         registry.counter(definitions.REWARD_COMPLETIONS, outcome).inc(number)
     position = 0
@@ -85,7 +85,7 @@ def _list_task_keys(request: RewardRequest) -> Iterable[Any]:
 
 
 def _build_task_key(tests: Sequence[Any]) -> tuple[int, Any]:
-    """Return a key that distinguishes tasks. Comparing all their tests would cost more than it is worth."""
+    """Return a key that distinguishes tasks: the number of tests and the first test. Comparing all costs too much."""
     return len(tests), tests[0] if tests else None
 
 
@@ -94,8 +94,10 @@ def _classify_verdict(verdict: str) -> CompletionOutcome:
 
 
 def _parse_verdict(result_json: bytes) -> str:
-    """Return the verdict of a result's JSON. Parsing all of it could cost as much as the run did, so this reads the
-    beginning, which has the order of `schema.VerifyResult`. An id holds no quotation mark.
+    """Return the verdict in a result's JSON.
+
+    Parsing the whole JSON could cost as much as the run did. This reads only its beginning, whose fields are in the
+    order of `schema.VerifyResult`. An id contains no quotation mark.
     """
     found = _VERIFY_RESULT.match(result_json)
     return "" if found is None else found[1].decode()

@@ -1,4 +1,4 @@
-"""Serve `/metrics` on a separate port: for a host without an API, or without the API's keys."""
+"""Serve `/metrics` on a separate port, for hosts without an API, or for scrapers without an API key."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def serve_in_background(folder: Path, host: str, port: int, refresh: Callable[[]
 
 
 def serve(folder: Path, host: str, port: int) -> None:
-    """Serve until SIGTERM or SIGINT. If the port is in use, perhaps by this host's other workers, only wait."""
+    """Serve until SIGTERM or SIGINT. If the port is in use, for example by other workers of this host, only wait."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
     try:
         opened = build_server(folder, host, port)

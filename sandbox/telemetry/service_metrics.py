@@ -52,7 +52,7 @@ class ServiceMetrics(LifecycleObserver):
 
 
 def _list_programs(requests: Iterable[SubmissionRequest]) -> Iterable[tuple[str, str]]:
-    """Yield the language and lane of every program; a vote or a hack has many."""
+    """Yield the language and lane of every program. A vote or a hack has several programs."""
     for request in requests:
         names = (
             [candidate.language for candidate in request.candidates]

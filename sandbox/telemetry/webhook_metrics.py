@@ -9,7 +9,7 @@ from sandbox.telemetry.registry import MetricsRegistry
 
 
 class WebhookMetrics:
-    """Implements `webhooks.sender.DeliveryObserver`."""
+    """A webhook sender's metrics; implements `webhooks.sender.DeliveryObserver`."""
 
     def __init__(self, registry: MetricsRegistry) -> None:
         self._registry = registry

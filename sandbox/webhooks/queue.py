@@ -47,7 +47,7 @@ class WebhookRequest:
 
 
 class WebhookQueue:
-    """Every method may raise RedisError."""
+    """The webhooks to deliver, and those that could not be delivered. Every method may raise RedisError."""
 
     def __init__(
         self, redis: Redis, job_store: JobStore, formatters: Mapping[str, BodyFormatter] | None = None

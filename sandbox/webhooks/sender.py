@@ -87,7 +87,7 @@ class WebhookSender:
             await asyncio.gather(*self._in_flight)
 
     async def _send_due(self) -> bool:
-        """Start a task for each due webhook while there is room. Returns False if there is nothing to do now."""
+        """Start a task for each due webhook while there is room. Returns False if no webhook is due."""
         room = MAX_CONCURRENT_REQUESTS - len(self._in_flight)
         if not room:
             await asyncio.wait(self._in_flight, timeout=POLL_INTERVAL_S, return_when=asyncio.FIRST_COMPLETED)
@@ -111,7 +111,7 @@ class WebhookSender:
             return
 
     async def _deliver(self, webhook_id: str) -> None:
-        """Try to deliver a webhook once. If Redis cannot record the outcome, it is due again when its lease ends."""
+        """Try once to deliver a webhook. If Redis cannot record the outcome, it is due again when its lease ends."""
         began = time.monotonic()
         try:
             with log_redis_errors(logger, "cannot update webhook %s in Redis, retrying later", webhook_id):
@@ -176,7 +176,7 @@ class WebhookSender:
         return "failed"
 
     def _compute_delay_s(self, tries: int, retry_after_s: float) -> float:
-        """Return an exponential back-off, half of it random, so that a receiver that recovers is not flooded."""
+        """Return an exponential back-off delay. Half of it is random, so that a recovering receiver is not flooded."""
         back_off = min(self._settings.webhook_max_delay_s, self._settings.webhook_first_delay_s * 2.0 ** (tries - 1))
         return min(self._settings.webhook_max_delay_s, max(retry_after_s, random.uniform(0.5, 1.0) * back_off))
 

@@ -1,4 +1,4 @@
-"""The rewards of stored batches, which a worker computes when it has written a batch's last result."""
+"""Compute the rewards of a stored batch in the worker that has written the batch's last result."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sandbox.rewards.scoring import score_stored_request
 
 
 def build_reward_writer(settings: WorkerSettings, redis: Redis) -> RewardWriter:
-    """Build the writer of a worker. A worker reads the tasks of a batch only once, so they are not cached."""
+    """Build a worker's reward writer. It caches no tasks, because a worker reads the tasks of a batch only once."""
     task_sets = TaskSets(redis, settings.task_set_ttl_s, cache_mb=0)
     score_rewards = partial(score_stored_request, look_up_tasks=task_sets.get)
     return RewardWriter(StoredRewards(redis, settings.result_ttl_s, score_rewards))

@@ -15,10 +15,10 @@ RESERVED_CHECK_INTERVAL_S = 0.2
 
 
 class BatchSource:
-    """Takes batches from all lanes, in their order.
+    """Takes batches from all lanes, in order of priority.
 
-    With `reserved_lanes`, takes batches of only these lanes, and only those that no other worker takes, because
-    programs of other lanes may occupy every other slot for minutes.
+    With `reserved_lanes`, takes batches of only these lanes, and only batches that no other worker takes. Such batches
+    exist because programs of other lanes may occupy every other slot for minutes.
     """
 
     def __init__(self, redis: Redis, reserved_lanes: Sequence[Lane]) -> None:
@@ -35,7 +35,7 @@ class BatchSource:
         return None if taken is None else (taken[1], self._lane_by_key[taken[0]])
 
     def _take_stuck(self) -> tuple[bytes, bytes] | None:
-        """Take a batch that is still first in its lane at the second check while no batch of that lane runs.
+        """Take a stuck batch: it is first in its lane at two consecutive checks, and no batch of that lane runs.
 
         All other slots are then busy with other lanes. Returns None if there is no stuck batch.
         """

@@ -1,4 +1,4 @@
-"""The checker of a submission: as the choice that the judge takes, and as a program that runs in a box."""
+"""The user's checker of a submission: the judge's settings for it, and the program that runs it in a box."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ GUARDED_LANGUAGES = frozenset({"python", "pypy"})  # checkers in these languages
 
 
 def build_checker_program(language: Language, checker: ProgramChecker | InteractiveChecker) -> Program:
-    """Build the user's checker as a program. A guard runs Python checkers, whose exit code alone says too little."""
+    """Build the user's checker as a program. Python checkers run in a guard: their exit code alone is ambiguous."""
     program = language.build_program(checker.code, checker.limits.resolve_compile(language.compile_limits))
     if language.name not in GUARDED_LANGUAGES:
         return program

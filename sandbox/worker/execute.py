@@ -31,7 +31,7 @@ MAX_FAILURE_CHARS = 500
 
 
 def execute_item(item: Item, slot: Slot) -> Finished:
-    """Run an item and return its result, also if its program fails."""
+    """Run an item and return its result. A program that fails also gets a result."""
     queue_time_s = max(0.0, time.time() - item.submitted_at)
     match item.work:
         case ExecuteRequest() as request:

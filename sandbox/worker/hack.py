@@ -1,4 +1,4 @@
-"""Run a hack in a slot: each program in turn, until one of the rules of `verify.hacks` decides."""
+"""Run a hack in a slot: run one program after another until a rule of `verify.hacks` decides the outcome."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from sandbox.worker.retry import run_with_retries
 
 
 def hack(item_id: str, request: HackRequest, slot: Slot, queue_time_s: float, default_limits: Limits) -> HackResult:
-    """Return whether the input is valid and breaks the target. If the service failed, both are None."""
+    """Return whether the input is valid and whether it breaks the target. If the service failed, both are None."""
     began = time.monotonic()
     trial = _Trial(request, slot, default_limits)
     decision = trial.decide()
@@ -34,7 +34,7 @@ def hack(item_id: str, request: HackRequest, slot: Slot, queue_time_s: float, de
 
 
 class _Trial:
-    """The runs of one hack. `generated` is the input that its generator printed, None without one."""
+    """The runs of one hack. `generated` is the input that its generator printed; None if it has no generator."""
 
     def __init__(self, request: HackRequest, slot: Slot, default_limits: Limits) -> None:
         self._request = request
@@ -86,5 +86,5 @@ class _Trial:
 
 
 def _fail_compilation(outcome: Outcome) -> Outcome:
-    """Return the outcome of a compiler as a compile error, unless the service failed."""
+    """Convert a compiler's outcome to a compile error, unless the service failed."""
     return outcome if outcome.status is Status.INTERNAL_ERROR else replace(outcome, status=Status.COMPILE_ERROR)

@@ -1,4 +1,4 @@
-"""Run a program and its interactor side by side, connected by pipes, and record how their conversation ended."""
+"""Run a program and its interactor concurrently, connected by pipes, and record how their interaction ended."""
 
 from __future__ import annotations
 
@@ -57,9 +57,9 @@ def connect_and_run(
 ) -> tuple[Outcome, Outcome, InteractionRecord]:
     """Run the program and the interactor connected by pipes; return both outcomes and a record of the interaction.
 
-    This process also holds the pipe ends of each side until it knows that the side has ended. Otherwise one side
-    could see the other end and end itself before the order is known. Data written to a side that has ended is
-    discarded, so that the write does not kill an interactor, or a program whose interactor ended well.
+    This process also holds the pipe ends of each side until it knows that the side has ended. Otherwise the other side
+    could notice the closed pipe and end too, before the order of the ends is known. Data written to a side that has
+    ended is discarded, so that the write does not kill an interactor, or a program whose interactor ended well.
     """
     to_program, from_interactor = os.pipe()
     to_interactor, from_program = os.pipe()
@@ -77,7 +77,7 @@ def connect_and_run(
             os.close(end_of[who])
 
     def discard(stream: int) -> int:
-        """Read and discard until all writers are closed, or both sides have ended and no data comes.
+        """Read and discard data until all writers are closed, or until both sides have ended and no data arrives.
 
         Returns the number of discarded bytes.
         """

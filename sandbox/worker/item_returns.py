@@ -37,7 +37,8 @@ class ItemReturns:
     def requeue_not_run(self, items: Sequence[Item], lane: Lane, serves: bool) -> None:
         """Return items that could not run to the queue. Raises RedisError.
 
-        They go to the front, or to the end if this slot still serves and would take them again immediately.
+        They go to the front of the queue. They go to the end if this slot still serves, because it would otherwise take
+        them again immediately.
         """
         if not items:
             return

@@ -84,7 +84,7 @@ class ItemTracer:
         trace.result = b""  # an observer may keep the trace, and results can be large
 
     def drop_item(self, reason: DropReason) -> None:
-        """Forget the current item: it has no result, or runs again elsewhere."""
+        """Forget the current item, which ends without a result or runs again elsewhere."""
         self._trace = None
         for observer in self._observers:
             observer.record_dropped(reason)

@@ -1,4 +1,4 @@
-"""Retry work in a new box if a box fails."""
+"""Retry work in a new box when a box fails."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The engine and the boxes of a worker's slot, as the settings choose them."""
+"""Create the engine and the boxes of a worker's slot from the settings."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ONE_PROGRAM_PER_BOX = 0  # a box has reached its maximum of runs after its first
 
 
 def make_engine(settings: WorkerSettings, slot: int) -> Engine:
-    """Create the engine that the settings choose. Imports only its module, so the other's packages may be absent."""
+    """Create the engine that the settings name. Import only its module: other engines' packages may be missing."""
     if settings.engine == "docker":
         from sandbox.box.docker.engine import DockerEngine
 
@@ -30,7 +30,7 @@ def make_engine(settings: WorkerSettings, slot: int) -> Engine:
 
 @contextmanager
 def open_slot(settings: WorkerSettings, number: int, observer: BoxObserver, prestarts: bool) -> Iterator[Slot]:
-    """Open a slot and close it with its boxes afterwards. With `prestarts`, start boxes before they are needed."""
+    """Open a slot, and close it with its boxes when the context ends. With `prestarts`, start boxes in advance."""
     engine: Engine = DeferredEngine(lambda: make_engine(settings, number))
     # A local box inherits the CPUs of the worker that starts it.
     if settings.pin == "slots" or (settings.pin == "boxes" and settings.engine == "local"):

@@ -90,7 +90,7 @@ class SlotCheck:
         return {**asdict(first), "why": why, "serves": self.can_serve() and not self._slot.starting_image}
 
     def ensure_ready(self) -> bool:
-        """Retry boxes that do not start, and return whether the worker may take programs. May pause."""
+        """Retry boxes that failed to start, and return whether the worker may take programs. May sleep."""
         if self._is_healthy and self._self_test_wait is None and self._slot.longest_wait is None:
             return True
         if time.monotonic() >= self._next_try_at:

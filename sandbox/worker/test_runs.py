@@ -1,4 +1,4 @@
-"""Turn the tests of a submission into runs: which box executes each one and how its outcome is judged."""
+"""Turn the tests of a submission into runs. A run defines in which box a test is executed and how it is judged."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ class TestRuns:
         return box.run(Run(args=ARGUMENTS, files=files, limits=checker.limits.resolve(Limits())))
 
     def _run_interactive_case(self, test: TestCase, checker: InteractiveChecker) -> TestResult:
-        """Run the program and the interactor in separate boxes, with the stdout of each as the stdin of the other."""
+        """Run the program and the interactor in separate boxes. The stdout of each one is the stdin of the other."""
         box, broken = self._get_checker_box(checker)
         if broken is not None:
             return judge_interaction(Outcome(Status.OK), broken, FirstToEnd.INTERACTOR, checker.full_score)
@@ -235,10 +235,10 @@ class TestRuns:
         return nonce, self._box.run_in_shared_process(key.encode(), test, self._limits, files, preload_modules)
 
     def _confirm_separately(self, result: TestResult, run_separately: TestRun) -> TestResult:
-        """Check whether a test that failed to run in the program's process is broken itself.
+        """Find out whether a test that failed to run in the program's process is itself broken.
 
-        The program can break a test in its own process. So a test that cannot run is repeated in a separate process:
-        if it runs there, the program broke it, and the verdict is a runtime error.
+        A program can break a test that runs in its process. Such a test is therefore repeated in a separate process. If
+        it runs there, the program broke it, and the verdict is a runtime error.
         """
         if result.verdict is not Verdict.INTERNAL_ERROR or run_separately().verdict is Verdict.INTERNAL_ERROR:
             return result
@@ -278,7 +278,7 @@ class TestRuns:
 
 
 def _build_arguments(test: FunctionTest) -> list[Any]:
-    """Return the arguments, with integer keys in dictionaries if the test asks for them: JSON has only string keys."""
+    """Return the arguments. Convert dictionary keys to integers if the test asks for it: JSON has only string keys."""
     if not test.integer_keys:
         return test.args
     return [_convert_keys(item) if isinstance(item, dict) else item for item in test.args]

@@ -1,4 +1,4 @@
-"""Batches that a newer version has sent, and that this worker cannot read."""
+"""Handle batches that a newer version of the service has sent, and that this worker cannot read."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ RETURN_PAUSE_S = 0.2
 
 
 class UnreadableBatches:
-    """Leaves batches to a newer worker for a while, and fails their items if there is none."""
+    """Leaves batches to a newer worker for a while, and fails their items if no such worker takes them."""
 
     def __init__(self, redis: Redis, result_writer: ResultWriter, queue_ttl_s: int) -> None:
         self._redis = redis
@@ -30,7 +30,7 @@ class UnreadableBatches:
     def leave_to_others(self, lane: Lane, batch_id: str, reason: UnreadableBatch) -> bool:
         """Return a batch to its lane for a newer worker, and pause so that one can take it.
 
-        Returns False, without doing so, after `MAX_UNREADABLE_RETURNS` returns. Raises RedisError.
+        After `MAX_UNREADABLE_RETURNS` returns of this batch, returns False and does nothing. Raises RedisError.
         """
         passes = self._redis.incr(redis_keys.unreadable_returns(batch_id))
         self._redis.expire(redis_keys.unreadable_returns(batch_id), self._queue_ttl_s)
@@ -44,7 +44,7 @@ class UnreadableBatches:
         return True
 
     def fail_items(self, batch_id: str, content: bytes, reason: UnreadableBatch) -> list[Item]:
-        """Write error results, so that the clients do not wait for their timeout; return the items that have one."""
+        """Write error results, so that clients do not wait for their timeout; return the items that have a result."""
         logger.error("no worker can read a batch, failing its items: %s", reason, extra={"envelope": batch_id})
         try:
             headers = job_batch.read_headers(content)

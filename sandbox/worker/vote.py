@@ -64,7 +64,7 @@ def _run_candidate(
     slot: Slot,
     intern_outcome: Callable[[Outcome], Outcome],
 ) -> tuple[list[Outcome], str]:
-    """Return a candidate's outcome for each input, and the message of its compiler if it does not compile."""
+    """Return a candidate's outcome for each input and, if it does not compile, the compiler's message."""
     language = languages.get_language(candidate.language)
 
     def run_in_box(box: Box) -> tuple[list[Outcome], str]:

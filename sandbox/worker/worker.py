@@ -56,7 +56,7 @@ Answer = TypeVar("Answer")
 class SlotWorker:
     """Takes and runs job batches. `work` returns after a signal asks it to stop.
 
-    A reserved worker serves only `reserved_lanes`, and only what no other worker takes.
+    A reserved worker serves only `reserved_lanes`, and takes only batches that no other worker takes.
     """
 
     def __init__(
@@ -182,7 +182,7 @@ class SlotWorker:
         self._retry_while_full(lambda: self._result_writer.flush(add_commands))
 
     def _retry_while_full(self, write: Callable[[], Answer]) -> Answer:
-        """Write to Redis, and retry while it is full: accepted work waits for room instead of being lost."""
+        """Write to Redis, and retry while Redis is full, so that results of accepted work are not lost."""
         while True:
             try:
                 return write()
@@ -216,10 +216,10 @@ class SlotWorker:
             return build_failure_result(item, f"{type(error).__name__}: {error}")
 
     def _handle_cannot_run(self, item: Item, reason: CannotRun, not_run: list[Item]) -> None:
-        """Handle an item that cannot run here, and collect in `not_run` what must go back to the queue.
+        """Handle an item that cannot run here. Add the items that must go back to the queue to `not_run`.
 
-        If the slot can run nothing, that is this item and all remaining ones. If only this program's image is missing,
-        a waiting client gets an error at once, and a stored item goes back to the queue.
+        If the slot can run nothing, these are this item and all remaining ones. If only this program's image is
+        missing, a waiting client gets an error at once, and a stored item goes back to the queue.
         """
         logger.error("item cannot run: %s", reason)
         self._tracer.drop_item("returned")
@@ -256,7 +256,7 @@ class SlotWorker:
                     self._activity.publish()
 
     def _requeue_remaining(self) -> None:
-        """Return the items behind a slow program to the front of the lane, as a batch of their own."""
+        """Return the items that wait behind a slow program to the front of the lane, as a new batch."""
         self._remaining.requeue_if_slow(
             REQUEUE_AFTER_S, lambda items: self._returns.requeue(items, self._lane, at_front=True)
         )

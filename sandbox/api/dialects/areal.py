@@ -73,7 +73,7 @@ async def functioncalls(request: Request) -> Response:
 
 
 def _build_execute_request(call: FunctionCall) -> ExecuteRequest:
-    """Build a request for a program that contains its own tests: it passes if it ends well."""
+    """Build a request for a program that contains its own tests. It passes if the program exits with status 0."""
     language = resolve_language(call.language, {})
     return build_model(
         ExecuteRequest,
@@ -97,7 +97,7 @@ def _render_execute_result(call: FunctionCall, result: ExecuteResult) -> dict[st
 
 
 def _parse_cases(call: FunctionCall) -> list[tuple[Any, Any]]:
-    """Return inputs and expected outputs from a list of cases, or from the columns of a data set's row."""
+    """Return the inputs and expected outputs, given either as a list of cases or as columns of a data set row."""
     given = call.testcases
     if isinstance(given, list):
         if not all({"input", "expectedOutput"} <= case.keys() for case in given):

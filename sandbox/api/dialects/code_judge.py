@@ -1,6 +1,6 @@
 """code-judge, the judge of X-Coder's RL recipe: `/judge` and `/run`, for single programs, batches and long batches.
 
-Submissions of a batch with the same program become one submission, compiled once and run on all its inputs.
+Items of a batch that have the same program become one submission: it is compiled once and run on all their inputs.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ async def status(request: Request) -> Response:
 
 
 async def _judge_submissions(request: Request, submissions: Sequence[Submission]) -> list[Result]:
-    """Return results in order. A submission without an expected output is only run."""
+    """Return results in the order of the submissions. A submission without an expected output is run but not judged."""
     results: dict[int, Result] = {}
     only_run = [index for index, each in enumerate(submissions) if each.expected_output is None]
     groups: dict[tuple[str, str], list[int]] = {}
@@ -206,5 +206,5 @@ def _build_result(submission: Submission, *, reason: str = "", **fields: Any) ->
 
 
 def _map_reason(error: Exception) -> str:
-    """Map a refusal of the queue or a timeout to the peer's reasons."""
+    """Map a timeout, or the error of a submission that the queue refused, to one of the peer's reasons."""
     return "worker_timeout" if isinstance(error, HTTPException) else "queue_timeout"

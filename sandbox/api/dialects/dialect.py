@@ -1,4 +1,4 @@
-"""The parts of every dialect: the peer's paths, its error format, and calls of the service."""
+"""Code that all dialects share: a peer's paths, its error format, and calls to the service."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def _replace_nan(value: Any) -> Any:
 
 
 def parse_json_text(value: Any, field: str = "") -> Any:
-    """Parse JSON text. Any other value, and text that is not JSON, is returned unchanged. Raises BadRequest."""
+    """Parse JSON text. Return a value that is not text, or text that is not JSON, unchanged. Raises BadRequest."""
     if not isinstance(value, str):
         return value
     try:
@@ -124,7 +124,7 @@ def build_model(model: type[ModelType], **fields: Any) -> ModelType:
 
 
 def resolve_language(name: str, aliases: dict[str, str]) -> str:
-    """Return the service's name of a peer's language; `aliases` has the names that differ. Raises BadRequest."""
+    """Map a peer's language name to the service's; `aliases` lists the names that differ. Raises BadRequest."""
     try:
         return languages.get_language(aliases.get(name.lower(), name)).name
     except UnknownLanguage as error:
@@ -133,7 +133,7 @@ def resolve_language(name: str, aliases: dict[str, str]) -> str:
 
 
 def select_debug_checks(language: str, only: str = "") -> dict[str, bool]:
-    """Return `debug_checks` for a language that has them; `only` names the one language where the peer has them."""
+    """Return `debug_checks` if the language supports them and, if `only` is set, is that language."""
     wanted = languages.get_language(language).with_debug_checks is not None and only in {"", language}
     return {"debug_checks": True} if wanted else {}
 
@@ -146,9 +146,10 @@ def build_limits(
     compile_cpu_time_s: float | None = None,
     compile_wall_time_s: float | None = None,
 ) -> LimitsRequest:
-    """Build limits from a peer's numbers; None and numbers not above 0 mean the default. Raises BadRequest.
+    """Build limits from a peer's numbers. None, zero and negative numbers mean the default. Raises BadRequest.
 
-    Clients of peers routinely send generous compile times, so those are reduced to the maximum instead of refused.
+    Clients of peers often ask for long compile times, so a compile time above the maximum is lowered instead of
+    refused.
     """
     given = {
         "cpu_time_s": cpu_time_s,

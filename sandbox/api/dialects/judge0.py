@@ -175,7 +175,7 @@ def make_callback_renderer(tasks: TaskLookup) -> BodyFormatter:
 def _submit_durable(
     service: Service, program: ExecuteRequest, expected: bytes | None, callback: Callback | None
 ) -> str:
-    """Submit a program to be fetched later, and return its token."""
+    """Submit a program whose result is fetched later, and return its token."""
     set_id = ""
     if expected is not None:
         task = Task(tests=[TestCase(stdin="", expected_base64=expected)])

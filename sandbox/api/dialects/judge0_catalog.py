@@ -80,7 +80,7 @@ DEFAULT_MEMORY_KB = 128_000
 
 
 def build_config(settings: WebhookSettings) -> dict[str, Any]:
-    """Build the answer of `/config_info`. Callbacks need a secret of the operator."""
+    """Build the response of `/config_info`. It reports callbacks only if the operator has configured a secret."""
     callbacks = bool(settings.webhook_secret)
     return {
         "allow_enable_network": False,
@@ -136,7 +136,7 @@ def list_languages() -> list[dict[str, Any]]:
 
 
 def find_language(language_id: int) -> str:
-    """Return the service's name of the language with this id. Raises BadRequest."""
+    """Map one of the peer's language ids to the service's language name. Raises BadRequest."""
     name = _LANGUAGE_BY_ID.get(language_id, "")
     if name not in table.load_languages():
         raise BadRequest(f"language with id {language_id} doesn't exist", "language_id")
@@ -144,7 +144,7 @@ def find_language(language_id: int) -> str:
 
 
 def map_status(status: Status, signal_number: int | None, accepted: bool) -> int:
-    """Map the status of a run to the peer's; `accepted` matters only if it ended well."""
+    """Map the status of a run to the peer's. `accepted` matters only if the program ended normally."""
     match status:
         case Status.OK:
             return ACCEPTED if accepted else WRONG_ANSWER

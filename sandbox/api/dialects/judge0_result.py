@@ -1,4 +1,4 @@
-"""Judge0's results: a finished or waiting submission in the format that the client asked for."""
+"""Judge0's results: a finished or waiting submission, rendered in the format that the client requested."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _BLANKS = b"\0 \t\r\v\f\n"
 
 @dataclass(frozen=True, slots=True)
 class ResponseFormat:
-    """The format of a response: whether texts are in base64, and which fields it has."""
+    """The format of a response: which fields it has, and whether its texts are encoded as base64."""
 
     base64: bool
     fields: Sequence[str]
@@ -71,7 +71,7 @@ def render_result(result: ExecuteResult, expected: bytes | None, response_format
 
 
 def _strip_blanks(text: bytes) -> bytes:
-    """Strip a text as the peer does before comparing: blanks at the end of each line and of the text."""
+    """Strip trailing blanks from each line and from the end of the text, as the peer does before it compares."""
     return b"\n".join(line.rstrip(_BLANKS) for line in text.split(b"\n")).rstrip(_BLANKS)
 
 

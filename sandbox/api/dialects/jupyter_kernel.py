@@ -52,7 +52,7 @@ class Kernel:
         return {"stdout": captured.texts[0], "stderr": captured.texts[1], "display": self.displayed, "error": error}
 
     def execute(self, source: str, name: str) -> None:
-        """Run all statements. Display the value of a last expression, unless it ends with a semicolon."""
+        """Run all statements. If the last one is an expression without a trailing semicolon, display its value."""
         tree = ast.parse(source, name)
         last = tree.body[-1] if tree.body else None
         if not isinstance(last, ast.Expr):

@@ -51,7 +51,7 @@ class TestProgram(PeerRequest):
 
 @DIALECT.post("/test_program")
 async def test_program(request: Request) -> Response:
-    """Run asserts. A test that is not valid Python counts as failed, as with the peer."""
+    """Run asserts. As with the peer, a test that is not valid Python fails."""
     body = await request_parsing.parse_body(request, TestProgram)
     tests = await asyncio.to_thread(_parse_tests, body.tests)
     good = [index for index, each in enumerate(tests) if isinstance(each, str) and parses(each)]
@@ -64,7 +64,7 @@ async def test_program(request: Request) -> Response:
 
 @DIALECT.post("/test_program_stdio")
 async def test_program_stdio(request: Request) -> Response:
-    """Run a program on inputs, with LiveCodeBench's imports in front of it."""
+    """Run a program on inputs, with LiveCodeBench's imports prepended."""
     body = await request_parsing.parse_body(request, TestProgram)
     tests = await asyncio.to_thread(_parse_tests, body.tests)
     program = preamble.join_parts(preamble.build_livecodebench_preamble(), body.program)
@@ -78,7 +78,7 @@ async def health(request: Request) -> Response:
 
 
 def _parse_tests(tests: Any) -> list[Any]:
-    """Return the tests as a list; they may be given as a list, as JSON text or packed. Raises BadRequest."""
+    """Return the tests as a list. The request has them as a list, as JSON text, or packed. Raises BadRequest."""
     if not tests:
         return []
     found = parse_json_text(tests, "tests")
@@ -94,7 +94,7 @@ def _parse_tests(tests: Any) -> list[Any]:
 async def _run_tests(
     request: Request, body: TestProgram, program: str, tests: list[Any]
 ) -> tuple[list[int], list[float]]:
-    """Return for each test whether it passed, and how long it took."""
+    """Run the tests, and return two lists: 1 or 0 for each test that passed or failed, and how long each one took."""
     if not tests:
         return [], []
     submission = build_model(

@@ -82,7 +82,7 @@ def _build_execute_request(script: str, language: str, timeout_s: float) -> Exec
 
 
 def _render_result(result: ExecuteResult, prints_value: bool) -> dict[str, Any]:
-    """Render an E2B execution. `prints_value` means that the last line of stdout is the last expression's value."""
+    """Render an E2B execution. With `prints_value`, the last line of stdout is the value of the last expression."""
     if result.status is Status.INTERNAL_ERROR:
         return _render_exception(result.message)
     ended_well = result.status is Status.OK

@@ -48,7 +48,7 @@ _LANGUAGE_ALIASES = {"gcc": "c", "clang": "c", "clang++": "cpp", "cplusplus": "c
 
 
 def render_error(problem_response: ProblemResponse) -> Response:
-    """Render an error. The peer answers 400 if anything is wrong with a request, and 415 for a wrong type."""
+    """Render an error. As with the peer, the status is 415 for a wrong content type, and 400 for anything else."""
     status = 400 if problem_response.problem.status == 422 else problem_response.problem.status
     response = encode_response({"message": problem_response.problem.detail or problem_response.problem.title}, status)
     response.headers.update(problem_response.headers)

@@ -31,6 +31,6 @@ def add_routes(router: APIRouter) -> None:
 
 
 def add_root_routes(router: APIRouter, name: str) -> None:
-    """Add one dialect at the root. It precedes the service's own routes, so where paths collide, the peer's wins."""
+    """Add one dialect at the root, before the service's own routes. It handles every path that both of them have."""
     if name:
         DIALECTS[name].add_routes(router, "")

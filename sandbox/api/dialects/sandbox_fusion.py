@@ -1,7 +1,8 @@
 """SandboxFusion: `/run_code`, `/run_jupyter`, `/submit`, ScaleBox's `/common_evaluate_batch`, `/v1/ping`.
 
 verl's client retries only on 504 and turns everything else into a score. Temporary failures that are not the program's
-fault therefore get 504. The client gives up 10 s after the program's time limit, so later results are refused earlier.
+fault therefore get 504. The client gives up 10 s after the program's time limit. A request that takes longer than
+`GRACE_S` beyond that limit therefore gets 504 too, while the client still waits.
 """
 
 from __future__ import annotations
@@ -162,7 +163,7 @@ def render_command_result(stage: StageResult) -> dict[str, Any]:
 
 
 def compute_return_code(status: Status, exit_code: int | None, signal: int | None) -> int:
-    """Return an exit code as Python's subprocess does: minus the signal's number; never 0 unless the run ended well."""
+    """Return an exit code like Python's subprocess: -N if signal N ended the run, and 0 only if it ended normally."""
     if status is Status.OK:
         return exit_code or 0
     if signal is not None:

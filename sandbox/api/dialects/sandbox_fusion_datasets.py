@@ -1,4 +1,4 @@
-"""Turn data set rows in SandboxFusion's formats, which requests contain, into programs and tests.
+"""Turn data set rows, which requests contain in SandboxFusion's formats, into programs and tests.
 
 | dataset_type         | provided_data                                                                          |
 | -------------------- | -------------------------------------------------------------------------------------- |
@@ -112,9 +112,10 @@ def _is_stdio(case: Mapping[str, Any]) -> bool:
 
 
 def _parse_humaneval(body: SubmitRequest, row: Mapping[str, Any], freeform: bool = False) -> JudgeProblem:
-    """Parse a function that `test` checks.
+    """Parse a row whose `test` checks a function.
 
-    Without `is_freeform`, the completion continues the prompt, but a complete function is accepted too.
+    Unless `freeform` or the config's `is_freeform` is set, the completion continues the prompt, but a complete function
+    is also accepted.
     """
     if not isinstance(row.get("test"), str) or not row.get("entry_point") or select_language(body) != "python":
         raise BadRequest("prompt, test and entry_point are required, and the language must be python", DATA_FIELD)
@@ -143,7 +144,7 @@ def _parse_humaneval(body: SubmitRequest, row: Mapping[str, Any], freeform: bool
 
 
 def _parse_mbpp(body: SubmitRequest, row: Mapping[str, Any]) -> JudgeProblem:
-    """Parse asserts and their imports. The completion ends at [DONE], or where it begins tests of its own."""
+    """Parse asserts and their imports. The completion ends at [DONE], or where it starts to add its own tests."""
     asserts = parse_json_text(
         row.get("test") if row.get("test") is not None else row.get("test_list"), f"{DATA_FIELD}.test"
     )

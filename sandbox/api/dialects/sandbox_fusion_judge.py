@@ -1,6 +1,6 @@
 """SandboxFusion's judge: runs a completion's program on its tests and responds with the peer's EvalResult.
 
-`sandbox_fusion_datasets` turns a data set's row into a program and tests.
+`sandbox_fusion_datasets` turns a data set row into a program and tests.
 """
 
 from __future__ import annotations

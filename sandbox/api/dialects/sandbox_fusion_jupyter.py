@@ -1,4 +1,4 @@
-"""SandboxFusion's `/run_jupyter`: runs cells in a kernel that is started for the request and ends with it."""
+"""SandboxFusion's `/run_jupyter`: run cells in a kernel that lives only for the duration of the request."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ def build_notebook_request(body: RunJupyterRequest) -> ExecuteRequest:
 
 
 def render_notebook_result(result: ExecuteResult, driver: dict[str, Any]) -> dict[str, Any]:
-    """Render Success with the output of all cells, even of those that raised, or Failed if the kernel failed.
+    """Render the output of all cells as Success, even if a cell raised, or Failed if the kernel itself failed.
 
-    `driver` is the kernel's run in the peer's format of a command.
+    `driver` is the run of the kernel, in the peer's format for a command.
     """
     cells = [cell for line in result.stdout.splitlines() if (cell := _parse_cell(line)) is not None]
     driver = {**driver, "stdout": ""}
@@ -68,7 +68,7 @@ def _build_answer(status: str, message: str, driver: Any, cells: list[Any], fetc
 
 
 def _parse_cell(line: str) -> dict[str, Any] | None:
-    """Parse a line of the kernel. Cells can write there too, so lines of any other shape are skipped."""
+    """Parse a line of the kernel's output. Cells can write to the same stream, so malformed lines are skipped."""
     try:
         cell = orjson.loads(line)
     except orjson.JSONDecodeError:

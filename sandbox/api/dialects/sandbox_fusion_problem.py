@@ -71,7 +71,11 @@ def build_function_problem(
 
 
 def extract_code(completion: str, language: str) -> str:
-    """Return the first code block in the language. Without a fence, or with only a closing one, return the text."""
+    """Return the first code block in the language.
+
+    If the text has no fence, return its definitions or, without any, the text. If its first fence is a closing one,
+    return the text.
+    """
     text, fence, rest = completion.partition("```")
     if not fence and len(text) > MAX_CODE_CHARS:
         return text  # too long for a program: building the submission reports it
@@ -84,7 +88,7 @@ def extract_code(completion: str, language: str) -> str:
 
 
 def _is_closing_fence(text: str, rest: str, language: str) -> bool:
-    """Return True if the first fence closes code whose block the prompt opened, instead of opening a block."""
+    """Return True if the first fence closes a block that the prompt opened, rather than opening a new one."""
     tag, _, after = rest.partition("\n")
     if tag.strip() or "```" in after or not text.strip():
         return False
@@ -98,5 +102,5 @@ def select_language(body: SubmitRequest) -> str:
 
 
 def _join_lines(value: Any) -> str:
-    """Return an input or output as text; some data sets have a list of lines."""
+    """Return an input or output as text. Some data sets store it as a list of lines."""
     return "\n".join(map(str, value)) if isinstance(value, list) else str(value)

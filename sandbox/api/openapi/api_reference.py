@@ -43,7 +43,7 @@ async def page(request: Request) -> Response:
 
 @router.get("/docs/{name}")
 async def part(request: Request, name: str) -> Response:
-    """Return a file of Swagger UI."""
+    """Return one of Swagger UI's files."""
     if name not in MEDIA_TYPES:
         raise HTTPException(404, "no such file")
     headers = {"Cache-Control": "max-age=86400", "X-Content-Type-Options": "nosniff"}

@@ -77,7 +77,7 @@ def document_submission(body: type[BaseModel], result: type[BaseModel], *problem
 def document_batch_submission(
     body: type[BaseModel], results: type[BaseModel], result: type[BaseModel]
 ) -> dict[str, Any]:
-    """Do the same for a batch, whose results may also come line by line."""
+    """Return `responses` and `openapi_extra` of a route that takes a batch and can also respond line by line."""
     line = {
         "type": "object",
         "required": ["index"],
@@ -109,7 +109,7 @@ def document_response(result: Any, *problems: int, alternative_status: int | Non
 
 
 def document_gpu_submission(body: type[BaseModel]) -> dict[str, Any]:
-    """Return the arguments of a route that starts a GPU job. Its status is always 202."""
+    """Return the keyword arguments of a route that starts a GPU job and always responds with status 202."""
     location = {"description": "the path of the job: `/jobs/{id}`", "schema": {"type": "string"}}
     accepted = {
         "description": "accepted",
@@ -144,7 +144,7 @@ def document_job_events() -> dict[str, Any]:
 def document_session_call(
     body: type[BaseModel] | str | None, result: type[BaseModel] | str | None, *problems: int, status: int = 200
 ) -> dict[str, Any]:
-    """Return the arguments of a route of sessions; a body or result that is not JSON is given as its media type."""
+    """Return the keyword arguments of a session route. A body or result that is not JSON is given as a media type."""
     answered = [401, 404, 409, 410, 422, 429, 502, 503, *problems, 500]
     if body is not None:
         answered += [400, 408, 413, 415]
@@ -165,7 +165,7 @@ def _build_typed_content(model: type[BaseModel] | str) -> dict[str, Any]:
 
 
 def document_no_content(*problems: int) -> dict[str, Any]:
-    """Return the arguments of a route that takes no body and responds without content."""
+    """Return the keyword arguments of a route that takes no body and responds without content."""
     responses: dict[int | str, dict[str, Any]] = {204: {"description": "done", "content": {}}}
     return {
         "status_code": 204,
@@ -175,7 +175,7 @@ def document_no_content(*problems: int) -> dict[str, Any]:
 
 
 def document_event_stream(model: type[BaseModel]) -> dict[str, Any]:
-    """Return `responses` and `openapi_extra` of a route that streams events of this model until the client leaves."""
+    """Return `responses` and `openapi_extra` of a route that streams events of `model` until the client disconnects."""
     content = {"text/event-stream": {"schema": _build_reference(model)}}
     responses = {200: {"description": "OK", "content": content}, **_build_problem_responses(401, 403, 503, 500)}
     return {"responses": responses, "openapi_extra": {"parameters": [_REQUEST_ID_HEADER]}}

@@ -1,4 +1,4 @@
-"""One example of every model on the wire, for the OpenAPI document. A test validates them against the models."""
+"""One example of every request and response model, for the OpenAPI document. A test validates all of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The models that routes handle as raw bytes, which the OpenAPI document must therefore name itself."""
+"""Models that routes handle as raw bytes. FastAPI cannot discover them, so the OpenAPI document must list them."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 async def generate(request: Request) -> Response:
-    """Generate completions of prompts, and judge them during generation. They arrive as events of the job."""
+    """Generate completions of prompts. Each is judged as soon as it is generated, and becomes an event of the job."""
     return await _start_job(request, GpuKind.GENERATE, GenerateRequest)
 
 
@@ -86,7 +86,7 @@ async def _start_job(request: Request, kind: GpuKind, model: type[GpuRequest]) -
 
 
 async def _stream_events(request: Request, service: Service, job_id: str, start: int) -> AsyncIterator[bytes]:
-    """Read the state before the events, so that no event is missed if the job ends in between."""
+    """Stream a job's state and events. Read the state first, so that no event is missed if the job ends meanwhile."""
     seen, polls = "", 0
     while not await request.is_disconnected():
         job = await asyncio.to_thread(service.get_job, job_id)

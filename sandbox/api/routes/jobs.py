@@ -1,4 +1,4 @@
-"""`/jobs`: submissions that were made to be fetched later."""
+"""`/jobs`: look up and cancel jobs, whose results are fetched later."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ def task_set(request: Request, set_id: TaskSetId) -> Response:
 
 @contextmanager
 def _point_errors_at_path() -> Iterator[None]:
-    """Rename the field of errors: here the id of the set is in the path."""
+    """Rename the field that errors report, because this route takes the set's id from the path."""
     try:
         yield
     except BadRequest as error:
@@ -84,7 +84,7 @@ def _score(plan: RewardPlan, results: list[bytes | SandboxError]) -> RewardResul
 
 
 def add_routes(app_router: APIRouter) -> None:
-    """Add `/reward` directly to the application's router, as for the other submissions, and then the other routes."""
+    """Add `/reward` directly to the application's router, like the other submissions, and then the other routes."""
     app_router.add_api_route(
         "/reward",
         reward,

@@ -49,7 +49,7 @@ BINARY = "application/octet-stream"
 
 @router.post("", **document_session_call(SessionRequest, SessionInfo, status=201))
 async def open(request: Request) -> Response:
-    """Open a session. Its id is needed for every call."""
+    """Open a session, and return its id, which every call needs."""
     body = await request_parsing.parse_body(request, SessionRequest)
     session = await open_session(_get_calls(request), body)
     response = build_json_response(session.model_dump_json(), 201)
@@ -59,14 +59,14 @@ async def open(request: Request) -> Response:
 
 @router.get("", **document_session_call(None, SessionList))
 async def list_sessions(request: Request) -> Response:
-    """List the caller's open sessions, the latest first."""
+    """List the caller's open sessions, newest first."""
     sessions = await asyncio.to_thread(_get_calls(request).list_open)
     return build_json_response(SessionList(sessions=sessions).model_dump_json())
 
 
 @router.get("/{session_id}", **document_session_call(None, SessionInfo))
 async def get(request: Request, session_id: SessionId) -> Response:
-    """Return the state of a session; for an hour after its end, why it ended."""
+    """Return the state of a session. For an hour after its end, the state says why it ended."""
     calls = _get_calls(request)
     record = await asyncio.to_thread(calls.get, session_id)
     if record.session.status is SessionStatus.OPEN:
@@ -106,7 +106,7 @@ async def interrupt(request: Request, session_id: SessionId) -> Response:
 
 @router.post("/{session_id}/fork", **document_session_call(ForkRequest, ForkResult))
 async def fork(request: Request, session_id: SessionId) -> Response:
-    """Copy a session: its variables, and its files. The copies and the original then go separate ways."""
+    """Copy a session with its variables and files. The original and its copies are independent from then on."""
     body = await request_parsing.parse_body(request, ForkRequest)
     calls = _get_calls(request)
     record = await asyncio.to_thread(calls.get, session_id)
@@ -162,7 +162,7 @@ async def snapshot(request: Request, session_id: SessionId) -> Response:
 
 @router.post("/{session_id}/restore", **document_session_call(ARCHIVE, None, status=204))
 async def restore(request: Request, session_id: SessionId) -> Response:
-    """Replace the files of the work directory by those of a tar archive. Variables stay as they are."""
+    """Replace the files of the work directory with those of a tar archive. Variables do not change."""
     content = await request_parsing.read_body(request)
     await call_session(_get_calls(request), session_id, {"do": "restore", "content": b64encode(content).decode()})
     return Response(status_code=204)
@@ -170,7 +170,7 @@ async def restore(request: Request, session_id: SessionId) -> Response:
 
 @router.post("/{session_id}/verify", **document_session_call(SessionVerifyRequest, VerifyResult, 504))
 async def verify(request: Request, session_id: SessionId) -> Response:
-    """Judge what the session holds with tests that it never sees. They run in another box, on a copy of its files."""
+    """Judge the session's files or cells with hidden tests, which run in another box on a copy of the files."""
     body, preferences = await request_parsing.parse_submission(request, SessionVerifyRequest)
     calls = _get_calls(request)
     archive = await call_session(calls, session_id, {"do": "snapshot"})
@@ -191,7 +191,7 @@ def _check_path(path: str) -> str:
 
 
 async def _stream_call(calls: SessionCalls, session_id: str, fields: dict[str, Any]) -> AsyncIterator[bytes]:
-    """Yield server-sent events: the parts of the answer, and then the answer itself."""
+    """Yield an answer as server-sent events: first its parts, then the complete answer."""
     loop = asyncio.get_running_loop()
     parts: asyncio.Queue[bytes] = asyncio.Queue()
     task = loop.create_task(

@@ -40,7 +40,7 @@ async def verify(request: Request) -> Response:
 
 
 async def execute_batch(request: Request) -> Response:
-    """Run many programs. Results come in the order of the items, or line by line as they become ready."""
+    """Run many programs. Results are in the order of the items, or arrive line by line as they become ready."""
     body, preferences = await parse_submission(request, ExecuteBatchRequest)
     callback = build_callback(request, body.callback_url, per_item=body.callback_for == "item")
     submission = Submission("execute", body.items, batch=True, callback=callback)
@@ -48,7 +48,7 @@ async def execute_batch(request: Request) -> Response:
 
 
 async def verify_batch(request: Request) -> Response:
-    """Judge many programs. Results come in the order of the items, or line by line as they become ready."""
+    """Judge many programs. Results are in the order of the items, or arrive line by line as they become ready."""
     body, preferences = await parse_submission(request, VerifyBatchRequest)
     callback = build_callback(request, body.callback_url, per_item=body.callback_for == "item")
     submission = Submission("verify", body.items, batch=True, callback=callback)
@@ -63,7 +63,7 @@ async def vote(request: Request) -> Response:
 
 
 async def hack(request: Request) -> Response:
-    """Run trusted programs and the target on one input. The target breaks if it fails on an input that is valid."""
+    """Run trusted programs and the target on one input. The target breaks if the input is valid and it fails on it."""
     body, preferences = await parse_submission(request, HackSubmission)
     callback = build_callback(request, body.callback_url)
     submission = Submission("hack", [body], callback=callback, idempotency_key=preferences.idempotency_key)

@@ -1,4 +1,4 @@
-"""Callbacks that requests ask for, and the webhooks that could not be delivered."""
+"""Build the callbacks of requests, and list or requeue webhooks that could not be delivered."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _DEAD_WEBHOOKS = TypeAdapter(list[DeadWebhook])
 
 
 def build_callback(request: Request, url: str | None, *, per_item: bool = False) -> Callback | None:
-    """Build the callback of a request; None without a URL. Raises BadRequest for a URL that can never be called.
+    """Build the callback of a request; return None if it has no URL. Raises BadRequest for a URL that is never allowed.
 
-    Addresses are checked now. A host name is resolved and checked at each call, because its address may change.
+    An IP address is checked now. A host name is resolved and checked before each call, because its address may change.
     """
     if url is None:
         return None
@@ -37,7 +37,7 @@ def build_callback(request: Request, url: str | None, *, per_item: bool = False)
 
 
 def check_callback_url(settings: WebhookSettings, url: str) -> None:
-    """Raise BadRequest if there are no callbacks, or if the URL names a forbidden address."""
+    """Raise BadRequest if callbacks are disabled, or if the URL contains a forbidden address."""
     if not settings.webhook_secret:
         raise BadRequest("callbacks are disabled: the operator must set SANDBOX_WEBHOOK_SECRET", "callback_url")
     host = urlsplit(url).hostname or ""
