@@ -11,7 +11,6 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
-from os.path import commonprefix
 
 from sandbox.verify.mutants.arithmetic import replace_arithmetic
 from sandbox.verify.mutants.boolean import change_boolean
@@ -147,7 +146,9 @@ def _show_change(node: ast.AST, changed: ast.AST) -> tuple[str, str]:
     before, after = (" ".join(ast.unparse(each).split()) for each in (node, changed))
     if max(len(before), len(after)) <= MAX_SHOWN_CHARS:
         return before, after
-    start = max(0, len(commonprefix([before, after])) - MAX_SHOWN_CHARS // 2)
+    pairs = enumerate(zip(before, after, strict=False))
+    differs_at = next((place for place, (old, new) in pairs if old != new), min(len(before), len(after)))
+    start = max(0, differs_at - MAX_SHOWN_CHARS // 2)
     return _cut(before, start), _cut(after, start)
 
 
