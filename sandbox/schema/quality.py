@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from sandbox import languages
 from sandbox.errors import UnknownLanguage
@@ -144,8 +145,9 @@ class QualityRequest(WireModel):
     def _check_tests(self, program: QualityProgram, field: str) -> None:
         try:
             self.build_item(program)
-        except ValueError as error:
-            raise ValueError(f"{field}: {error.errors()[0]['msg'] if hasattr(error, 'errors') else error}") from None
+        except ValidationError as error:
+            reason = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
+            raise ValueError(f"{field}: {reason}") from None
 
     @property
     def mutant_count(self) -> int:
@@ -154,16 +156,12 @@ class QualityRequest(WireModel):
             return self.mutants.count
         return 0 if self.wrong else DEFAULT_MUTANTS
 
-    def build_item(self, program: QualityProgram) -> VerifyRequest:
-        """Return the request that judges one program on all tests."""
-        return self.build_item_with(program, self.tests)
-
-    def build_item_with(self, program: QualityProgram, tests: Any) -> VerifyRequest:
-        """Return the request that judges one program on other tests."""
+    def build_item(self, program: QualityProgram, tests: Sequence[AnyTest] | None = None) -> VerifyRequest:
+        """Return the request that judges one program on all tests, or on others."""
         return VerifyRequest(
             language=program.language or self.language,
             code=program.code,
-            tests=tests,
+            tests=list(self.tests if tests is None else tests),
             entry_point=self.entry_point,
             checker=self.checker,
             limits=self.limits,

@@ -187,7 +187,7 @@ class _Matrix:
 
     @property
     def can_tell_equivalents(self) -> bool:
-        return not self.judged_mutants or self.comparison.used > 0
+        return not self.equivalent or self.comparison.used > 0
 
     @cached_property
     def killed_by_test(self) -> list[list[int]]:

@@ -7,7 +7,7 @@ a test whose kills a test of at most the same cost also has; take a test that ki
 The greedy rule (most new kills per cost) then covers the rest. Its cost is the bound of an exact search, which branches
 on the program with the fewest killers. The search looks at most `MAX_STEPS` times at a test. This limit is a count and
 not a time, so the same matrix always gives the same suite. The result is `exact` if the search ended within the limit.
-Otherwise it is the best suite that was found, which costs at most H(n) times the optimum for n programs (Chvatal, 1979).
+Otherwise it is the best suite that was found. It costs at most H(n) times the optimum for n programs (Chvatal, 1979).
 """
 
 from __future__ import annotations
