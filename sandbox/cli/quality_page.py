@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from html import escape
 from typing import TYPE_CHECKING
 
-from sandbox.cli.quality import describe_program, list_findings, list_measures
+from sandbox.cli.quality_text import describe_program, list_findings, list_measures
 
 if TYPE_CHECKING:
     from sandbox.schema.quality import QualityResult
