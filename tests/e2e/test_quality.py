@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from sandbox.cli import app
 from sandbox.client import Client
+from sandbox.errors import IdempotencyKeyReused
 from sandbox.schema.quality import QualityResult
 
 PACKAGES = Path(__file__).parents[1] / "problems" / "packages"
@@ -106,3 +107,17 @@ def test_an_invalid_file_is_a_usage_error(content: str, message: str, url: str, 
     result = CliRunner().invoke(app, ["quality", str(path), "--url", url])
     assert result.exit_code == 2
     assert message in result.stderr
+
+
+def test_a_key_stands_for_the_whole_report(client: Client) -> None:
+    body = {
+        "tests": WEAK,
+        "right": [MAXIMUM],
+        "mutants": {"count": 12},
+        "inputs": ["2 1\n"],
+        "limits": {"cpu_time_s": 1},
+    }
+    first = client.quality(body, idempotency_key="quality-1")
+    assert client.quality(body, idempotency_key="quality-1") == first  # CPU times included: nothing ran again
+    with pytest.raises(IdempotencyKeyReused):
+        client.quality({**body, "tests": WEAK[:1]}, idempotency_key="quality-1")
