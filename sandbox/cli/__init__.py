@@ -13,6 +13,7 @@ from sandbox.cli import (
     problem,
     processes,
     programs,
+    quality,
     shell,
     study,
     submissions,
@@ -46,6 +47,7 @@ app.command("host-metrics", hidden=True)(processes.host_metrics)
 app.command(cls=programs.RunCommand, context_settings={"ignore_unknown_options": True})(programs.run)
 app.command()(submissions.verify)
 app.command()(votes.vote)
+app.command()(quality.quality)
 app.command()(programs.demo)
 app.command()(machine.doctor)
 app.command()(monitoring.top)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from sandbox.schema.hack import HackBatchResult, HackRequest, HackResult
     from sandbox.schema.health import Readiness
     from sandbox.schema.live import LiveView
+    from sandbox.schema.quality import QualityRequest, QualityResult
     from sandbox.schema.reward import RewardRequest, RewardResult, TaskSet, TaskSetInfo
     from sandbox.schema.submissions import SubmissionKind
     from sandbox.schema.vote import VoteRequest, VoteResult
@@ -217,6 +218,13 @@ def build_vote_call(request: VoteRequest | Mapping[str, Any], key: str) -> ApiCa
     from sandbox.schema.vote import VoteRequest, VoteResult
 
     return ApiCall("POST", "/verify/vote", VoteResult, validate_and_encode(VoteRequest, request), build_headers(key))
+
+
+def build_quality_call(request: QualityRequest | Mapping[str, Any], key: str) -> ApiCall[QualityResult]:
+    from sandbox.schema.quality import QualityRequest, QualityResult
+
+    body = validate_and_encode(QualityRequest, request)
+    return ApiCall("POST", "/verify/quality", QualityResult, body, build_headers(key))
 
 
 def build_hack_call(request: HackRequest | Mapping[str, Any], key: str) -> ApiCall[HackResult]:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from sandbox.schema.hack import HackRequest, HackResult
     from sandbox.schema.health import Readiness
     from sandbox.schema.live import LiveView
+    from sandbox.schema.quality import QualityRequest, QualityResult
     from sandbox.schema.reward import RewardRequest, RewardResult, TaskSet, TaskSetInfo
     from sandbox.schema.sessions import SessionInfo, SessionRequest
     from sandbox.schema.submissions import SubmissionKind
@@ -152,6 +153,10 @@ class Client:
     def vote(self, request: VoteRequest | Mapping[str, Any], *, idempotency_key: str = "") -> VoteResult:
         """Run candidates on inputs; return the majority labels, the golden candidate and a labeled test set."""
         return self._send(protocol.build_vote_call(request, idempotency_key))
+
+    def quality(self, request: QualityRequest | Mapping[str, Any], *, idempotency_key: str = "") -> QualityResult:
+        """Judge right and wrong programs on tests; return how well the tests tell them apart."""
+        return self._send(protocol.build_quality_call(request, idempotency_key))
 
     def hack(self, request: HackRequest | Mapping[str, Any], *, idempotency_key: str = "") -> HackResult:
         """Return whether an input is valid and breaks the target; raise InfrastructureError if the service failed."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from sandbox.api.openapi.quality_examples import QUALITY_EXAMPLES
 from sandbox.api.openapi.session_examples import SESSION_EXAMPLES
 
 _SUM = "a, b = map(int, input().split())\nprint(a + b)"
@@ -261,5 +262,6 @@ EXAMPLES: dict[str, Any] = {
         "matrix": [["accepted"]],
         "test_set": _TEST_SET,
     },
+    **QUALITY_EXAMPLES,
     **SESSION_EXAMPLES,
 }

@@ -13,6 +13,7 @@ from sandbox.schema.gpu import GpuJob, GpuPool
 from sandbox.schema.hack import HackBatchRequest, HackBatchResult, HackRequest, HackResult, HackSubmission
 from sandbox.schema.health import Readiness
 from sandbox.schema.live import LiveView
+from sandbox.schema.quality import QualityRequest, QualityResult
 from sandbox.schema.reward import RewardRequest, RewardResult, TaskSet, TaskSetInfo
 from sandbox.schema.sessions import REQUEST_MODELS as SESSION_REQUESTS
 from sandbox.schema.sessions import RESULT_MODELS as SESSION_RESULTS
@@ -29,6 +30,7 @@ REQUEST_MODELS: tuple[type[BaseModel], ...] = (
     HackRequest,
     HackSubmission,
     HackBatchRequest,
+    QualityRequest,
     RewardRequest,
     TaskSet,
     *GPU_REQUESTS.values(),
@@ -50,6 +52,7 @@ RESPONSE_MODELS: tuple[type[Any], ...] = (
     VoteResult,
     HackResult,
     HackBatchResult,
+    QualityResult,
     RewardResult,
     TaskSetInfo,
     schema.Job,

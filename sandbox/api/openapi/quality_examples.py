@@ -1,0 +1,52 @@
+"""Examples of the models of `POST /verify/quality`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_PROGRAM = {"code": "print(max(map(int, input().split())))", "name": "maximum"}
+_OPTIONS = {"count": 20, "seed": 7, "operators": ["boundary", "constant"]}
+_MUTATION = {"operator": "boundary", "line": 3, "before": "a < b", "after": "a <= b"}
+_ROWS = [
+    {"name": "right 0", "kind": "right", "fate": "passed", "killed_by": []},
+    {"name": "wrong 0", "kind": "wrong", "fate": "failed", "killed_by": [1]},
+]
+_TESTS = [
+    {"kills": 0, "kills_alone": [], "fails_right": [], "cpu_time_s": 0.004, "in_smallest_suite": False},
+    {"kills": 1, "kills_alone": [1], "fails_right": [], "cpu_time_s": 0.004, "in_smallest_suite": True},
+]
+_COVERAGE = [{"tests": 1, "coverage": 0.5}, {"tests": 2, "coverage": 1.0}]
+_SUITE = {"tests": [1], "cpu_time_s": 0.004, "all_cpu_time_s": 0.008, "exact": True}
+
+QUALITY_EXAMPLES: dict[str, Any] = {
+    "CoveragePoint": _COVERAGE[0],
+    "MutantOptions": _OPTIONS,
+    "Mutation": _MUTATION,
+    "QualityProgram": _PROGRAM,
+    "QualityProgramResult": _ROWS[1],
+    "QualityRequest": {
+        "tests": [{"stdin": "1 2\n", "expected": "2\n"}, {"stdin": "2 1\n", "expected": "2\n"}],
+        "right": ["print(max(map(int, input().split())))"],
+        "wrong": ["print(input().split()[1])"],
+    },
+    "QualityResult": {
+        "tpr": 1.0,
+        "tnr": 1.0,
+        "consistency": 1.0,
+        "verifier_accuracy": True,
+        "mutation_score": None,
+        "coverage": _COVERAGE,
+        "smallest_suite": _SUITE,
+        "kill_nothing": [0],
+        "fail_right": [],
+        "survivors": [],
+        "equivalent_candidates": [],
+        "unjudged": [],
+        "not_compiled": [],
+        "programs": _ROWS,
+        "tests": _TESTS,
+        "matrix": [["accepted", "accepted"], ["accepted", "wrong_answer"]],
+    },
+    "QualityTest": _TESTS[1],
+    "SmallestSuite": _SUITE,
+}

@@ -1,0 +1,179 @@
+"""`POST /verify/quality`: takes tests and programs that are right or wrong; returns how well the tests tell them apart.
+
+`verify/quality.py` explains the measures, and `verify/mutants/` makes the wrong programs if none are given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from sandbox import languages
+from sandbox.errors import UnknownLanguage
+from sandbox.schema.checkers import Checker, InteractiveChecker, TokensChecker
+from sandbox.schema.programs import MAX_NAME_CHARS, MAX_TESTS, Lane, ProgramInput
+from sandbox.schema.submissions import Isolation, VerifyRequest
+from sandbox.schema.tests import AnyTest
+from sandbox.schema.vote import MAX_OUTPUT_KB, expand_stdin
+from sandbox.schema.wire import MAX_CODE_CHARS, LimitsRequest, WireModel
+from sandbox.verify.mutants.generate import OPERATORS
+from sandbox.verify.quality_report import CoveragePoint as CoveragePoint
+from sandbox.verify.quality_report import Mutation as Mutation
+from sandbox.verify.quality_report import ProgramKind
+from sandbox.verify.quality_report import QualityProgramResult as QualityProgramResult
+from sandbox.verify.quality_report import QualityResult as QualityResult
+from sandbox.verify.quality_report import QualityTest as QualityTest
+from sandbox.verify.quality_report import SmallestSuite as SmallestSuite
+
+MAX_PROGRAMS = 512
+MAX_INPUTS = 1_000
+MAX_RUNS = 20_000
+DEFAULT_MUTANTS = 50
+_PYTHON = frozenset({"python", "pypy"})
+
+
+class QualityProgram(WireModel):
+    """A program. A plain string is its code, in the `language` of the request."""
+
+    code: str = Field(max_length=MAX_CODE_CHARS)
+    language: str = Field("", max_length=64, description="default: the `language` of the request")
+    name: str = Field("", max_length=MAX_NAME_CHARS, description="shown in the report; default: the kind and position")
+
+
+def _expand_code(value: Any) -> Any:
+    return {"code": value} if isinstance(value, str) else value
+
+
+AnyProgram = Annotated[QualityProgram, BeforeValidator(_expand_code, json_schema_input_type=str | QualityProgram)]
+
+
+class MutantOptions(WireModel):
+    """The mutants of the first right program. The same options always make the same mutants."""
+
+    count: int = Field(DEFAULT_MUTANTS, ge=1, le=MAX_PROGRAMS, description="at most so many mutants")
+    seed: int = Field(0, ge=0, lt=1 << 63)
+    operators: list[str] = Field(
+        default_factory=list, max_length=len(OPERATORS), description=f"default: all of {', '.join(OPERATORS)}"
+    )
+
+    @model_validator(mode="after")
+    def _check_operators(self) -> MutantOptions:
+        for position, name in enumerate(self.operators):
+            if name not in OPERATORS:
+                raise ValueError(f"operators.{position}: unknown operator {name!r}; use some of {', '.join(OPERATORS)}")
+        return self
+
+
+class QualityRequest(WireModel):
+    """Measure how well tests tell right programs from wrong ones. Without `wrong`, mutants are made."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "language": "python",
+                    "tests": [{"stdin": "1 2\n", "expected": "2\n"}, {"stdin": "2 1\n", "expected": "2\n"}],
+                    "right": ["print(max(map(int, input().split())))"],
+                    "wrong": ["print(input().split()[1])", "print(max(0, *map(int, input().split())))"],
+                }
+            ]
+        }
+    )
+
+    tests: list[AnyTest] = Field(min_length=1, max_length=MAX_TESTS)
+    language: str = Field("python", max_length=64, description="of the programs that have no `language` of their own")
+    right: list[AnyProgram] = Field(
+        min_length=1, max_length=MAX_PROGRAMS, description="programs that are known to be right; the first is mutated"
+    )
+    wrong: list[AnyProgram] = Field(
+        default_factory=list,
+        max_length=MAX_PROGRAMS,
+        description="programs that are known to be wrong; if there are none, mutants are made",
+    )
+    mutants: MutantOptions | None = Field(
+        None, description="options of the mutants; if given together with `wrong`, mutants are added"
+    )
+    inputs: list[Annotated[ProgramInput, BeforeValidator(expand_stdin, json_schema_input_type=str | ProgramInput)]] = (
+        Field(
+            default_factory=list,
+            max_length=MAX_INPUTS,
+            description="more inputs, on which a mutant that passes all tests is compared with the first right program;"
+            " a plain string is stdin",
+        )
+    )
+    entry_point: str = Field("", max_length=MAX_NAME_CHARS)
+    checker: Checker = TokensChecker(type="tokens")
+    limits: LimitsRequest = LimitsRequest()
+    isolation: Isolation = "separate"
+    priority: Lane = Lane.DEFAULT
+
+    @model_validator(mode="after")
+    def _check_programs(self) -> QualityRequest:
+        count = len(self.right) + len(self.wrong) + self.mutant_count
+        if count > MAX_PROGRAMS:
+            raise ValueError(f"right, wrong and mutants.count are {count} programs, more than {MAX_PROGRAMS}")
+        if count * (len(self.tests) + len(self.inputs)) > MAX_RUNS:
+            raise ValueError(
+                f"programs times tests and inputs is more than {MAX_RUNS}; send fewer tests, or lower mutants.count"
+            )
+        if self.mutant_count and not self._is_python(self.right[0]):
+            raise ValueError("right.0.language: mutants are made of Python only; give wrong programs instead")
+        self._check_inputs()
+        for field, programs in (("right", self.right), ("wrong", self.wrong)):
+            for position, program in enumerate(programs):
+                self._check_tests(program, f"{field}.{position}")
+        return self
+
+    def _check_inputs(self) -> None:
+        if not self.inputs:
+            return
+        if not self.mutant_count:
+            raise ValueError("inputs: they compare mutants, and the request makes none; set mutants")
+        if self.entry_point or isinstance(self.checker, InteractiveChecker):
+            raise ValueError("inputs: they are stdin for programs, so they go with neither entry_point nor interaction")
+        if (self.limits.output_kb or 0) > MAX_OUTPUT_KB:
+            raise ValueError(f"limits.output_kb must be at most {MAX_OUTPUT_KB} with inputs")
+
+    def _is_python(self, program: QualityProgram) -> bool:
+        try:
+            return languages.get_language(program.language or self.language).name in _PYTHON
+        except UnknownLanguage:  # reported when the program is run
+            return True
+
+    def _check_tests(self, program: QualityProgram, field: str) -> None:
+        try:
+            self.build_item(program)
+        except ValidationError as error:
+            reason = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
+            raise ValueError(f"{field}: {reason}") from None
+
+    @property
+    def mutant_count(self) -> int:
+        """Return the number of mutants to make, at most."""
+        if self.mutants is not None:
+            return self.mutants.count
+        return 0 if self.wrong else DEFAULT_MUTANTS
+
+    def build_item(self, program: QualityProgram, tests: Sequence[AnyTest] | None = None) -> VerifyRequest:
+        """Return the request that judges one program on all tests, or on others."""
+        return VerifyRequest(
+            language=program.language or self.language,
+            code=program.code,
+            tests=list(self.tests if tests is None else tests),
+            entry_point=self.entry_point,
+            checker=self.checker,
+            limits=self.limits,
+            isolation=self.isolation,
+            priority=self.priority,
+        )
+
+    def list_given(self) -> list[tuple[ProgramKind, str, QualityProgram]]:
+        """Return kind, name and program of all that are given, the right ones first."""
+        groups = ((ProgramKind.RIGHT, self.right), (ProgramKind.WRONG, self.wrong))
+        return [
+            (kind, program.name or f"{kind} {position}", program)
+            for kind, programs in groups
+            for position, program in enumerate(programs)
+        ]

@@ -1,0 +1,68 @@
+"""Read the results of programs into the rows of a kill matrix. A failure of the service makes a cell unknown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from pydantic_core import from_json
+
+from sandbox.errors import SandboxError
+from sandbox.runner.contract import Verdict
+from sandbox.verify.quality import Comparison
+
+MAX_MESSAGE_CHARS = 4_000
+_UNKNOWN = frozenset({Verdict.INTERNAL_ERROR, Verdict.SKIPPED})
+
+
+class JudgedRow(NamedTuple):
+    """Verdict and CPU seconds of one program for each test, and why it does not compile or could not be judged."""
+
+    verdicts: list[Verdict]
+    cpu_times_s: list[float]
+    message: str
+
+
+def read_verdicts(result: bytes | SandboxError, test_count: int) -> JudgedRow:
+    """Read a verify result as the worker wrote it. An error or a missing test makes all cells internal errors."""
+    if isinstance(result, SandboxError):
+        return _fill(Verdict.INTERNAL_ERROR, test_count, str(result))
+    fields = from_json(result)
+    tests, verdict = fields["tests"], Verdict(fields["verdict"])
+    message = next((test["message"] for test in tests if test.get("message")), "")
+    if verdict is Verdict.COMPILE_ERROR:
+        compiled = fields.get("compile") or {}
+        return _fill(verdict, test_count, compiled.get("stderr") or compiled.get("message") or message)
+    if len(tests) != test_count:
+        return _fill(Verdict.INTERNAL_ERROR, test_count, message or "the service returned no result")
+    verdicts = [Verdict(test["verdict"]) for test in tests]
+    failures = (test.get("message", "") for test in tests if test["verdict"] in _UNKNOWN)
+    times_s = [(test.get("usage") or {}).get("cpu_time_s", 0.0) for test in tests]
+    return JudgedRow(verdicts, times_s, next(filter(None, failures), ""))
+
+
+def _fill(verdict: Verdict, test_count: int, message: str) -> JudgedRow:
+    return JudgedRow([verdict] * test_count, [0.0] * test_count, message[:MAX_MESSAGE_CHARS])
+
+
+def compare_rows(judged: Mapping[int, JudgedRow], positions: Sequence[int], input_count: int) -> Comparison:
+    """Compare mutants with the first right program by its own outputs.
+
+    `judged` maps a row of the matrix to its verdicts on the inputs at `positions`; row 0 is the first right program. An
+    input on which this program does not repeat its output is unused.
+    """
+    golden = judged[0].verdicts
+    used = [place for place, verdict in enumerate(golden) if verdict is Verdict.ACCEPTED]
+    differs_on: dict[int, list[int]] = {}
+    unjudged: dict[int, str] = {}
+    for row, (verdicts, _, message) in judged.items():
+        if row == 0:
+            continue
+        differing = [positions[place] for place in used if verdicts[place] not in {*_UNKNOWN, Verdict.ACCEPTED}]
+        if not differing and any(verdicts[place] in _UNKNOWN for place in used):
+            unjudged[row] = message or "the service could not run it on the inputs"
+        else:
+            differs_on[row] = differing
+    kept = {positions[place] for place in used}
+    unused = [position for position in range(input_count) if position not in kept]
+    return Comparison(differs_on, unjudged, unused, len(used))

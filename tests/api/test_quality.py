@@ -1,0 +1,117 @@
+"""The quality of tests over HTTP: one batch for all programs, more for inputs, and errors that name their field."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+
+from sandbox.errors import BoxError
+from sandbox.queue.submission import SubmissionRequest
+from sandbox.schema import ExecuteRequest, VerifyRequest
+from tests.api.fake_service import FakeService
+
+TESTS = [{"stdin": "1\n", "expected": "1\n"}, {"stdin": "2\n", "expected": "2\n"}]
+REQUEST: dict[str, Any] = {"tests": TESTS, "right": ["right"], "wrong": ["wrong", "fails"]}
+
+
+def judge(request: SubmissionRequest) -> dict[str, Any]:
+    """Give the program `wrong` a wrong answer on the second test, and let the service fail on `fails`."""
+    if isinstance(request, ExecuteRequest):
+        return {"status": "ok", "exit_code": 0, "stdout": request.stdin}
+    assert isinstance(request, VerifyRequest)
+    verdicts = ["accepted"] * len(request.tests)
+    if request.code == "wrong":
+        verdicts[-1] = "wrong_answer"
+    if request.code == "fails":
+        verdicts[-1] = "internal_error"
+    tests = [{"verdict": verdict, "usage": {"cpu_time_s": 0.5}} for verdict in verdicts]
+    return {"verdict": verdicts[-1], "passed": 1, "total": 2, "score": 0.5, "tests": tests}
+
+
+async def send(http: httpx.AsyncClient, **change: Any) -> dict[str, Any]:
+    response = await http.post("/verify/quality", json={**REQUEST, **change})
+    assert response.status_code == 200, response.text
+    answer: dict[str, Any] = response.json()
+    return answer
+
+
+async def test_all_programs_are_one_batch(http: httpx.AsyncClient, service: FakeService) -> None:
+    service.results = judge
+    report = await send(http)
+    [submitted] = service.submissions
+    assert (submitted.kind, submitted.batch, len(submitted.requests)) == ("verify", True, 3)
+    assert not any(item.stop_on_failure for item in submitted.requests if isinstance(item, VerifyRequest))
+    assert (report["tpr"], report["tnr"]) == (1.0, 1.0)
+    assert report["unjudged"] == [2]
+    assert report["matrix"][1] == ["accepted", "wrong_answer"]
+    assert report["smallest_suite"] == {"tests": [1], "cpu_time_s": 0.5, "all_cpu_time_s": 1.0, "exact": True}
+
+
+async def test_a_lost_result_is_unjudged_and_no_kill(http: httpx.AsyncClient, service: FakeService) -> None:
+    service.failure = BoxError("no box starts")
+    report = await send(http)
+    assert report["unjudged"] == [0, 1, 2]
+    assert (report["tpr"], report["tnr"]) == (None, None)
+    assert report["programs"][1]["message"] == "no box starts"
+
+
+async def test_surviving_mutants_are_compared_on_the_inputs(http: httpx.AsyncClient, service: FakeService) -> None:
+    service.results = judge
+    report = await send(http, right=["print(input()) if 1 < 2 else 0"], wrong=[], inputs=["7\n", {"stdin": "8\n"}])
+    assert [submitted.kind for submitted in service.submissions] == ["verify", "execute", "verify"]
+    item = service.submissions[2].requests[0]
+    assert isinstance(item, VerifyRequest)
+    assert [test.expected_bytes for test in item.tests] == [b"7\n", b"8\n"]  # type: ignore[union-attr]
+    assert len(report["equivalent_candidates"]) == len(report["programs"]) - 1 > 3
+    assert report["tnr"] is None
+    assert report["mutation_score"] == 0.0
+
+
+async def test_each_batch_has_a_key_of_its_own(http: httpx.AsyncClient, service: FakeService) -> None:
+    service.results = judge
+    body = {**REQUEST, "right": ["print(1 < 2)"], "wrong": [], "inputs": ["7\n"]}
+    await http.post("/verify/quality", json=body, headers={"Idempotency-Key": "k" * 255})
+    keys = [submitted.idempotency_key for submitted in service.submissions]
+    assert len(set(keys)) == 3
+    assert all(0 < len(key) <= 255 for key in keys)
+
+
+async def test_an_answer_later_is_refused(http: httpx.AsyncClient) -> None:
+    response = await http.post("/verify/quality", json=REQUEST, headers={"Prefer": "respond-async"})
+    assert response.status_code == 422
+    assert response.json()["errors"][0]["field"] == "header.Prefer"
+
+
+async def test_a_request_that_takes_too_long_gets_advice(http: httpx.AsyncClient, service: FakeService) -> None:
+    service.held = True
+    response = await http.post("/verify/quality", json=REQUEST, headers={"Prefer": "wait=1"})
+    assert response.status_code == 504
+    assert "send fewer programs or tests" in response.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "message"),
+    [
+        ({"right": []}, "body.right", "at least 1 item"),
+        ({"tests": []}, "body.tests", "at least 1 item"),
+        ({"wrong": [{"code": "x", "language": "klingon"}]}, "body.wrong.0.language", "unknown language"),
+        ({"language": "klingon"}, "body.language", "unknown language"),
+        ({"wrong": [], "right": ["print("]}, "body.right.0.code", "not valid Python"),
+        ({"wrong": [], "language": "cpp"}, "body", "right.0.language: mutants are made of Python only"),
+        ({"mutants": {"operators": ["bound"]}}, "body.mutants", "operators.0: unknown operator 'bound'"),
+        ({"mutants": {"count": 512}}, "body", "more than 512"),
+        ({"inputs": ["1\n"]}, "body", "set mutants"),
+        ({"tests": [{"args": [1], "kwargs": {}}]}, "body", "right.0: tests.0 has args"),
+        ({"tests": TESTS * 3000, "mutants": {}}, "body", "more than 20000"),
+        ({"rihgt": []}, "body.rihgt", "not permitted"),
+    ],
+)
+async def test_an_invalid_request_names_its_field(
+    http: httpx.AsyncClient, change: dict[str, Any], field: str, message: str
+) -> None:
+    response = await http.post("/verify/quality", json={**REQUEST, **change})
+    assert response.status_code == 422
+    faults = [(fault["field"], fault["message"]) for fault in response.json()["errors"]]
+    assert any(name == field and message in text for name, text in faults), faults
