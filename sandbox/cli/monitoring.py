@@ -255,7 +255,7 @@ def _collect_related_ids(an_id: str, lines: Iterable[tuple[str, dict[str, Any]]]
 
 
 def _matches_id(an_id: str, full_id: str) -> bool:
-    """Match an id or its beginning, which `sandbox top` shows, with an item's number after it."""
+    """Return whether `an_id` is the id or its beginning, as in `sandbox top`, with or without an item's number."""
     start, _, item = an_id.partition(".")
     if full_id == an_id or len(start) < MIN_ID_CHARS:
         return full_id == an_id

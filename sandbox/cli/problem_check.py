@@ -1,4 +1,4 @@
-"""`sandbox problem check`: run packages on the service and show what does not hold."""
+"""`sandbox problem check`: run packages on the service and show the checks that failed."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The client for asyncio.
 
-`sync.py` is generated from this file, so everything here must have the same shape without `await`. `batching` and
-`async_batching` hold the code that does not.
+`sync.py` is generated from this file by removing `async` and `await`. Code that cannot be converted in this way is in
+`batching` and `async_batching`.
 """
 
 from __future__ import annotations
@@ -168,7 +168,7 @@ class AsyncClient:
     async def hack_batch(
         self, requests: Sequence[HackRequest | Mapping[str, Any]], *, idempotency_key: str = ""
     ) -> list[HackResult]:
-        """Judge many hacks; `breaks` is None where the service failed."""
+        """Judge many hacks; `breaks` is None if the service failed."""
         answer = await self._send(protocol.build_hack_batch_call(requests, idempotency_key))
         return answer.results
 
@@ -250,7 +250,7 @@ class AsyncClient:
         """Yield the events of a job as they happen, until it ends; raise NotFound if there is no such job.
 
         A GPU job has events for its state, progress, completions and verdicts. If the connection breaks, the stream
-        continues behind the last event. To continue an earlier stream, pass the id of its last event as `after`.
+        continues after the last event. To continue an earlier stream, pass the id of its last event as `after`.
         """
         return self._read_stream(EventStream(job_id, after))
 

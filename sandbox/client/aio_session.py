@@ -69,11 +69,11 @@ class AsyncSession:
         return session
 
     async def close(self) -> None:
-        """Close the session and remove everything in it; it is no error if it has ended already."""
+        """Close the session and remove everything in it. Does nothing if the session has already ended."""
         await self._send(session_calls.build_close_call(self._id))
 
     async def describe(self) -> SessionInfo:
-        """Return the state of the session; for an hour after its end, why it ended."""
+        """Return the state of the session. For an hour after it ended, the state says why."""
         return await self._send(session_calls.build_get_call(self._id))
 
     async def execute(self, code: str, *, stdin: str = "", limits: Mapping[str, Any] | None = None) -> CallResult:
@@ -123,7 +123,7 @@ class AsyncSession:
         return await self._send(session_calls.build_archive_call("snapshot", self._id, bytes))
 
     async def restore(self, archive: bytes) -> None:
-        """Replace the files of the work directory by those of a tar archive."""
+        """Replace the files of the work directory with those of a tar archive."""
         await self._send(session_calls.build_archive_call("restore", self._id, type(None), archive))
 
     async def verify(self, tests: Sequence[Any], **options: Any) -> VerifyResult:
@@ -140,7 +140,7 @@ class AsyncSession:
         return result
 
     def _number_call(self, fields: dict[str, Any], limits: Mapping[str, Any] | None) -> dict[str, Any]:
-        """Add the number of the call. The number of a session that was opened elsewhere is known after its first."""
+        """Add the call's number. If the session was opened elsewhere, the number is known only after the first call."""
         if self._sequence is not None:
             fields["sequence"] = self._sequence + 1
         if limits is not None:

@@ -1,4 +1,4 @@
-"""Splits a long stream of requests into batches and sends them in parallel: `batching` for asyncio."""
+"""Splits a long stream of requests into batches and sends them in parallel. The asyncio version of `batching`."""
 
 from __future__ import annotations
 

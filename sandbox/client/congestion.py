@@ -2,7 +2,7 @@
 
 Like TCP, the limit follows additive increase, multiplicative decrease (Chiu and Jain 1989). It grows while the service
 keeps up. It halves when the service refuses a request (503, 429) or when items wait long in the queue of the service,
-since sending those earlier gained nothing.
+because sending them earlier gained nothing.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class CongestionWindow:
         self._decreased_at = float("-inf")
 
     def has_room(self, items: int) -> bool:
-        """Return whether so many more items may be in flight. A lone request always may, however large it is."""
+        """Return whether this many more items may be in flight. If none are, a request of any size may be sent."""
         return not self.in_flight or self.in_flight + items <= self.limit
 
     def record_answer(self, items: int, queue_time_s: float) -> None:
@@ -42,7 +42,7 @@ class CongestionWindow:
             self.limit = min(MAX_LIMIT, self.limit + LIMIT_INCREASE * items / self.limit)
 
     def record_refusal(self) -> None:
-        """Halve the limit, unless it was just halved: requests sent before that are no new evidence."""
+        """Halve the limit, unless it was just halved: a refusal of an earlier request is no new evidence."""
         now = self._clock()
         if now - self._decreased_at >= MIN_DECREASE_INTERVAL_S:
             self._decreased_at = now

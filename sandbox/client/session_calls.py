@@ -46,7 +46,7 @@ def build_get_call(session_id: str) -> ApiCall[SessionInfo]:
 
 
 def build_close_call(session_id: str) -> ApiCall[None]:
-    """Build the call that closes a session; one that has ended already is no error."""
+    """Build the call that closes a session. It succeeds even if the session has already ended."""
     return ApiCall("DELETE", f"/sessions/{session_id}", type(None), success_statuses=frozenset({204, 404, 410}))
 
 
@@ -89,8 +89,10 @@ def build_verify_call(session_id: str, request: Mapping[str, Any]) -> ApiCall[Ve
 
 
 class CallStream:
-    """The events of one call. After a break it asks again: the number of the call keeps it from running twice, and
-    the answer then arrives without the output's parts.
+    """The events of one call.
+
+    If the connection breaks, the client repeats the call. The call's number keeps the code from running twice. The
+    repeated call returns only the result, without the parts of the output.
     """
 
     method = "POST"

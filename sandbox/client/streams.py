@@ -23,7 +23,7 @@ _OBJECT_ADAPTER = TypeAdapter(dict[str, Any])
 
 
 class ResumableStream(Protocol[Part_co]):
-    """A response in parts, over as many connections as it takes."""
+    """A streamed response that can continue over several connections."""
 
     method: str
     path: str
@@ -62,7 +62,7 @@ class BlockSplitter:
 class JobEvent:
     """An event of a job: `state`, `progress`, `completion` or `verdict`.
 
-    Pass `id` as `after` to continue behind this event. A `state` event, which holds the current job, has no id.
+    Pass `id` as `after` to continue after this event. A `state` event, which holds the current job, has no id.
     """
 
     event: str
@@ -71,7 +71,7 @@ class JobEvent:
 
 
 class EventStream:
-    """The server-sent events of a job until it ends; after a break, continues behind the last event."""
+    """The server-sent events of a job until it ends; after a break, continues after the last event."""
 
     method = "GET"
 

@@ -165,7 +165,7 @@ class Client:
     def hack_batch(
         self, requests: Sequence[HackRequest | Mapping[str, Any]], *, idempotency_key: str = ""
     ) -> list[HackResult]:
-        """Judge many hacks; `breaks` is None where the service failed."""
+        """Judge many hacks; `breaks` is None if the service failed."""
         answer = self._send(protocol.build_hack_batch_call(requests, idempotency_key))
         return answer.results
 
@@ -247,7 +247,7 @@ class Client:
         """Yield the events of a job as they happen, until it ends; raise NotFound if there is no such job.
 
         A GPU job has events for its state, progress, completions and verdicts. If the connection breaks, the stream
-        continues behind the last event. To continue an earlier stream, pass the id of its last event as `after`.
+        continues after the last event. To continue an earlier stream, pass the id of its last event as `after`.
         """
         return self._read_stream(EventStream(job_id, after))
 

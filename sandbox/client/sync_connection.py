@@ -50,7 +50,7 @@ class Connection:
         self.http.close()
 
     def send(self, call: ApiCall[Answer]) -> Answer:
-        """Send a request, again after errors that may pass, and return the parsed answer."""
+        """Send a request, retry it after transient errors, and return the parsed answer."""
         with self.gate.reserve(call.item_count):
             answer = self._send_with_retries(call)
         self.gate.record_answer(call.item_count, protocol.find_longest_queue_time_s(answer))

@@ -1,4 +1,4 @@
-"""The running job as the code that executes it sees it: its request, its directory, and how to report progress."""
+"""The running job as seen by the code that executes it: its request, its directory, and methods to report progress."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sandbox.schema.gpu import Progress
 
 @dataclass(frozen=True, slots=True)
 class CurrentJob:
-    """The job that a worker runs. `stop_requested` is set when it was cancelled or given to another worker."""
+    """The job that a worker runs. `stop_requested` is set once it is cancelled or given to another worker."""
 
     id: str
     worker: str

@@ -54,7 +54,7 @@ class JobDir:
         return _read_json(self.path / "order.json")
 
     def append_progress(self, progress: Progress, **more: Any) -> None:
-        """Append a line. `more` holds measurements that are not reported any further."""
+        """Append a line to `progress.jsonl`. `more` holds measurements that only this file keeps."""
         line = progress.model_dump(exclude_none=True) | ({"more": more} if more else {})
         with (self.path / "progress.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
@@ -91,7 +91,7 @@ class JobDir:
         (self.path / "refused.json").unlink(missing_ok=True)
 
     def find_last_checkpoint(self) -> Path | None:
-        """Return the latest complete checkpoint. The trainer writes trainer_state.json last."""
+        """Return the latest complete checkpoint: one that has trainer_state.json, which the trainer writes last."""
         whole = [path for path in self.checkpoints.glob("checkpoint-*") if (path / "trainer_state.json").exists()]
         return max(whole, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
 

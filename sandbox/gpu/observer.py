@@ -15,19 +15,19 @@ class GpuObserver:
     """
 
     def record_start(self, kind: str) -> None:
-        """A job of this kind started."""
+        """Record that a job of this kind started."""
 
     def record_end(self, kind: str, status: str) -> None:
-        """A job ended: `finished`, `cancelled`, `failed`, or `again` if it was requeued."""
+        """Record how a job ended: `finished`, `cancelled`, `failed`, or `again` if it was requeued."""
 
     def record_progress(self, kind: str, progress: Progress) -> None:
-        """A job made progress."""
+        """Record a job's progress."""
 
     def record_step_times(self, seconds: Mapping[str, Any]) -> None:
-        """The mean times of training steps in seconds: `step_s`, which includes `generate_s` and `verdict_s`."""
+        """Record mean times of training steps in seconds: `step_s`, which includes `generate_s` and `verdict_s`."""
 
     def record_server_metrics(self, texts: Sequence[str]) -> None:
-        """The /metrics response of each running generation server."""
+        """Record the /metrics response of each running generation server."""
 
 
 NULL_GPU_OBSERVER = GpuObserver()

@@ -22,7 +22,10 @@ Requirements = Mapping[str, Sequence[Sequence[str]]]
 
 
 def find_missing_by_lane(settings: GpuSettings) -> dict[str, str]:
-    """Return what the interpreter lacks for each lane whose jobs cannot run here. Raises InfrastructureError."""
+    """Map each lane whose jobs cannot run here to a message that names the missing packages.
+
+    Raises InfrastructureError.
+    """
     needs = list_requirements(settings)
     absent = find_missing_packages(
         settings, sorted({name for groups in needs.values() for group in groups for name in group})
@@ -52,7 +55,7 @@ def select_working_lanes(lanes: Sequence[str], missing_by_lane: Mapping[str, str
 
 
 def list_requirements(settings: GpuSettings) -> Requirements:
-    """Return the required packages per lane. A remote model server needs no engine here."""
+    """Return the required packages per lane. With a remote model server, no engine is required."""
     engine = [] if settings.llm_url else [[settings.llm_module.partition(".")[0]]]
     return {SERVING_LANE: engine, TRAINING_LANE: [["torch"], ["trl", "verl"]]}
 

@@ -51,7 +51,10 @@ class SubprocessStarter:
 
 
 def build_parent_death_hook(death_signal: signal.Signals = signal.SIGKILL) -> Callable[[], None]:
-    """Return a function for a child to run before its program: it gets a signal when the thread that forked it ends."""
+    """Return a function that a child runs before its program.
+
+    It makes the kernel send `death_signal` to the child when the thread that forked it ends.
+    """
     prctl, parent = ctypes.CDLL(None).prctl, os.getpid()
 
     def in_child() -> None:

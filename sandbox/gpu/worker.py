@@ -99,7 +99,7 @@ class GpuWorker(PatientRqWorker):
         super().teardown()
 
     def run_gpu_job(self, job_id: str) -> None:
-        """Run the job and report how it ended. Only a stop of this worker raises."""
+        """Run the job and report how it ended. Raises only if this worker is stopped."""
         claimed = self._claims.claim(job_id, self.name)
         if claimed is None:
             return

@@ -24,7 +24,7 @@ Parsed = TypeVar("Parsed")
 
 @dataclass
 class Usage:
-    """The calls and tokens behind one line of output; `too_long` counts the calls that exceeded the context."""
+    """The calls and tokens spent on one line of output. `too_long` counts the calls that exceeded the context."""
 
     calls: int = 0
     prompt_tokens: int = 0

@@ -31,7 +31,7 @@ def refuse_public_without_keys(settings: ApiSettings) -> None:
 
 
 def check_port(settings: ApiSettings) -> None:
-    """Raise LifecycleError early if the port is in use, before another service's health passes for this one's."""
+    """Raise LifecycleError if the port is in use, so that another service is not mistaken for this one."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -1,1 +1,1 @@
-"""Verdicts as rewards: code out of completions, score rules, and the reward protocols of the RL trainers."""
+"""Turn verdicts into rewards: extract code from completions, read tests in many formats, and score verdicts."""

@@ -112,7 +112,7 @@ class BlockScan:
 
     @property
     def ends_open(self) -> bool:
-        """Whether the text ends inside a block, so its fences do not pair up."""
+        """Return whether the text ends inside a block, so its fences do not pair up."""
         return self.open_block is not None
 
 
@@ -159,7 +159,7 @@ class _BlockScanner:
         self.blocks.append(block)
 
     def close_mismatched(self) -> bool:
-        """Close the last block at a bare fence with other marks than its own, and return whether there was one."""
+        """Close the last block at a bare fence whose marks differ from its own. Return whether there was one."""
         block = self.open_blocks[-1]
         if is_wrapper(block.tag):
             return False

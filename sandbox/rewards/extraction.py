@@ -101,7 +101,7 @@ def _read_unfenced(text: str, wanted: str) -> str:
 
 
 def _begins_inside_block(reading: BlockScan, wanted: str) -> bool:
-    """Return whether a text begins inside a block that the prompt opened: code comes first, and a fence is missing."""
+    """Return whether a text begins inside a block that the prompt opened: it begins with code and lacks a fence."""
     before = (reading.before or "").strip()
     if not reading.ends_open or not before or _PROSE.fullmatch(before):
         return False

@@ -32,8 +32,8 @@ class ProgramVerdicts(NamedTuple):
     def read(cls, result_json: bytes) -> ProgramVerdicts:
         """Read a result as the worker wrote it.
 
-        A batch has thousands of results: models of them all would take ten times as long, mostly in the garbage
-        collector.
+        This reads plain dictionaries. A batch has thousands of results, and building models of them takes ten times as
+        long, mostly in the garbage collector.
         """
         result = from_json(result_json)
         tests = result["tests"]
@@ -75,7 +75,8 @@ def score_results(plan: RewardPlan, results: Sequence[bytes | None]) -> RewardRe
 def score_stored_request(request_json: bytes, results: Sequence[bytes], *, look_up_tasks: TaskLookup) -> RewardResult:
     """Return the rewards of a stored request. Planning is deterministic, so the results match its completions.
 
-    Raises InfrastructureError if they do not, because another version planned the request, and what planning raises.
+    Raises InfrastructureError if they do not match, because another version planned the request. Also raises the errors
+    of planning.
     """
     try:
         plan = build_plan(RewardRequest.model_validate_json(request_json), look_up_tasks)
@@ -102,7 +103,7 @@ def _build_completion_result(
 
 
 def _is_program(plan: RewardPlan, candidate: PlannedCompletion, program: ProgramVerdicts) -> bool:
-    """Return whether the code parses. Code that does not parse fails every test, so only then is it checked here."""
+    """Return whether the code parses. Parses it only if every test failed; otherwise it must have parsed."""
     if plan.request.policy.name != "x-coder" or candidate.language != "python" or candidate.program_index is None:
         return True
     failed = all(verdict is Verdict.RUNTIME_ERROR for verdict in program.tests)

@@ -1,4 +1,4 @@
-"""The options of each checker. `verify/checkers/` implements them, one file per rule, which its docstring explains."""
+"""The options of each checker. The rules are in `verify/checkers/`, one file each."""
 
 from __future__ import annotations
 

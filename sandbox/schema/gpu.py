@@ -144,7 +144,11 @@ class TrainRequest(GpuRequest):
 
 
 class SftRequest(TrainRequest):
-    """Supervised fine-tuning. Defaults follow X-Coder (arXiv 2601.06953): 5e-5, cosine; it trained for 8 `epochs`."""
+    """Supervised fine-tuning.
+
+    Defaults follow X-Coder (arXiv 2601.06953): learning rate 5e-5 with a cosine schedule. X-Coder trained for 8
+    `epochs`.
+    """
 
     epochs: float | None = Field(None, gt=0, le=1_000, description="passes over the rows, instead of steps")
     rows: list[SftRow] | None = Field(None, min_length=1, max_length=MAX_ROWS)

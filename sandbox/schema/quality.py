@@ -170,7 +170,7 @@ class QualityRequest(WireModel):
         )
 
     def list_given(self) -> list[tuple[ProgramKind, str, QualityProgram]]:
-        """Return kind, name and program of all that are given, the right ones first."""
+        """Return the kind, name and source of each given program, the right ones first."""
         groups = ((ProgramKind.RIGHT, self.right), (ProgramKind.WRONG, self.wrong))
         return [
             (kind, program.name or f"{kind} {position}", program)

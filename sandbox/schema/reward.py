@@ -169,7 +169,7 @@ class RewardRequest(WireModel):
             raise ValueError("weights must have one entry per test")
 
     def spread(self, values: Sequence[Entry]) -> list[Entry]:
-        """Return one entry per completion of values that stand in the order of `tests` or `tasks`."""
+        """Return one entry per completion, given `values` in the order of `tests` or `tasks`."""
         if self.tests_index is not None:
             return [values[index] for index in self.tests_index[: len(self.completions)]]
         return list(values) * len(self.completions) if len(values) == 1 else list(values[: len(self.completions)])

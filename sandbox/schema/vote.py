@@ -1,4 +1,4 @@
-"""`POST /verify/vote`: takes candidates and inputs; returns labels, the golden candidate and a labelled test set.
+"""`POST /verify/vote`: takes candidates and inputs; returns labels, the golden candidate and a labeled test set.
 
 `verify/voting.py` and `verify/golden.py` explain the rules.
 """
@@ -147,7 +147,7 @@ class VoteRequest(WireModel):
 
 
 class TestSet(WireModel):
-    """The labelled tests. Add `language` and `code` to send it to `/verify`."""
+    """The labeled tests. Add `language` and `code` to send it to `/verify`."""
 
     __test__ = False  # not a test class of pytest, despite its name
 

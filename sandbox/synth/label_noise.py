@@ -12,8 +12,9 @@ from sandbox.synth.resumable_jsonl import Record
 def corrupt(rows: Sequence[Record], share: float, seed: int) -> tuple[list[Record], int]:
     """Return the rows with a share of all labels made wrong, and the number of wrong labels.
 
-    A wrong label is the answer to another test of the task. If all tests have the same answer, it is one that no
-    program prints. With the same seed, the wrong labels of a smaller share are a subset of those of a larger one.
+    A wrong label is the answer to another test of the task. If all tests have the same answer, the wrong label is a
+    text that no program prints. With the same seed, the wrong labels of a smaller share are a subset of those of a
+    larger one.
     """
     if not 0 <= share <= 1:
         raise BadRequest("the share of wrong labels must be between 0 and 1")

@@ -16,7 +16,10 @@ Style = Literal["codeforces", "leetcode", "atcoder"]
 
 
 class RunConfig(BaseModel):
-    """Style weights are those of the paper. The other defaults give a run small enough to inspect."""
+    """The configuration of a run.
+
+    The default style weights are those of the paper. The other defaults give a run small enough to inspect.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -1,4 +1,4 @@
-"""Repeat the paper's studies on a run: tasks against solutions, size of the data, wrong labels.
+"""Repeat the paper's studies on a run: the balance of tasks and solutions, the size of the data, and wrong labels.
 
 The first study only needs this service: it repeats the votes on parts of the run. The other two write data for GPU jobs
 (POST /train/sft and POST /train/grpo, one per point), and start them if a model is given.

@@ -42,7 +42,7 @@ class _RewardFunctionBase:
     """Checks the options and tracks outages for both reward functions."""
 
     def __init__(self, client: object, options: RewardOptions | None) -> None:
-        """Raises BadRequest for invalid options, and InfrastructureError if no service answers."""
+        """Check the options. Raises BadRequest for invalid ones, and InfrastructureError if no service answers."""
         policy, fields = OutagePolicy.split_options(options or {})
         self._options = cast(RewardOptions, fields)
         build_reward_request(["-"], [[_SAMPLE_TEST]], self._options)

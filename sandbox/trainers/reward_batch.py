@@ -27,7 +27,7 @@ class RewardBatch:
         self._attempts = 0
 
     def select_next(self) -> RewardRequest | None:
-        """Return a request for the rewards that are still missing; None if there are none or no attempts are left."""
+        """Return a request for the missing rewards, or None if no rewards are missing or no attempts are left."""
         if not self._left or self._attempts == ATTEMPTS:
             return None
         return self._request if len(self._left) == len(self._rewards) else self._request.select(self._left)

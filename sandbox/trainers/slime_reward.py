@@ -28,7 +28,7 @@ from sandbox.trainers.lazy_clients import LazyAsyncClient
 
 
 class Sample(Protocol):
-    """The fields of slime's Sample in use. `label` holds the tests; `prompt` is read if present."""
+    """The fields of slime's Sample that this module uses. `label` holds the tests; `prompt` is read if present."""
 
     response: str
     label: Any

@@ -1,16 +1,17 @@
-"""The golden candidate: the best one on the labelled tests, confirmed by tests that were not used to choose it.
+"""The golden candidate: the best one on the labeled tests, confirmed by tests that were not used to choose it.
 
 Theory of operation, once the labels exist (`voting`):
 
-1. Each cell of the matrix gets a verdict. A run that ended well is accepted or wrong_answer by its input's label, and
-   `skipped` without a label. Any other run keeps its status as verdict. The label's supporters are accepted. Under a
-   transitive rule its dissenters are wrong; under any other rule their outputs are judged.
-2. Labelled inputs get weights. `uniform`: 1. `confidence`: the label's share of the votes. `discrimination`: 4 p (1 -
+1. Each cell of the matrix gets a verdict. A run that ended well is accepted or wrong_answer according to its input's
+   label, or `skipped` if there is no label. Any other run keeps its status as its verdict. Candidates that voted for
+   the label are accepted. If the checker's agreement is transitive, all others are wrong; otherwise their outputs are
+   judged.
+2. Labeled inputs get weights. `uniform`: 1. `confidence`: the label's share of the votes. `discrimination`: 4 p (1 -
    p), where p is the share of candidates that pass. It is 1 if half of them pass and 0 if all or none do; if it is 0
    for every input, the weights are uniform. `size`: 1 + log2(1 + bytes of input). `declared`: the weights of the
    request.
-3. The labelled inputs are split by a draw from the seed. `holdout_fraction` of them, rounded, are held out: at least
-   one if there are two or more, but never all, because the selection part must not be empty.
+3. The labeled inputs are split pseudo-randomly, by the seed. `holdout_fraction` of them, rounded, are held out: at
+   least one if there are two or more, but never all, because the selection part must not be empty.
 4. The candidate with the highest weighted share of passes on the selection part is golden. Among equals, the fastest by
    CPU time wins. CPU times that differ by less than half, or by 20 ms per run, count as equal. Otherwise noise would
    decide, and the answer would not be reproducible. After that, the shortest source wins, then the lowest index. A
@@ -83,9 +84,9 @@ def decide_vote(
 ) -> VoteOutcome:
     """Label the inputs and choose the golden candidate.
 
-    `matrix[candidate][input]` is how each run ended. `same_as` is used by `one_vote_per_program`. `declared` provides
-    the weights of that name: one number for each input. `roles` has one role for each program; the default is that all
-    are candidates.
+    `matrix[candidate][input]` is how each run ended. `same_as` is used by `one_vote_per_program`. `declared` holds one
+    weight for each input, which the weighting `declared` uses. `roles` has one role for each program; the default is
+    that all are candidates.
     """
     roles = [Role.CANDIDATE] * len(matrix) if roles is None else roles
     eligible = [index for index, role in enumerate(roles) if role is Role.CANDIDATE]

@@ -7,7 +7,8 @@ Theory of operation. Each rule takes outcomes and returns a `HackDecision` if th
    rejects: another exit code, a signal, an exceeded limit, and a validator that does not compile.
 3. Every reference must end well, and the checker must accept each output for the first reference's output.
 4. The target breaks if the checker rejects its output, if it crashes, or if it exceeds a limit. A target that does not
-   compile is no target: it would break on every input. In an interpreted language, a syntax error is a crash.
+   compile does not count as broken, because it would fail on every input. In an interpreted language, a syntax error is
+   a crash.
 
 A failure of the service at any step decides nothing: `valid` and `breaks` are None. It is never a hack, and never a
 failed hack.
@@ -113,7 +114,7 @@ def decide_target(outcome: Outcome, expected: bytes, checker: CheckerChoice) -> 
 
 
 def _refuse(outcome: Outcome, reason: HackReason, field: str) -> HackDecision:
-    """Return that the input is not valid, or that nothing is decided if the service failed."""
+    """Build the decision that the input is not valid, or that nothing is decided because the service failed."""
     message = outcome.message or extract_last_line(outcome.stderr or outcome.stdout)
     ending = outcome.status.value if outcome.exit_code in (None, 0) else f"exit code {outcome.exit_code}"
     described = f"{field}: {ending}" + (f": {message}" if message else "")

@@ -74,7 +74,7 @@ TestRun = Callable[[], TestResult]
 
 
 def judge(test_runs: Sequence[TestRun], stop_on_failure: bool = False) -> Judgement:
-    """Execute the test runs, one per test, and combine their results. Exceptions of a test run are passed on."""
+    """Execute the test runs, one per test, and combine their results. Lets exceptions of a test run propagate."""
     results: list[TestResult] = []
     whole = Verdict.ACCEPTED
     for run_test in test_runs:
@@ -130,7 +130,7 @@ def judge_checker_result(outcome: Outcome, checker: Outcome, full_score: float) 
 
 
 def judge_checker_overload(outcome: Outcome, checker: Outcome) -> TestResult:
-    """Judge a run whose output made the user's checker or interactor exceed limits that it meets on other output."""
+    """Judge a run whose output alone makes the user's checker or interactor exceed its limits."""
     reason = f"the output made the checker exceed its limits: {checker.status.value}"
     return build_test_result(outcome, Verdict.WRONG_ANSWER, reason)
 
@@ -144,7 +144,7 @@ def judge_interaction(program: Outcome, interactor: Outcome, first: FirstToEnd, 
 def judge_exit(outcome: Outcome) -> TestResult:
     """Judge a command that is the test: exit code 0 passes, other exit codes are a wrong answer.
 
-    Any other end keeps its own verdict.
+    If the command ended in any other way, the verdict is the status of the run.
     """
     if outcome.status is Status.RUNTIME_ERROR and outcome.exit_code is not None:
         verdict = Verdict.WRONG_ANSWER

@@ -21,9 +21,9 @@ _LAYOUT = {token.NEWLINE: "\n", token.INDENT: "\t>", token.DEDENT: "\t<"}
 
 
 def find_first_equivalents(programs: Sequence[tuple[str, str]]) -> list[int]:
-    """Return for each (language, code) the index of the first that is the same program.
+    """Return, for each (language, code), the index of the first that is the same program.
 
-    Languages have canonical names.
+    Languages must be given by their canonical names.
     """
     first: dict[bytes, int] = {}
     return [first.setdefault(_compute_key(language, code), index) for index, (language, code) in enumerate(programs)]

@@ -1,4 +1,4 @@
-"""Measure a test suite: from the verdicts of right and wrong programs to rates, useless tests and a smaller suite.
+"""Measure a test suite by the verdicts of right and wrong programs: rates, useless tests and a smaller suite.
 
 Theory of operation. The kill matrix has a row for each program and a column for each test.
 
@@ -6,9 +6,10 @@ Theory of operation. The kill matrix has a row for each program and a column for
    is neither a kill nor a pass. A program is unjudged if a test is unknown and no known test fails it.
 2. A program that does not compile says nothing about tests, so it counts in no rate.
 3. A mutant is wrong only in comparison to the first right program. A test that this program fails kills no mutant.
-4. A mutant that passes all tests may be equivalent: a different text of the same function. If it also agrees on all
-   extra inputs, it is an equivalent candidate and counts in no rate. Without extra inputs, every surviving mutant is
-   one. The TNR would then be 1 for any suite, so it is None, and `mutation_score` is the lower bound that is known.
+4. A mutant that passes all tests may be equivalent: another way to write the same function. If it also agrees on all
+   extra inputs, it is an equivalent candidate and counts in no rate. Without extra inputs, every surviving mutant is an
+   equivalent candidate. The TNR (true negative rate) would then be 1 for any suite, so it is None, and `mutation_score`
+   gives the lower bound.
 5. Coverage at N is the chance that N random tests kill a wrong program, on average over the wrong programs. It is
    computed and not sampled: a program that k of T tests kill escapes N tests with chance C(T-k, N) / C(T, N).
 6. The smallest suite keeps every kill of the tests that no right program fails. The cost of a test is the mean CPU time
@@ -64,9 +65,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The mutants' outputs on extra inputs: how many inputs were used, and for each surviving mutant those that differ.
+    """The mutants' outputs on extra inputs: how many inputs were used, and the inputs on which each surviving mutant
+    differs.
 
-    `differs_on` is keyed by row. A mutant that could not be compared is not in it, and has its reason in `unjudged`.
+    `differs_on` is keyed by row. A mutant that could not be compared is missing there; `unjudged` gives the reason.
     """
 
     differs_on: Mapping[int, Sequence[int]]
@@ -119,7 +121,7 @@ def measure_quality(rows: Sequence[Row], comparison: Comparison = NO_COMPARISON)
 
 
 class _Matrix:
-    """The rows, and what the rules above make of them. Kills are kept as one list of tests for each wrong row."""
+    """The rows of the kill matrix, evaluated by the rules above. Kills are one list of tests per wrong program."""
 
     def __init__(self, rows: Sequence[Row], comparison: Comparison) -> None:
         self.rows = rows

@@ -1,4 +1,4 @@
-"""The report on the quality of a test suite, as `quality.py` builds it and as it travels to the client."""
+"""The report on the quality of a test suite, as `quality.py` builds it and the client receives it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sandbox.verify.wire_model import WireModel
 
 
 class ProgramKind(StrEnum):
-    """The part of a program in the matrix: known to be right, known to be wrong, or made from a right one."""
+    """The part of a program in the matrix: known to be right, known to be wrong, or a mutant of a right one."""
 
     RIGHT = "right"
     WRONG = "wrong"
@@ -68,7 +68,7 @@ class QualityTest(WireModel):
 class CoveragePoint(WireModel):
     """The share of wrong programs that N tests kill on average, over all choices of N tests.
 
-    Equivalent candidates do not count. Without `inputs`, all surviving mutants are left out for that reason.
+    Equivalent candidates do not count. Without `inputs`, these are all surviving mutants.
     """
 
     tests: int

@@ -16,7 +16,7 @@ _UNKNOWN = frozenset({Verdict.INTERNAL_ERROR, Verdict.SKIPPED})
 
 
 class JudgedRow(NamedTuple):
-    """Verdict and CPU seconds of one program for each test, and why it does not compile or could not be judged."""
+    """One program's verdict and CPU seconds on each test, and the reason if it does not compile or was not judged."""
 
     verdicts: list[Verdict]
     cpu_times_s: list[float]
@@ -46,10 +46,10 @@ def _fill(verdict: Verdict, test_count: int, message: str) -> JudgedRow:
 
 
 def compare_rows(judged: Mapping[int, JudgedRow], positions: Sequence[int], input_count: int) -> Comparison:
-    """Compare mutants with the first right program by its own outputs.
+    """Compare mutants with the first right program, whose outputs are the expected ones.
 
     `judged` maps a row of the matrix to its verdicts on the inputs at `positions`; row 0 is the first right program. An
-    input on which this program does not repeat its output is unused.
+    input is not used if this program does not print the same output again.
     """
     golden = judged[0].verdicts
     used = [place for place, verdict in enumerate(golden) if verdict is Verdict.ACCEPTED]

@@ -44,7 +44,7 @@ NO_END_MESSAGE = "the test exited before it reached its end"
 
 
 def _judge_end(program: Outcome, test: Outcome | None, test_reports: Sequence[Mapping[str, str]]) -> TestResult:
-    """Judge a program that ended well by the first report of an end.
+    """Judge a program that ended well by the first report that says how the test ended.
 
     `test` is None if it ran in the program's process.
     """
@@ -96,7 +96,7 @@ def judge_shared_file(run: Outcome, nonce: str) -> TestResult:
 def _collect_parts(ended: TestResult, test_reports: Sequence[Mapping[str, str]]) -> list[TestPart]:
     """Return the verdict on each test function that was found.
 
-    One without a report has not passed: it gets the verdict of how the file ended.
+    A function without a report did not pass: its verdict depends on how the file ended.
     """
     found = dict.fromkeys(report["found"] for report in test_reports if "found" in report)
     parts: dict[str, TestPart] = {}

@@ -2,12 +2,12 @@
 
 Theory of operation. `voting` labels each input from the programs that vote (`candidate` and `brute`). Then:
 
-1. References decide. If those that ended well agree by the checker, their output is the label, whatever the votes are.
-   If they disagree, the input has no label (`references_disagree`). If none ended well, the votes decide.
+1. References decide. If those that ended well agree according to the checker, their output is the label, regardless of
+   the votes. If they disagree, the input has no label (`references_disagree`). If none ended well, the votes decide.
 2. A `brute` program, which is slow but simple, has a veto on the inputs that it finishes: a label by votes with which
    it disagrees is removed (`brute_veto`). It has no veto against references.
 3. `wrong` and `slow` programs never vote. A wrong program must fail on some input, and a slow program must exceed the
-   time limit on some input; `check_role` says if they do.
+   time limit on some input; `check_role` returns whether they do.
 
 Only candidates may be golden.
 """

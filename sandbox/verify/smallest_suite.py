@@ -2,10 +2,11 @@
 
 Theory of operation. Each test is the bit mask of the programs that it kills, with a cost. Three rules shrink the
 problem without losing an optimum, and repeat until none applies: of tests with the same kills, keep the cheapest; drop
-a test whose kills a test of at most the same cost also has; take a test that kills a program which no other test kills.
+a test if another one, of at most the same cost, has all its kills; take a test if it is the only one that kills some
+program.
 
 The greedy rule (most new kills per cost) then covers the rest. Its cost is the bound of an exact search, which branches
-on the program with the fewest killers. The search looks at most `MAX_STEPS` times at a test. This limit is a count and
+on the program with the fewest killers. The search examines tests at most `MAX_STEPS` times. This limit is a count and
 not a time, so the same matrix always gives the same suite. The result is `exact` if the search ended within the limit.
 Otherwise it is the best suite that was found. It costs at most H(n) times the optimum for n programs (Chvatal, 1979).
 """
@@ -54,7 +55,7 @@ def find_smallest_suite(kills: Sequence[int], costs: Sequence[float]) -> Suite:
 
 
 def _keep_cheapest(kills: Sequence[int], costs: Sequence[float]) -> dict[int, int]:
-    """Return test -> mask, with one test for each distinct mask that is not empty."""
+    """Map tests to their masks, with the cheapest test for each distinct mask that is not empty."""
     cheapest: dict[int, int] = {}
     for test, mask in enumerate(kills):
         if mask and (mask not in cheapest or costs[test] < costs[cheapest[mask]]):
@@ -91,7 +92,7 @@ def _drop_dominated(left: dict[int, int], costs: Sequence[float]) -> dict[int, i
 
 @dataclass
 class _Search:
-    """A depth-first branch and bound. `steps` counts how often it looked at a test."""
+    """A depth-first branch and bound. `steps` counts how often it examined a test."""
 
     left: dict[int, int]
     costs: Sequence[float]
@@ -127,7 +128,7 @@ class _Search:
         return (self.left[test] & missing).bit_count() / self.costs[test]
 
     def _bound(self, missing: int) -> float:
-        """Return a cost that no cover of `missing` is below: every program at the best rate of any test."""
+        """Return a lower bound on the cost to cover `missing`: each program at the best rate of any test."""
         return missing.bit_count() / max(self._rate(test, missing) for test in self.left)
 
 

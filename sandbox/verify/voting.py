@@ -8,12 +8,12 @@ input is a separate poll and gets its label as follows:
    is not deterministic on this input and abstains.
 2. Votes are grouped by the checker's equivalence. If agreement is transitive, each output is read once, and outputs
    with the same canonical form (`checkers.canonicalize`) form a group. Not every rule is transitive (0, 0.9 and 1.8
-   under a tolerance of 1), so the order is fixed. Candidates vote in order of their index. Each joins the first group
-   whose first member it agrees with, as output against expectation, or starts a new group. The output of a group is
-   that of its first member. Equal bytes always belong together. Comparing outputs pair by pair is bounded: all
-   comparisons for one input may read `READ_FACTOR` times the bytes of its distinct outputs, plus `READ_FREE_BYTES`;
-   common prefixes are free. An input that needs more gets no label (`too_many_outputs`). The bound counts bytes instead
-   of seconds, so a busy machine does not change any label.
+   under a tolerance of 1), so the order is fixed. Candidates vote in order of their index. The checker compares each
+   output with that of a group's first member, as the expected output. The candidate joins the first group that the
+   checker accepts, or starts a new group. The output of a group is that of its first member. Equal bytes always belong
+   together. Comparing outputs pair by pair is bounded: all comparisons for one input may read `READ_FACTOR` times the
+   bytes of its distinct outputs, plus `READ_FREE_BYTES`; common prefixes are free. An input that needs more gets no
+   label (`too_many_outputs`). The bound counts bytes instead of seconds, so a busy machine does not change any label.
 3. The largest group becomes the label under three conditions: it has `min_votes` votes, its share of all votes reaches
    `quorum`, and it is `margin` votes ahead of the next group. Several largest groups are a tie, which gives no label
    unless the policy names a tie-break. The tie-break replaces the margin; the shares must still suffice.
@@ -210,7 +210,10 @@ def outputs_agree(checker: CheckerChoice, output: bytes, expected: bytes) -> boo
 
 
 def _count_votes(groups: list[_Group], voters: Sequence[int]) -> tuple[list[_Group], list[int]]:
-    """Count each voter once; return the groups with votes, and the candidates that abstain as not deterministic."""
+    """Count each voter once. Return the groups with votes, and the candidates that abstain.
+
+    A program abstains if it is not deterministic on this input.
+    """
     ballots: dict[int, list[_Group]] = {}
     for group in groups:
         for voter in {voters[member] for member in group.members}:

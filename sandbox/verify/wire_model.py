@@ -1,4 +1,4 @@
-"""The model that all models on the wire extend. It is here because the judge's results travel as they are."""
+"""The model that all models on the wire extend. It is here because the judge's results are sent unchanged."""
 
 from __future__ import annotations
 

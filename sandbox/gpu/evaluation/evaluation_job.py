@@ -34,7 +34,7 @@ ScoredProblem = tuple[EvalProblem, int, int]
 
 
 class ProblemJudge:
-    """Judges completions. One without a program is wrong; one that the service failed to judge is left out."""
+    """Judges completions. One without a program counts as wrong. One that the service failed to judge is left out."""
 
     def __init__(self, client: AsyncClient, problems: Sequence[EvalProblem], request: EvaluateRequest) -> None:
         self._client = client
@@ -93,9 +93,9 @@ def _is_correct(result: VerifyResult) -> bool | None:
 def build_program(problem: EvalProblem, completion: str) -> str:
     """Return the program to judge, or an empty string if there is none.
 
-    A completion without a fence counts as code. If the problem has a `before`, the code is appended to it: either the
-    rest of the function that `before` begins, which is indented and ends with the indentation, or the whole function
-    again.
+    A completion without a fence counts as code. If the problem has a `before`, the code is appended to it. The code is
+    either the rest of the function that `before` begins, up to the first line that is not indented, or the whole
+    function again.
     """
     answer = extract(completion, "python")
     if problem.before and continues_function(problem.before, completion):
@@ -205,7 +205,7 @@ def _score_groups(
 
 
 def _compute_drop(before: dict[str, Any], after: dict[str, Any]) -> dict[str, float]:
-    """Return how much the scores drop from the cutoff on. A large drop suggests contamination."""
+    """Return how much lower the scores are after the cutoff than before. A large drop suggests contamination."""
     return {
         name: before[name] - after[name]
         for name in before

@@ -8,7 +8,7 @@ from typing import Any
 
 
 def plot_scores(result: dict[str, Any], path: Path) -> str:
-    """Draw to `path` and return the PNG as base64, or an empty string if matplotlib is not installed."""
+    """Draw the plot to `path` and return the PNG as base64, or an empty string if matplotlib is not installed."""
     try:
         from matplotlib.figure import Figure
     except ImportError:

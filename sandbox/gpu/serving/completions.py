@@ -1,4 +1,4 @@
-"""Request completions of many prompts from an OpenAI-compatible server, and yield each prompt's as they finish."""
+"""Request completions of many prompts from an OpenAI-compatible server, and yield each prompt once it is finished."""
 
 from __future__ import annotations
 
@@ -40,9 +40,7 @@ class CompletionClient:
         self._api_key = api_key
 
     async def warm_up(self, model: str) -> list[str]:
-        """Wait until the model is served, so that later calls need not, and return its URLs. Raises
-        EngineUnavailable.
-        """
+        """Wait until the model is served, and return the URLs that serve it. Raises EngineUnavailable."""
         return await asyncio.to_thread(self._engine.serve, model)
 
     async def generate(
@@ -81,7 +79,7 @@ class CompletionClient:
         sampling: Sampling,
     ) -> CompletionGroup:
         async def find_url() -> str:
-            """Return at once if the servers are healthy, and restart one that is not."""
+            """Return the URL to use for the next attempt. Restarts servers that are not healthy."""
             urls = await asyncio.to_thread(self._engine.serve, model)
             return urls[index % len(urls)]
 

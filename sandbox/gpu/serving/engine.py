@@ -202,7 +202,7 @@ class LocalEngine:
 
 
 def find_missing_model_error(printed: str, offline: bool) -> str | None:
-    """Return the line in which an ended server reported that its model does not exist; None if it ended otherwise."""
+    """Return the line of a server's output that reports a missing model, or None if there is no such line."""
     found = MODEL_NOT_FOUND.search(printed)
     if found is None or (HUB_UNREACHABLE.search(printed) and not offline):
         return None
@@ -211,7 +211,7 @@ def find_missing_model_error(printed: str, offline: bool) -> str | None:
 
 
 def is_offline(environment: Mapping[str, str]) -> bool:
-    """Return whether a process with this environment does not contact the model hub."""
+    """Return whether this environment keeps a process from contacting the model hub."""
     return environment.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
 
 

@@ -23,7 +23,7 @@ COMPLETION, VERDICT = "completion", "verdict"
 
 @dataclass(frozen=True, slots=True)
 class LoggedEvents:
-    """Events by prompt. If the worker was lost in between, a prompt has completions but no verdict."""
+    """Events by prompt. A prompt has completions but no verdict if the worker was lost before the verdict arrived."""
 
     groups: dict[int, CompletionGroup] = field(default_factory=dict)
     verdicts: dict[int, GroupVerdict] = field(default_factory=dict)

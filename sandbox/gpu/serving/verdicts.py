@@ -46,7 +46,7 @@ class CompletionJudge:
         self._max_reward = X_CODER_SCALE if verification.policy.name == "x-coder" else 1.0
 
     async def judge(self, prompt: int, completions: Sequence[str]) -> GroupVerdict:
-        """Judge a group. Failures of the service do not raise: such verdicts are None."""
+        """Judge a group. If the service fails, the verdicts are None, and no exception is raised."""
         if self._verification.vote is not None:
             return await self._vote(_select_entry(self._verification.vote, prompt), completions)
         tests = _select_entry(self._verification.tests or [], prompt)
@@ -58,7 +58,7 @@ class CompletionJudge:
         """Do nothing: this judge keeps no state."""
 
     async def _vote(self, inputs: Sequence[str], completions: Sequence[str]) -> GroupVerdict:
-        """Vote among the completions with code. The golden one is reported by its index among all completions."""
+        """Vote among the completions that contain code. The golden one's index counts all completions."""
         answers = [extract(text, self._verification.language, self._verification.extract) for text in completions]
         places = [place for place, answer in enumerate(answers) if answer is not None]
         request = {

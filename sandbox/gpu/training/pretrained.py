@@ -12,7 +12,7 @@ from sandbox.gpu.training.request_errors import report_request_errors
 
 
 def load_pretrained(job_dir: JobDir, model: str) -> tuple[Any, Any]:
-    """Load the model and tokenizer from a path or the hub. A model that does not exist is an error of the request."""
+    """Load the model and tokenizer from a path or the hub. A missing model is an error of the request."""
     with report_request_errors(job_dir, "model"):
         tokenizer = AutoTokenizer.from_pretrained(model)
         return AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32), tokenizer

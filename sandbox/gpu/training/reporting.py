@@ -16,7 +16,7 @@ from sandbox.schema.gpu import Progress
 def summarize_timing(job_dir: JobDir, steps: int) -> dict[str, float]:
     """Return mean times of a step: the total, generation and waiting for verdicts, in seconds.
 
-    Leaves out the first step, which compiles and warms up, and does nothing for a resumed training.
+    Leaves out step 1, which compiles and warms up. Returns an empty mapping if no other step was measured.
     """
     lines, _ = job_dir.read_progress(0)
     records = [line["more"] for line in lines if line.get("step", 0) > 1 and "step_s" in line.get("more", {})][:steps]

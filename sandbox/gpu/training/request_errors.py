@@ -25,7 +25,8 @@ def report_request_errors(job_dir: JobDir, field: str) -> Iterator[None]:
 def is_transient(error: BaseException | None) -> bool:
     """Return whether the network, the disk or the hub may have caused the error.
 
-    transformers turns these errors and a missing model alike into plain OSErrors; their causes tell them apart.
+    transformers raises a plain OSError for these errors and for a missing model. Only the cause of the OSError
+    distinguishes them.
     """
     while error is not None:
         if isinstance(error, OSError) and (error.errno is not None or isinstance(error, TimeoutError)):

@@ -4,8 +4,8 @@ Theory of operation. vLLM's engine returns a completion in the step that finishe
 completions of a prompt when all of them are finished. A trainer, however, waits for the whole batch before it asks for
 rewards. The service could judge the first completions in the meantime. So each finished completion goes to a separate
 process, which requests its reward; the trainer's own interpreter is busy launching kernels. The reward function then
-finds the answer here by the tests, the text and its length, and requests whatever is missing itself. If the engine
-shows no steps, or the process dies, only the overlap is lost.
+finds the answer here by the tests, the text and its length, and requests whatever is missing itself. If the engine's
+steps cannot be observed, or the process dies, rewards still arrive, only later.
 """
 
 from __future__ import annotations
@@ -173,7 +173,7 @@ class RewardPrefetch:
             self._requested |= {one: (answers, place) for place, one in enumerate(samples)}
 
     def find_answers(self, samples: Sequence[SampledCompletion]) -> list[tuple[PendingRewards, int] | None]:
-        """Return the future of each sample and its index there; None for a sample that was not requested."""
+        """Return each sample's future and the sample's index in it, or None for a sample that was not requested."""
         found = [self._requested.get(one) for one in samples]
         self.lookup_count += len(found)
         self.hit_count += sum(one is not None for one in found)

@@ -2,7 +2,7 @@
 
 Each line of standard input is a query, {"number", "tests": [text, ...], "drawn": [[index of its tests, completion,
 tokens], ...]}. Each line of standard output is an answer, {"number", "rewards"} or {"number", "problem"}, in the order
-of completion. The process ends at the end of standard input.
+in which the answers become ready. The process ends at the end of standard input.
 """
 
 from __future__ import annotations

@@ -124,7 +124,7 @@ def generate_tasks(count: int, seed: int, held_out: bool = False, tests: int = T
 
 
 def mislabel(tasks: Sequence[ToyTask], share: float, seed: int) -> list[ToyTask]:
-    """Return the tasks with a share of their labels deliberately wrong: each takes the answer of another test."""
+    """Return the tasks with a share of their labels deliberately wrong: each is the answer to another test."""
     rng = random.Random(seed)
     return [
         ToyTask(

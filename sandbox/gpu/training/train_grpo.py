@@ -124,7 +124,7 @@ def main(job_dir: JobDir) -> None:
 
 
 def attach_prefetch(prefetch: RewardPrefetch, generation: Any) -> None:
-    """Attach to TRL's engine in this process, or to its client of a server, which only the first process has."""
+    """Attach the prefetch to TRL's engine in this process, or to its client for a server (first process only)."""
     if generation.mode == "colocate":
         prefetch.watch_engine(generation.llm.llm_engine)
     elif (client := getattr(generation, "vllm_client", None)) is not None:
@@ -132,7 +132,7 @@ def attach_prefetch(prefetch: RewardPrefetch, generation: Any) -> None:
 
 
 def set_vllm_options(settings: dict[str, Any]) -> None:
-    """Pass more settings to TRL's engine, which TRL itself starts with a fixed list of arguments."""
+    """Add settings to those of TRL's engine. TRL itself passes only a fixed list of arguments."""
     from trl.generation import vllm_generation
 
     vllm_generation.LLM = functools.partial(vllm_generation.LLM, **settings)

@@ -106,7 +106,7 @@ def load_rows(request: SftRequest, order: dict[str, Any]) -> list[dict[str, Any]
 
 
 def require_training_rows(trainer: SFTTrainer, row_count: int) -> None:
-    """Raise ValueError if TRL dropped every row, because all answers begin after the token limit."""
+    """Raise ValueError if TRL dropped every row. It drops a row whose answer begins after the token limit."""
     if not len(trainer.train_dataset):
         raise ValueError(f"in none of the {row_count} rows does the answer begin within this limit")
 
@@ -119,7 +119,7 @@ def require_unsharded_model(trainer: SFTTrainer) -> None:
 
 
 class Prober(TrainerCallback):  # type: ignore[misc]
-    """Measures the pass rate on a few tasks at intervals, with the real service, and stops when it is high enough."""
+    """Measures the pass rate on a few tasks at intervals with the service, and ends training once it is high enough."""
 
     def __init__(self, job_dir: JobDir, probe: Probe, url: str, tokenizer: Any) -> None:
         self._job_dir = job_dir

@@ -93,7 +93,7 @@ def main(job_dir: JobDir) -> int:
 
 
 def run_verl(command: Sequence[str], metrics: MetricsFollower) -> int:
-    """Run verl and report its progress. verl always gets SIGTERM, however this process ends: it must stop Ray."""
+    """Run verl and report its progress. However this process ends, verl gets SIGTERM so that it stops Ray."""
     process = subprocess.Popen(command, preexec_fn=build_parent_death_hook(signal.SIGTERM))
     signal.signal(signal.SIGTERM, lambda *_: process.terminate())
     while process.poll() is None:
@@ -138,7 +138,7 @@ def read_latest_step(job_dir: JobDir) -> int:
 
 
 def adopt_checkpoint_model(job_dir: JobDir) -> bool:
-    """Move the last checkpoint's model to the job's. Return False if it is not here: it may be on another host."""
+    """Move the last checkpoint's model to the job's directory. Return False if this host does not have it."""
     checkpoint_model = job_dir.checkpoints / f"global_step_{read_latest_step(job_dir)}" / "actor" / "huggingface"
     if not any(checkpoint_model.glob("*.safetensors")):
         return False

@@ -147,7 +147,7 @@ def _is_group(value: Mapping[str, Any]) -> bool:
 
 
 def _number(data: Any, where: str) -> Iterator[tuple[str, Any]]:
-    """Yield names and values; the entries of a list are numbered, with a dash before their own name."""
+    """Yield names and values. Names of a list's entries begin with their number, such as `1-name`."""
     if isinstance(data, Mapping):
         yield from ((str(name), value) for name, value in data.items())
         return

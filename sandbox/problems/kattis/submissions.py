@@ -119,7 +119,7 @@ def _to_verdicts(names: Any, where: str) -> frozenset[Verdict]:
 
 
 def _matches(pattern: str, path: str) -> bool:
-    """Tell whether a glob pattern, with braces, matches a submission or its folder."""
+    """Return whether a glob pattern, with braces, matches a submission or its folder."""
     brace = _BRACES.search(pattern)
     if brace:
         head, tail = pattern[: brace.start()], pattern[brace.end() :]

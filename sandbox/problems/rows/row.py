@@ -1,4 +1,4 @@
-"""Read the fields of a data set's row. Every fault names the field."""
+"""Read the fields of a data set's row. Every error names the field."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def build_submission(name: str, language: str, code: str, *, is_right: bool) -> 
 
 
 def name_problem(row: Row, *fields: str) -> str:
-    """Return the first of the fields that names the problem. Raises Unsupported."""
+    """Return the problem's name, from the first of `fields` that holds one. Raises Unsupported."""
     for field in fields:
         value = row.get(field)
         if value not in (None, "") and isinstance(value, str | int):
@@ -111,6 +111,6 @@ def name_problem(row: Row, *fields: str) -> str:
 
 
 def name_by_content(row: Row, prefix: str) -> str:
-    """Return a name for a row that has none, which depends only on its content, not on its position."""
+    """Return a name for a row that has none. It depends only on the row's content, not on its position."""
     text = json.dumps([row.get("question"), row.get("input_output")], default=str)
     return f"{prefix}-{sha256(text.encode(errors='surrogatepass')).hexdigest()[:16]}"

@@ -1,4 +1,4 @@
-"""Stage 6: label the inputs by the service's vote, and check the golden solution on the hold-out."""
+"""Stage 6: label the inputs by the service's vote, and check the golden solution on held-out inputs."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def build_record(result: VoteResult, candidates: list[Record]) -> Record:
 
 
 def compute_pass_rate(result: VoteResult) -> float:
-    """Return the share of the candidates that pass every labelled test."""
+    """Return the share of the candidates that pass every labeled test."""
     judged = [[verdict for verdict in row if verdict is not Verdict.SKIPPED] for row in result.matrix]
     passing = sum(bool(row) and all(verdict is Verdict.ACCEPTED for verdict in row) for row in judged)
     return round(passing / len(judged), 6) if judged else 0.0

@@ -1,4 +1,4 @@
-"""Checkers compare bytes with bytes. Each file holds one rule, which returns a message.
+"""Checkers compare two byte strings. Each file implements one rule, which returns a message.
 
 A rule takes (actual, expected) and its options. It returns why they differ, or an empty string. Equal bytes agree under
 every rule except `regex`, where the expected text is a pattern. Rules do not raise exceptions for any bytes. A rule

@@ -1,4 +1,4 @@
-"""The exception of a rule that cannot decide."""
+"""The exception that a rule raises if it cannot decide."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ Both texts are stripped and split at line feeds, and each line is stripped; Pyth
 number of lines must be equal. Two lines agree if they are equal. They also agree if every token of both is a decimal
 number that Python's `Decimal` accepts (including 1_0, Infinity and NaN) and the numbers are exactly equal. For example,
 1.0 equals 1, but 0.1 does not equal 0.1000001, and NaN equals nothing. Where the original grader would crash (on a
-signalling NaN), the lines differ.
+signaling NaN), the lines differ.
 """
 
 from __future__ import annotations

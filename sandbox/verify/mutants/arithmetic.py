@@ -1,4 +1,4 @@
-"""Replace an arithmetic operator by a related one: `+` by `-`, `//` by `/`, `%` by `//`, `<<` by `>>`."""
+"""Replace an arithmetic operator with a related one: `+` by `-`, `//` by `/`, `%` by `//`, `<<` by `>>`."""
 
 from __future__ import annotations
 

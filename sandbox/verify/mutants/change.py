@@ -22,5 +22,5 @@ def change_fields(node: Node, **fields: Any) -> Node:
 
 
 def is_number(node: ast.AST) -> bool:
-    """Return whether a node is a literal int or float; a bool is none."""
+    """Return whether a node is a literal int or float. A bool does not count."""
     return isinstance(node, ast.Constant) and type(node.value) in (int, float)

@@ -1,4 +1,4 @@
-"""Replace a comparison by a different relation: `<` by `>`, `==` by `!=`, `in` by `not in`."""
+"""Replace a comparison with a different relation: `<` by `>`, `==` by `!=`, `in` by `not in`."""
 
 from __future__ import annotations
 

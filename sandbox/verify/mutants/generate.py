@@ -1,7 +1,7 @@
-"""Make mutants of a Python program: apply one operator at one place, deterministically for a seed.
+"""Make mutants of a Python program: apply one mutation operator at one place. The same seed gives the same mutants.
 
-The operators take turns, so that a small number of mutants has changes of many kinds. Within an operator, places come
-in an order that depends only on the program and the seed.
+The operators take turns, so even a few mutants have changes of many kinds. The order of an operator's places depends
+only on the program and the seed.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Mutant:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """A node and where it hangs: in a field of its parent, at a position if the field is a list."""
+    """A node and its location: a field of its parent, and a position if the field is a list."""
 
     parent: ast.AST
     field: str
@@ -142,7 +142,7 @@ def _unparse_with(tree: ast.Module, place: _Place, changed: ast.AST) -> str:
 
 
 def _show_change(node: ast.AST, changed: ast.AST) -> tuple[str, str]:
-    """Return both nodes as one line each. Long ones are cut, from the part where they differ."""
+    """Return both nodes as one line each. Long lines are cut around the part where they differ."""
     before, after = (" ".join(ast.unparse(each).split()) for each in (node, changed))
     if max(len(before), len(after)) <= MAX_SHOWN_CHARS:
         return before, after

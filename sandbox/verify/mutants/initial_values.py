@@ -1,4 +1,4 @@
-"""Start from a wrong value: a variable that is set to a literal starts from 0 instead, or from 1 instead of 0."""
+"""Start from a wrong value: a variable that is set to a literal is set to 0 instead, or to 1 if it was 0."""
 
 from __future__ import annotations
 
