@@ -40,6 +40,7 @@ CAPABILITIES = ["CHOWN", "DAC_OVERRIDE", "IPC_LOCK", "KILL", "SETGID", "SETUID"]
 HOME_LABEL = "sandbox.home"
 # Make sure that a run leaves no state in the box's network: no port occupied for a minute, no cached TCP metrics.
 SYSCTLS = {"net.ipv4.tcp_max_tw_buckets": "0", "net.ipv4.tcp_no_metrics_save": "1"}
+SESSION_CPU_SHARES = 2  # of the 1024 that a box of programs has: sessions take the CPU that verdicts leave
 CONNECTION_PATH = "/run/sandbox/worker.sock"
 CONNECT_TIMEOUT_S = 30.0
 MISSING_MOUNT_SOURCE = "source path does not exist"  # the engine's error message if it cannot see the folder to mount
@@ -181,6 +182,7 @@ class DockerEngine:
             "memswap_limit": 512 * MIB,
             "nano_cpus": int(settings.box_cpus * 1e9),
             "cpuset_cpus": self._cpus or None,
+            "cpu_shares": SESSION_CPU_SHARES if session else None,
             "shm_size": settings.box_tmpfs_mb * MIB,
             "tmpfs": {
                 "/box": f"rw,exec,nosuid,nodev,mode=711,{size}",
