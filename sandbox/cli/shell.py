@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import codeop
+import shutil
+import signal
+import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
@@ -14,7 +18,9 @@ from sandbox.cli.console import Url, connect_to_service, fail, say
 if TYPE_CHECKING:
     from sandbox.client.sync_session import Session
 
-CALL_WALL_TIME_S = 600.0
+MAX_CALL_S = 600.0
+# what `bash -n` says of input that needs more lines
+INCOMPLETE_BASH = ("unexpected end of file", "unexpected EOF", "delimited by end-of-file")
 PROMPTS = {"python": (">>> ", "... "), "bash": ("$ ", "> ")}
 
 
@@ -34,8 +40,7 @@ def shell(
         import readline  # noqa: F401 - gives `input` line editing and history
     with connect_to_service(url) as client:
         session = client.attach_session(attach) if attach else client.session(language=language)
-        if not attach:
-            session.open()
+        language = (session.describe() if attach else session.open()).language.value
         say(f"session {session.id}: Ctrl-C interrupts, Ctrl-D ends it")
         try:
             for source in _read_sources(language):
@@ -62,13 +67,23 @@ def _read_sources(language: str) -> Iterator[str]:
             lines.clear()
             continue
         source = "\n".join(lines)
-        if (language == "bash" and not source.endswith("\\")) or (language == "python" and _is_complete(source)):
+        if _is_complete_bash(source) if language == "bash" else _is_complete_python(source):
             lines.clear()
             if source.strip():
                 yield source
 
 
-def _is_complete(source: str) -> bool:
+def _is_complete_bash(source: str) -> bool:
+    """Return whether bash needs no more lines. Without a bash on this machine, each line is taken as complete."""
+    if source.endswith("\\"):
+        return False
+    if (bash := shutil.which("bash")) is None:
+        return True
+    checked = subprocess.run([bash, "-n"], input=source, capture_output=True, text=True, check=False)
+    return not any(reason in checked.stderr for reason in INCOMPLETE_BASH)
+
+
+def _is_complete_python(source: str) -> bool:
     """Return whether Python needs no more lines; a block ends with an empty line, as in Python's own shell."""
     try:
         return codeop.compile_command(source, symbol="single") is not None
@@ -77,15 +92,18 @@ def _is_complete(source: str) -> bool:
 
 
 def _run(session: Session, source: str) -> None:
-    events = session.stream(source, limits={"cpu_time_s": CALL_WALL_TIME_S, "wall_time_s": CALL_WALL_TIME_S})
-    while True:
-        try:
-            for event in events:
-                _show(event.event, event.data)
-            return
-        except KeyboardInterrupt:
-            session.interrupt()
-            return
+    """Run code and show its output. Ctrl-C interrupts the code in the session, whose result then still arrives."""
+
+    def interrupt(_signal: int, _frame: object) -> None:
+        # In a thread, because the main thread may hold the locks of the client's connections.
+        threading.Thread(target=session.interrupt, daemon=True).start()
+
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        for event in session.stream(source, limits={"cpu_time_s": MAX_CALL_S, "wall_time_s": MAX_CALL_S}):
+            _show(event.event, event.data)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _show(event: str, data: dict[str, object]) -> None:

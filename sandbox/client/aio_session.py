@@ -84,12 +84,16 @@ class AsyncSession:
         """Run a command of bash in the session's work directory."""
         return await self._call({"command": command, "stdin": stdin}, limits)
 
-    def stream(self, code: str, *, stdin: str = "", limits: Mapping[str, Any] | None = None) -> AsyncIterator[JobEvent]:
+    async def stream(
+        self, code: str, *, stdin: str = "", limits: Mapping[str, Any] | None = None
+    ) -> AsyncIterator[JobEvent]:
         """Run code; yield its output as events `stdout`, `stderr` and `display`, and at the end `result`."""
-        fields = self._number_call({"code": code, "stdin": stdin}, limits)
-        if self._sequence is not None:
-            self._sequence += 1
-        return self._read_stream(session_calls.CallStream(self._id, fields))
+        call = session_calls.CallStream(self._id, await self._number_call({"code": code, "stdin": stdin}, limits))
+        self._sequence = None  # unknown until the result arrives
+        async for event in self._read_stream(call):
+            if event.event == "result":
+                self._sequence = int(event.data["sequence"])
+            yield event
 
     async def interrupt(self) -> bool:
         """Interrupt the running call, as Ctrl-C does; return whether there was one."""
@@ -134,15 +138,17 @@ class AsyncSession:
         return await self._send(session_calls.build_verify_call(self._id, {"tests": tests, **options}))
 
     async def _call(self, fields: dict[str, Any], limits: Mapping[str, Any] | None) -> CallResult:
-        call = session_calls.build_execute_call(self._id, self._number_call(fields, limits))
+        call = session_calls.build_execute_call(self._id, await self._number_call(fields, limits))
+        self._sequence = None  # unknown until the answer arrives
         result = await self._send(call)
         self._sequence = result.sequence
         return result
 
-    def _number_call(self, fields: dict[str, Any], limits: Mapping[str, Any] | None) -> dict[str, Any]:
-        """Add the call's number. If the session was opened elsewhere, the number is known only after the first call."""
-        if self._sequence is not None:
-            fields["sequence"] = self._sequence + 1
+    async def _number_call(self, fields: dict[str, Any], limits: Mapping[str, Any] | None) -> dict[str, Any]:
+        """Add the call's number; ask the service for the latest one if an answer was lost or others use the session."""
+        if self._sequence is None:
+            self._sequence = (await self.describe()).calls
+        fields["sequence"] = self._sequence + 1
         if limits is not None:
             fields["limits"] = dict(limits)
         return fields

@@ -86,10 +86,12 @@ class Session:
 
     def stream(self, code: str, *, stdin: str = "", limits: Mapping[str, Any] | None = None) -> Iterator[JobEvent]:
         """Run code; yield its output as events `stdout`, `stderr` and `display`, and at the end `result`."""
-        fields = self._number_call({"code": code, "stdin": stdin}, limits)
-        if self._sequence is not None:
-            self._sequence += 1
-        return self._read_stream(session_calls.CallStream(self._id, fields))
+        call = session_calls.CallStream(self._id, self._number_call({"code": code, "stdin": stdin}, limits))
+        self._sequence = None  # unknown until the result arrives
+        for event in self._read_stream(call):
+            if event.event == "result":
+                self._sequence = int(event.data["sequence"])
+            yield event
 
     def interrupt(self) -> bool:
         """Interrupt the running call, as Ctrl-C does; return whether there was one."""
@@ -135,14 +137,16 @@ class Session:
 
     def _call(self, fields: dict[str, Any], limits: Mapping[str, Any] | None) -> CallResult:
         call = session_calls.build_execute_call(self._id, self._number_call(fields, limits))
+        self._sequence = None  # unknown until the answer arrives
         result = self._send(call)
         self._sequence = result.sequence
         return result
 
     def _number_call(self, fields: dict[str, Any], limits: Mapping[str, Any] | None) -> dict[str, Any]:
-        """Add the call's number. If the session was opened elsewhere, the number is known only after the first call."""
-        if self._sequence is not None:
-            fields["sequence"] = self._sequence + 1
+        """Add the call's number; ask the service for the latest one if an answer was lost or others use the session."""
+        if self._sequence is None:
+            self._sequence = (self.describe()).calls
+        fields["sequence"] = self._sequence + 1
         if limits is not None:
             fields["limits"] = dict(limits)
         return fields

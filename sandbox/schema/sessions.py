@@ -94,6 +94,7 @@ class SessionInfo(WireModel):
     created_at: float = Field(description="Unix time in seconds")
     expires_at: float = Field(description="Unix time at which it ends if it is not called before")
     parent: str | None = Field(None, description="the session that this one was forked from")
+    calls: int = Field(0, description="number of the latest call; a list of sessions shows 0 for open ones")
     replay: bool = False
     limits: SessionLimits = SessionLimits()
 

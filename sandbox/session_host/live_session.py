@@ -8,7 +8,8 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from hashlib import sha256
+from typing import Any, NamedTuple
 
 from sandbox.errors import BoxError, SequenceMismatch, SessionBusy
 from sandbox.queue.session_records import SessionRecord
@@ -46,6 +47,22 @@ class Family:
     memory_mb: int
     members: dict[int, LiveSession] = field(default_factory=dict)
     clean: bool = True  # every closed branch was proven clean
+
+
+class KeptAnswer(NamedTuple):
+    """The answer to an earlier call, in case the call is repeated. `size` is in characters."""
+
+    fingerprint: bytes
+    answer: Answer
+    size: int
+
+
+class RunningCall(NamedTuple):
+    """The call that a session runs now."""
+
+    number: int
+    fingerprint: bytes
+    task: asyncio.Task[Answer]
 
 
 class CallOutput:
@@ -93,8 +110,8 @@ class LiveSession:
         self.journaled = 0  # the number of the last call that was added to the journal
         self.unwritten: list[str] = []  # entries of the journal that Redis has not taken yet
         self._cells_chars = 0
-        self._answers: OrderedDict[int, tuple[Answer, int]] = OrderedDict()
-        self._running: tuple[int, asyncio.Task[Answer]] | None = None
+        self._answers: OrderedDict[int, KeptAnswer] = OrderedDict()
+        self._running: RunningCall | None = None
 
     @property
     def id(self) -> str:
@@ -123,18 +140,20 @@ class LiveSession:
         Raises SessionBusy, SequenceMismatch or BoxError.
         """
         number = self.sequence + 1 if call.sequence is None else call.sequence
-        if number in self._answers:
-            return self._answers[number][0]
+        if (kept := self._answers.get(number)) is not None:
+            _check_same(kept.fingerprint, call, number)
+            return kept.answer
         if self._running is not None:
-            if call.sequence is not None and self._running[0] == number:
-                return await asyncio.shield(self._running[1])
+            if call.sequence is not None and self._running.number == number:
+                _check_same(self._running.fingerprint, call, number)
+                return await asyncio.shield(self._running.task)
             raise SessionBusy("the session runs another call, and it runs one at a time")
         if number != self.sequence + 1:
             known = "the answer to that call is no longer stored" if number <= self.sequence else "calls are missing"
             raise SequenceMismatch(f"the call has number {number}, and the next one is {self.sequence + 1}: {known}")
         self.sequence = number
         task = asyncio.get_running_loop().create_task(self._execute(call, number, on_part))
-        self._running = (number, task)
+        self._running = RunningCall(number, _compute_fingerprint(call), task)
         try:
             return await asyncio.shield(task)
         finally:
@@ -201,9 +220,9 @@ class LiveSession:
                 self.cells.append(call.code)
         size = len(answer["stdout"]) + len(answer["stderr"])
         size += sum(len(content) for display in answer["displays"] for content in display.values())
-        self._answers[number] = (answer, size)
+        self._answers[number] = KeptAnswer(_compute_fingerprint(call), answer, size)
         while len(self._answers) > MAX_KEPT_ANSWERS or (
-            len(self._answers) > 1 and sum(size for _, size in self._answers.values()) > MAX_KEPT_BYTES
+            len(self._answers) > 1 and sum(kept.size for kept in self._answers.values()) > MAX_KEPT_BYTES
         ):
             self._answers.popitem(last=False)
 
@@ -217,9 +236,21 @@ class LiveSession:
 
     def update_expiry(self) -> SessionRecord:
         """Return the record with the current time of expiry."""
-        session = self.record.session.model_copy(update={"expires_at": time.time() + self.expires_in_s})
+        update = {"expires_at": time.time() + self.expires_in_s, "calls": self.sequence}
+        session = self.record.session.model_copy(update=update)
         self.record = replace(self.record, session=session)
         return self.record
+
+
+def _compute_fingerprint(call: SessionCall) -> bytes:
+    """Return a digest of what a call runs."""
+    return sha256(repr((call.code, call.command, call.stdin)).encode("utf-8", "surrogatepass")).digest()
+
+
+def _check_same(fingerprint: bytes, call: SessionCall, number: int) -> None:
+    """Raise SequenceMismatch if another call had this number: its answer would be taken for the answer to this one."""
+    if fingerprint != _compute_fingerprint(call):
+        raise SequenceMismatch(f"number {number} belongs to a call with other code or input")
 
 
 def _take_exit_code(found: dict[str, Any]) -> None:

@@ -133,8 +133,32 @@ def test_a_repeated_number_returns_the_first_answer_and_runs_nothing(client: Cli
         first, again = client._send(call), client._send(call)
         assert first == again
         assert first.result == {"text/plain": "1"}
+        other = session_calls.build_execute_call(session.id, {"code": "count += 10\ncount", "sequence": 2})
+        with pytest.raises(SequenceMismatch, match="other code"):
+            client._send(other)
         with pytest.raises(SequenceMismatch, match="the next one is 3"):
             client._send(session_calls.build_execute_call(session.id, {"code": "count", "sequence": 5}))
+
+
+def test_a_session_goes_on_after_a_refused_call_and_an_abandoned_stream(client: Client) -> None:
+    with client.session() as session:
+        session.execute("x = 1")
+        other = client.attach_session(session.id)
+        thread = threading.Thread(target=lambda: session.execute("import time\ntime.sleep(1)\nx = 2"))
+        thread.start()
+        time.sleep(0.3)
+        with pytest.raises(SessionBusy):
+            list(other.stream("x"))
+        thread.join()
+        assert other.execute("x").result == {"text/plain": "2"}
+        for event in other.stream("print('first', flush=True)\nx = 3"):
+            assert event.event == "stdout"
+            break
+        time.sleep(0.5)
+        assert other.execute("x").result == {"text/plain": "3"}
+        with pytest.raises(SequenceMismatch):  # the other client's calls took the numbers
+            session.execute("x + 1")
+        assert session.execute("x + 1").result == {"text/plain": "4"}
 
 
 def test_a_call_repeated_while_it_runs_waits_for_its_answer(client: Client) -> None:

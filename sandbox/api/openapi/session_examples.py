@@ -14,6 +14,7 @@ _SESSION = {
     "created_at": 1764342000.0,
     "expires_at": 1764342600.0,
     "parent": None,
+    "calls": 2,
     "replay": False,
     "limits": _LIMITS,
 }
