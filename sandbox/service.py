@@ -55,6 +55,7 @@ class Service:
         self._outage_monitor = OutageMonitor(self._redis, settings.lease_s, self._transit.fail_all)
         admission = Admission(quotas, self._storage_limiter, settings.queue_ttl_s, settings.result_ttl_s)
         self._intake = Intake(self._redis, self._transit, self._job_store, admission, self._webhook_queue.enqueue)
+        self._take_in = translate_redis_errors(self._intake.submit)
 
     def add_observer(self, observer: LifecycleObserver) -> None:
         """Also report the submissions of this process to `observer`."""
@@ -81,7 +82,7 @@ class Service:
         """
         try:
             submission.check(self._outage_monitor.missing_languages)
-            ticket = translate_redis_errors(self._intake.submit)(submission, self._outage_monitor.reason)
+            ticket = self._take_in(submission, self._outage_monitor.reason)
         except SandboxError as error:
             for observer in self._observers:
                 observer.record_refused(error)

@@ -8,6 +8,7 @@ lines and the live view are observers, so that each stage is reported in one pla
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
@@ -28,13 +29,14 @@ class Finished(NamedTuple):
     """An item's result: its JSON, and a summary for the live view, metrics, and traces.
 
     If the program was run but not judged, `verdict` is its status. `passed` and `total` count tests; they are None if
-    there are no tests.
+    there are no tests. `test_verdicts` is empty if all tests were accepted.
     """
 
     json: bytes
     verdict: str
     passed: int | None = None
     total: int | None = None
+    test_verdicts: Sequence[str] = ()
 
 
 @dataclass(slots=True)
@@ -55,6 +57,7 @@ class ItemTrace:
     verdict: str = ""
     passed: int | None = None
     total: int | None = None
+    test_verdicts: Sequence[str] = ()
     phases: list[tuple[Phase, float, float]] = field(default_factory=list)
     seconds_by_phase: dict[Phase, float] = field(default_factory=dict)
     covered_s: float = 0.0

@@ -196,7 +196,7 @@ class ResultWriter:
         large = [
             (at, item, result)
             for at, (item, result) in enumerate(self._to_store)
-            if len(result) > storage_limits.LARGE_RESULT_BYTES and item.kind not in {"vote", "hack"}
+            if len(result) > storage_limits.LARGE_RESULT_BYTES and item.kind in {"execute", "verify"}
         ]
         if not large:
             return

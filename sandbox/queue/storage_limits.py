@@ -188,8 +188,13 @@ def find_fitting(redis: Redis, candidates: Sequence[tuple[str, str, int]], max_k
 
 
 def remove_outputs(result: bytes) -> bytes:
-    """Return an item's result as JSON without the output of the program and the compiler, and without files."""
+    """Return an item's result as JSON without the output of the program and the compiler, and without files.
+
+    The outputs of votes and hacks are their results, so those stay as they are.
+    """
     fields = json.loads(result)
+    if not {"stdout", "tests"} & fields.keys():
+        return result
     for stage in (fields, fields.get("compile") or {}):
         for name in ("stdout", "stderr"):
             if stage.get(name):

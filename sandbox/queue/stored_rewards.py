@@ -61,16 +61,15 @@ class StoredRewards:
         """Store rewards unless some are stored already, and return the stored ones. Succeeds even if Redis is full."""
         key = redis_keys.rewards(submission)
         try:
-            is_new = self._redis.set(key, rewards, nx=True, ex=ttl_s)
+            if self._redis.set(key, rewards, nx=True, ex=ttl_s):
+                adjust_charges(self._redis, [(submission_member(submission), len(rewards), None)])
+                return rewards
         except RedisError as error:
             if not is_redis_full(error):
                 raise
             return rewards
-        if not is_new:
-            earlier: bytes | None = self._redis.get(key)
-            return rewards if earlier is None else earlier
-        adjust_charges(self._redis, [(submission_member(submission), len(rewards), None)])
-        return rewards
+        earlier: bytes | None = self._redis.get(key)
+        return rewards if earlier is None else earlier
 
 
 class RewardWriter:
@@ -96,3 +95,5 @@ class RewardWriter:
                 self._rewards.get(submission)
             except (SandboxError, RedisError) as error:
                 logger.warning("cannot store the rewards of %s: %s", submission, error)
+            except Exception:  # one odd result must not end the thread
+                logger.exception("cannot compute the rewards of %s", submission)

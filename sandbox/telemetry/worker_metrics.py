@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from functools import partial
 from typing import Literal
@@ -18,8 +17,6 @@ WorkerRole = Literal["slot", "express"]
 STATES: tuple[SlotState, ...] = ("warming", "idle", "busy")
 CACHES: tuple[Cache, ...] = ("box", "interpreter")
 FAILURE_REASONS = (BoxError.__name__, BoxOutOfMemory.__name__, EngineUnavailable.__name__, "worker_gone")
-# JSON escapes quotation marks inside strings, so no message can match this.
-_VERDICT = re.compile(rb'"verdict":"(\w+)"')
 
 
 class WorkerMetrics(LifecycleObserver, SlotObserver):
@@ -110,8 +107,7 @@ class _LabeledSeries:
             self._count_tests(trace)
 
     def _count_tests(self, trace: ItemTrace) -> None:
-        if trace.verdict == "accepted" and trace.total:  # all tests are accepted, so there is nothing to parse
+        if not trace.test_verdicts and trace.total:  # all tests are accepted
             self._test("accepted").inc(trace.total)
-            return
-        for verdict, number in Counter(_VERDICT.findall(trace.result)[1:]).items():
-            self._test(verdict.decode()).inc(number)
+        for verdict, number in Counter(trace.test_verdicts).items():
+            self._test(verdict).inc(number)

@@ -37,7 +37,7 @@ def execute_item(item: Item, slot: Slot) -> Finished:
         case ExecuteRequest() as request:
             return _finish_execute(execute(item.id, request, slot, queue_time_s))
         case VerifyRequest() as request:
-            return _finish_verify(verify(item.id, request, slot, queue_time_s))
+            return finish_verify(verify(item.id, request, slot, queue_time_s))
         case VoteRequest() as request:
             voted = vote(item.id, request, slot, queue_time_s, DEFAULT_LIMITS)
             return Finished(voted.model_dump_json().encode(), Status.OK)
@@ -74,7 +74,7 @@ def build_unread_failure_result(item: Item, request: dict[str, Any], reason: str
 def _build_verify_failure(item: Item, test_count: int, message: str) -> Finished:
     """Return the result of an item with `test_count` tests, none of which ran."""
     tests = [TestResult(verdict=Verdict.INTERNAL_ERROR, message=message)] * test_count
-    return _finish_verify(
+    return finish_verify(
         VerifyResult(id=item.id, verdict=Verdict.INTERNAL_ERROR, passed=0, total=test_count, score=0.0, tests=tests)
     )
 
@@ -92,8 +92,9 @@ def _finish_execute(result: ExecuteResult) -> Finished:
     return Finished(result.model_dump_json().encode(), result.status)
 
 
-def _finish_verify(result: VerifyResult) -> Finished:
-    return Finished(result.model_dump_json().encode(), result.verdict, result.passed, result.total)
+def finish_verify(result: VerifyResult) -> Finished:
+    verdicts = () if result.passed == result.total else [test.verdict for test in result.tests]
+    return Finished(result.model_dump_json().encode(), result.verdict, result.passed, result.total, verdicts)
 
 
 def execute(item_id: str, request: ExecuteRequest, slot: Slot, queue_time_s: float) -> ExecuteResult:

@@ -74,7 +74,7 @@ class _Trial:
         def run_in_box(box: Box) -> Outcome:
             compiled = box.load(language.build_program(program.code, compile_limits))
             if compiled is not None and not compiled.ended_well:
-                return _fail_compilation(compiled)
+                return compiled
             return box.run(run)
 
         try:
@@ -83,8 +83,3 @@ class _Trial:
             return Outcome(Status.MEMORY_LIMIT_EXCEEDED, message=str(error))
         except InfrastructureError as error:
             return Outcome(Status.INTERNAL_ERROR, message=str(error))
-
-
-def _fail_compilation(outcome: Outcome) -> Outcome:
-    """Convert a compiler's outcome to a compile error, unless the service failed."""
-    return outcome if outcome.status is Status.INTERNAL_ERROR else replace(outcome, status=Status.COMPILE_ERROR)

@@ -78,7 +78,7 @@ class ItemTracer:
         self._trace = None
         trace.ended_at = trace.started_at + time.monotonic() - self._started
         trace.result = result.json
-        trace.verdict, trace.passed, trace.total = result.verdict, result.passed, result.total
+        _, trace.verdict, trace.passed, trace.total, trace.test_verdicts = result
         for observer in self._observers:
             observer.record_finished(trace)
         trace.result = b""  # an observer may keep the trace, and results can be large

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -10,11 +11,12 @@ from redis import Redis
 
 from sandbox.errors import InfrastructureError
 from sandbox.queue import redis_keys
+from sandbox.queue.stored_rewards import RewardWriter, StoredRewards
 from sandbox.queue.submission import Submission
 from sandbox.rewards.plan import build_plan
 from sandbox.rewards.scoring import score_stored_request
 from sandbox.rewards.task_lookup import refuse_task_lookup
-from sandbox.schema.reward import RewardRequest, TaskSet
+from sandbox.schema.reward import RewardRequest, RewardResult, TaskSet
 from sandbox.service import Service, Ticket
 from tests.queue.submit_and_wait import await_job, wait_until
 from tests.worker_processes import WorkerProcesses
@@ -64,10 +66,38 @@ def test_a_reader_computes_rewards_that_no_worker_stored_and_later_readers_get_t
 
 def test_the_first_stored_rewards_stay(service: Service, worker_processes: WorkerProcesses, redis: Redis) -> None:
     ticket = submit_rewards(service)
-    first = {"rewards": [7.0] * 3, "details": []}
-    redis.set(redis_keys.rewards(ticket.id), json.dumps(first))
     worker_processes.start()
-    assert await_job(service, ticket.id).result == first
+    await_job(service, ticket.id)
+    key, first = redis_keys.rewards(ticket.id), b'{"rewards":[7.0,7.0,7.0],"details":[]}'
+    redis.delete(key)
+
+    def score_while_another_stores(request: bytes, results: Sequence[bytes]) -> RewardResult:
+        redis.set(key, first)
+        return score_stored_request(request, results, look_up_tasks=service.get_tasks)
+
+    assert StoredRewards(redis, 60, score_while_another_stores).get(ticket.id) == first
+    assert redis.get(key) == first
+
+
+def test_an_odd_result_does_not_end_the_thread_that_writes_rewards(
+    service: Service, worker_processes: WorkerProcesses, redis: Redis
+) -> None:
+    odd, good = submit_rewards(service), submit_rewards(service)
+    worker_processes.start()
+    for ticket in (odd, good):
+        await_job(service, ticket.id)
+        redis.delete(redis_keys.rewards(ticket.id))
+
+    def score(request: bytes, results: Sequence[bytes]) -> RewardResult:
+        if not redis.exists("odd-was-seen"):
+            redis.set("odd-was-seen", 1)
+            raise KeyError("verdict")
+        return score_stored_request(request, results, look_up_tasks=service.get_tasks)
+
+    writer = RewardWriter(StoredRewards(redis, 60, score))
+    writer.write_soon([odd.id, good.id])
+    wait_until(lambda: redis.exists(redis_keys.rewards(good.id)), "the rewards behind the odd ones are stored")
+    assert not redis.exists(redis_keys.rewards(odd.id))
 
 
 def test_a_request_without_programs_has_its_rewards_at_once(service: Service, redis: Redis) -> None:

@@ -156,10 +156,14 @@ class Supervisor:
         frames.close_descriptors(fetched)
 
     def _answer(self, answer: Answer, descriptors: list[int], fetched: Sequence[int] = ()) -> None:
-        """Close the descriptors of a request, so that the worker sees the end of its streams, and then answer it."""
+        """Close the descriptors of a request, so that the worker sees the end of its streams, and then answer it.
+
+        The answer is built first, so that the worker wakes once for both.
+        """
+        header = messages.build_answer_header(answer)
         frames.close_descriptors(descriptors)
         descriptors.clear()
-        frames.send(self._connection, messages.build_answer_header(answer), fetched)
+        frames.send(self._connection, header, fetched)
 
 
 def _copy_files(sources: Sequence[int], target: int) -> None:
