@@ -52,7 +52,9 @@ AnyProgram = Annotated[QualityProgram, BeforeValidator(_expand_code, json_schema
 class MutantOptions(WireModel):
     """The mutants of the first right program. The same options always make the same mutants."""
 
-    count: int = Field(DEFAULT_MUTANTS, ge=1, le=MAX_PROGRAMS, description="at most so many mutants")
+    count: int = Field(
+        DEFAULT_MUTANTS, ge=1, le=MAX_PROGRAMS, description="at most so many mutants; a long program has fewer"
+    )
     seed: int = Field(0, ge=0, lt=1 << 63)
     operators: list[str] = Field(
         default_factory=list, max_length=len(OPERATORS), description=f"default: all of {', '.join(OPERATORS)}"
