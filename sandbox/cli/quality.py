@@ -34,8 +34,8 @@ def quality(
 ) -> None:
     """Measure how well tests tell right programs from wrong ones, and find a smaller suite with the same kills.
 
-    The command exits with 0 if every right program passes and no wrong program is known to pass, with 1 if not or if
-    the service could not judge a program, and with 2 if the file or the package cannot be used.
+    The command exits with 0 if every right program compiles and passes and no wrong program is known to pass, with 1 if
+    not or if the service could not judge a program, and with 2 if the file or the package cannot be used.
     """
     if not source.is_dir() and (mutants or seed is not None):
         fail("--mutants and --seed are for packages; set mutants.count and mutants.seed in the file", EXIT_USAGE)
