@@ -128,11 +128,8 @@ def _choose_exit_code(result: ExecuteResult, status: str) -> int:
 
 def _print_output(stage: StageResult) -> None:
     """Print a program's output byte for byte."""
-    for stream, text, data in (
-        (sys.stdout, stage.stdout, stage.stdout_base64),
-        (sys.stderr, stage.stderr, stage.stderr_base64),
-    ):
-        stream.buffer.write(text.encode() if data is None else data)
+    for stream, data in ((sys.stdout, stage.stdout_bytes), (sys.stderr, stage.stderr_bytes)):
+        stream.buffer.write(data)
         stream.flush()
 
 

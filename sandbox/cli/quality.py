@@ -27,17 +27,21 @@ def quality(
     mutants: Annotated[
         int, typer.Option(min=0, max=512, help="Add mutants of a package's first accepted Python program.")
     ] = 0,
-    seed: Annotated[int, typer.Option(min=0, help="Choose other mutants of a package.")] = 0,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Choose other mutants of a package; default 0.", show_default=False)
+    ] = None,
     url: Url = "",
 ) -> None:
     """Measure how well tests tell right programs from wrong ones, and find a smaller suite with the same kills.
 
-    The command exits with 0 if every right program passes and no wrong program is known to pass, with 1 if not or if
-    the service could not judge a program, and with 2 if the file or the package cannot be used.
+    The command exits with 0 if every right program compiles and passes and no wrong program is known to pass, with 1 if
+    not or if the service could not judge a program, and with 2 if the file or the package cannot be used.
     """
+    if not source.is_dir() and (mutants or seed is not None):
+        fail("--mutants and --seed are for packages; set mutants.count and mutants.seed in the file", EXIT_USAGE)
     with connect_to_service(url) as client:
         if source.is_dir():
-            request, names = _read_package(source, client, mutants, seed)
+            request, names = _read_package(source, client, mutants, seed or 0)
         else:
             request = _read_file(source)
             names = [str(position) for position in range(len(request.tests))]
@@ -54,7 +58,10 @@ def quality(
 
 
 def _is_good(report: QualityResult) -> bool:
-    return report.tpr == 1.0 and not report.survivors and not report.unjudged
+    from sandbox.verify.quality_report import ProgramKind
+
+    all_compile = all(report.programs[row].kind is not ProgramKind.RIGHT for row in report.not_compiled)
+    return report.tpr == 1.0 and all_compile and not report.survivors and not report.unjudged
 
 
 def _read_file(path: Path) -> QualityRequest:
@@ -81,7 +88,7 @@ def _read_package(folder: Path, client: Client, mutants: int, seed: int) -> tupl
         fail(f"{folder} has {len(packages)} packages; give the folder of one", EXIT_USAGE)
     try:
         problem = read_package(packages[0], Options(runner=ServiceRunner(client)))
-        request = QualityRequest.model_validate(_build_request(problem, mutants, seed))
+        request = QualityRequest.model_validate(build_request(problem, mutants, seed))
     except Unsupported as error:
         fail(f"{folder}: {error}", EXIT_USAGE)
     except ValidationError as error:
@@ -89,11 +96,13 @@ def _read_package(folder: Path, client: Client, mutants: int, seed: int) -> tupl
     return request, [test.name for test in problem.tests]
 
 
-def _build_request(problem: Problem, mutants: int, seed: int) -> dict[str, Any]:
+def build_request(problem: Problem, mutants: int, seed: int) -> dict[str, Any]:
+    """Return the request for a package: its right programs, references first, and those that must fail."""
     from sandbox.runner.contract import Verdict
 
-    right = [each for each in problem.submissions if each.is_reference]
-    wrong = [each for each in problem.submissions if not each.is_reference and Verdict.ACCEPTED not in each.required]
+    right = [each for each in problem.submissions if each.is_reference or each.permitted == {Verdict.ACCEPTED}]
+    right.sort(key=lambda each: not each.is_reference)
+    wrong = [each for each in problem.submissions if each not in right and Verdict.ACCEPTED not in each.required]
     options: dict[str, Any] = {}
     if mutants or not wrong:
         right.sort(key=lambda each: each.language != "python")

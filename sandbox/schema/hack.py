@@ -21,9 +21,9 @@ from sandbox.schema.programs import (
     ProgramInput,
     reject_program_files,
 )
-from sandbox.schema.vote import DEFAULT_OUTPUT_KB, MAX_OUTPUT_KB, expand_stdin
+from sandbox.schema.vote import expand_stdin
 from sandbox.schema.vote_label import decode_text
-from sandbox.schema.wire import MAX_CODE_CHARS, LimitsRequest, WireModel
+from sandbox.schema.wire import MAX_CODE_CHARS, MAX_OUTPUT_KB, LimitsRequest, WireModel
 from sandbox.verify.hacks import HackDecision, HackReason
 
 MAX_TRUSTED = 16
@@ -102,11 +102,6 @@ class HackRequest(WireModel):
         named |= {f"validators.{position}": one for position, one in enumerate(self.validators)}
         named |= {f"references.{position}": one for position, one in enumerate(self.references)}
         return {f"{field}.language": program.language for field, program in named.items()}
-
-
-def cap_output(limits: LimitsRequest) -> LimitsRequest:
-    """Return the limits with a hack's own default for `output_kb`."""
-    return limits if limits.output_kb is not None else limits.model_copy(update={"output_kb": DEFAULT_OUTPUT_KB})
 
 
 class HackSubmission(HackRequest):

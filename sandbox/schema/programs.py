@@ -208,6 +208,16 @@ class StageResult(WireModel):
     usage: Usage = Usage()
     message: str = Field("", description="explains the status if it needs an explanation")
 
+    @property
+    def stdout_bytes(self) -> bytes:
+        """Return all of stdout."""
+        return self.stdout.encode() if self.stdout_base64 is None else self.stdout_base64
+
+    @property
+    def stderr_bytes(self) -> bytes:
+        """Return all of stderr."""
+        return self.stderr.encode() if self.stderr_base64 is None else self.stderr_base64
+
     @staticmethod
     def build_fields(outcome: Outcome) -> dict[str, Any]:
         """Return an outcome as this model's fields, with a base64 field for output that is not valid UTF-8."""

@@ -13,11 +13,11 @@ from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, model_
 from sandbox import languages
 from sandbox.errors import UnknownLanguage
 from sandbox.schema.checkers import Checker, InteractiveChecker, TokensChecker
-from sandbox.schema.programs import MAX_NAME_CHARS, MAX_TESTS, Lane, ProgramInput
+from sandbox.schema.programs import MAX_NAME_CHARS, MAX_TESTS, Lane, ProgramInput, reject_program_files
 from sandbox.schema.submissions import Isolation, VerifyRequest
 from sandbox.schema.tests import AnyTest
-from sandbox.schema.vote import MAX_OUTPUT_KB, expand_stdin
-from sandbox.schema.wire import MAX_CODE_CHARS, LimitsRequest, WireModel
+from sandbox.schema.vote import expand_stdin
+from sandbox.schema.wire import MAX_CODE_CHARS, MAX_OUTPUT_KB, LimitsRequest, WireModel
 from sandbox.verify.mutants.generate import OPERATORS
 from sandbox.verify.quality_report import CoveragePoint as CoveragePoint
 from sandbox.verify.quality_report import Mutation as Mutation
@@ -52,7 +52,9 @@ AnyProgram = Annotated[QualityProgram, BeforeValidator(_expand_code, json_schema
 class MutantOptions(WireModel):
     """The mutants of the first right program. The same options always make the same mutants."""
 
-    count: int = Field(DEFAULT_MUTANTS, ge=1, le=MAX_PROGRAMS, description="at most so many mutants")
+    count: int = Field(
+        DEFAULT_MUTANTS, ge=1, le=MAX_PROGRAMS, description="at most so many mutants; a long program has fewer"
+    )
     seed: int = Field(0, ge=0, lt=1 << 63)
     operators: list[str] = Field(
         default_factory=list, max_length=len(OPERATORS), description=f"default: all of {', '.join(OPERATORS)}"
@@ -135,6 +137,8 @@ class QualityRequest(WireModel):
             raise ValueError("inputs: they are stdin for programs, so they go with neither entry_point nor interaction")
         if (self.limits.output_kb or 0) > MAX_OUTPUT_KB:
             raise ValueError(f"limits.output_kb must be at most {MAX_OUTPUT_KB} with inputs")
+        for position, each in enumerate(self.inputs):
+            reject_program_files(each.files, self.right[0].language or self.language, f"inputs.{position}.files")
 
     def _is_python(self, program: QualityProgram) -> bool:
         try:

@@ -15,7 +15,14 @@ from sandbox.schema.callbacks import CallbackUrl
 from sandbox.schema.checkers import Checker, CodeJudgeChecker, EquivalenceChecker, TokensChecker
 from sandbox.schema.programs import Lane, ProgramInput, TestCase, reject_program_files
 from sandbox.schema.vote_label import VoteCandidate, VoteGolden, VoteLabel, build_candidate, build_golden, decode_text
-from sandbox.schema.wire import MAX_CODE_CHARS, LimitsRequest, WireModel
+from sandbox.schema.wire import (
+    DEFAULT_OUTPUT_KB,
+    MAX_CODE_CHARS,
+    MAX_OUTPUT_KB,
+    LimitsRequest,
+    WireModel,
+    cap_output,
+)
 from sandbox.verify import voting
 from sandbox.verify.golden import VoteOutcome
 from sandbox.verify.roles import Role
@@ -23,9 +30,6 @@ from sandbox.verify.roles import Role
 MAX_CANDIDATES = 256
 MAX_INPUTS = 1_000
 MAX_RUNS = 20_000
-# A matrix of outputs is held in memory until the votes are counted, so a vote may print less than a single run.
-MAX_OUTPUT_KB = 4_096
-DEFAULT_OUTPUT_KB = 1_024
 
 
 class Candidate(WireModel):
@@ -141,9 +145,7 @@ class VoteRequest(WireModel):
     @property
     def effective_limits(self) -> LimitsRequest:
         """Return the limits, with the vote's own default for `output_kb`."""
-        if self.limits.output_kb is not None:
-            return self.limits
-        return self.limits.model_copy(update={"output_kb": DEFAULT_OUTPUT_KB})
+        return cap_output(self.limits)
 
 
 class TestSet(WireModel):

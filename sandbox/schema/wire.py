@@ -10,7 +10,9 @@ from sandbox.runner.contract import Limits
 from sandbox.verify.wire_model import WireModel as WireModel
 
 MAX_CODE_CHARS = 1 << 20
-
+# Votes, hacks and comparisons hold the outputs in memory, so a run may print less than one that is judged alone.
+MAX_OUTPUT_KB = 4_096
+DEFAULT_OUTPUT_KB = 1_024
 
 MAX_COMPILE_CPU_TIME_S, MAX_COMPILE_WALL_TIME_S = 300, 900
 _COMPILE_FIELDS = {"compile_cpu_time_s", "compile_wall_time_s"}
@@ -69,3 +71,8 @@ class LimitsRequest(WireModel):
             cpu_time_s=default.cpu_time_s if cpu_time_s is None else cpu_time_s,
             wall_time_s=default.wall_time_s if wall_time_s is None else wall_time_s,
         )
+
+
+def cap_output(limits: LimitsRequest) -> LimitsRequest:
+    """Return the limits with the default `output_kb` of runs whose outputs are held in memory."""
+    return limits if limits.output_kb is not None else limits.model_copy(update={"output_kb": DEFAULT_OUTPUT_KB})

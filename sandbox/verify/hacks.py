@@ -86,11 +86,15 @@ def check_references(outcomes: Sequence[Outcome], checker: CheckerChoice) -> Hac
             return _refuse(outcome, HackReason.REFERENCE_FAILED, f"references.{position}")
     expected = outcomes[0].stdout
     own = judge_outcome(outcomes[0], expected, checker)
+    if own.verdict is Verdict.INTERNAL_ERROR:
+        return build_service_failure(f"references.0: {own.message}")
     if own.verdict is not Verdict.ACCEPTED:
         message = f"references.0: the checker does not accept its output: {own.message}"
         return HackDecision(False, False, HackReason.REFERENCE_FAILED, message)
     for position, outcome in enumerate(outcomes[1:], 1):
         judged = judge_outcome(outcome, expected, checker)
+        if judged.verdict is Verdict.INTERNAL_ERROR:
+            return build_service_failure(f"references.{position}: {judged.message}")
         if judged.verdict is not Verdict.ACCEPTED:
             message = f"references.{position}: disagrees with references.0: {judged.message}"
             reason = HackReason.REFERENCES_DISAGREE

@@ -35,6 +35,9 @@ VERDICT_OF_STATUS = {
 }
 
 
+# Verdicts that say nothing about the program: the service failed, or the test was not run.
+UNDECIDED_VERDICTS = frozenset({Verdict.INTERNAL_ERROR, Verdict.SKIPPED})
+
 # By (accepted, failed): a checker that failed says nothing about the program.
 _VERDICT_OF_CHECK = {
     (True, False): Verdict.ACCEPTED,

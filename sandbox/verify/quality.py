@@ -7,9 +7,10 @@ Theory of operation. The kill matrix has a row for each program and a column for
 2. A program that does not compile says nothing about tests, so it counts in no rate.
 3. A mutant is wrong only in comparison to the first right program. A test that this program fails kills no mutant.
 4. A mutant that passes all tests may be equivalent: another way to write the same function. If it also agrees on all
-   extra inputs, it is an equivalent candidate and counts in no rate. Without extra inputs, every surviving mutant is an
-   equivalent candidate. The TNR (true negative rate) would then be 1 for any suite, so it is None, and `mutation_score`
-   gives the lower bound.
+   extra inputs, it is an equivalent candidate and counts in no rate. If the service lost an input, the mutant might
+   differ there, so it is unjudged unless it differs on another input. Without extra inputs, every surviving mutant is
+   an equivalent candidate. The TNR (true negative rate) and the coverage by all tests would then be 1 for any suite, so
+   the TNR is None and coverage is empty, and `mutation_score` gives a lower bound of the TNR.
 5. Coverage at N is the chance that N random tests kill a wrong program, on average over the wrong programs. It is
    computed and not sampled: a program that k of T tests kill escapes N tests with chance C(T-k, N) / C(T, N).
 6. The smallest suite keeps every kill of the tests that no right program fails. The cost of a test is the mean CPU time
@@ -24,6 +25,7 @@ from functools import cached_property
 from math import comb
 
 from sandbox.runner.contract import Verdict
+from sandbox.verify.judge import UNDECIDED_VERDICTS
 from sandbox.verify.mutants.generate import Mutant
 from sandbox.verify.quality_report import (
     CoveragePoint,
@@ -38,8 +40,7 @@ from sandbox.verify.quality_report import (
 from sandbox.verify.smallest_suite import find_smallest_suite
 
 MIN_COST_S = 0.001
-_UNKNOWN = frozenset({Verdict.INTERNAL_ERROR, Verdict.SKIPPED})
-_NO_KILL = _UNKNOWN | {Verdict.ACCEPTED, Verdict.COMPILE_ERROR}
+_NO_KILL = UNDECIDED_VERDICTS | {Verdict.ACCEPTED, Verdict.COMPILE_ERROR}
 _COVERAGE_POINTS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000)
 
 
@@ -60,7 +61,7 @@ class Row:
             return Fate.NOT_COMPILED
         if any(verdict not in _NO_KILL for verdict in self.verdicts):
             return Fate.FAILED
-        return Fate.UNJUDGED if _UNKNOWN.intersection(self.verdicts) else Fate.PASSED
+        return Fate.UNJUDGED if UNDECIDED_VERDICTS.intersection(self.verdicts) else Fate.PASSED
 
 
 @dataclass(frozen=True)
@@ -68,12 +69,14 @@ class Comparison:
     """The mutants' outputs on extra inputs: how many inputs were used, and the inputs on which each surviving mutant
     differs.
 
-    `differs_on` is keyed by row. A mutant that could not be compared is missing there; `unjudged` gives the reason.
+    `differs_on` is keyed by row. A mutant that could not be compared is missing there; `unjudged` gives the reason. On
+    `unused_inputs`, the first right program gives no output; `lost_inputs` could not be run because the service failed.
     """
 
     differs_on: Mapping[int, Sequence[int]]
     unjudged: Mapping[int, str]
     unused_inputs: Sequence[int] = ()
+    lost_inputs: Sequence[int] = ()
     used: int = 0
 
 
@@ -114,6 +117,7 @@ def measure_quality(rows: Sequence[Row], comparison: Comparison = NO_COMPARISON)
         unjudged=matrix.list_with(Fate.UNJUDGED),
         not_compiled=matrix.list_with(Fate.NOT_COMPILED),
         unused_inputs=list(comparison.unused_inputs),
+        lost_inputs=list(comparison.lost_inputs),
         programs=[_describe_program(matrix, row) for row in range(len(rows))],
         tests=tests,
         matrix=[list(row.verdicts) for row in rows],
@@ -149,7 +153,7 @@ class _Matrix:
         # On tests that the golden program fails, nothing is known about a mutant, and nothing is asked.
         golden = self.rows[0].verdicts
         asked = [verdict for verdict, own in zip(row.verdicts, golden, strict=True) if own is Verdict.ACCEPTED]
-        is_unknown = bool(_UNKNOWN.intersection(asked)) or position in self.comparison.unjudged
+        is_unknown = bool(UNDECIDED_VERDICTS.intersection(asked)) or position in self.comparison.unjudged
         return Fate.UNJUDGED if is_unknown or not asked else Fate.PASSED
 
     def list_with(self, fate: Fate) -> list[int]:
@@ -229,7 +233,7 @@ def _find_suite(matrix: _Matrix) -> SmallestSuite:
 def _measure_coverage(matrix: _Matrix) -> list[CoveragePoint]:
     total = matrix.test_count
     points = [count for count in _COVERAGE_POINTS if count < total] + [total]
-    if not matrix.negatives:
+    if not matrix.negatives or not matrix.can_tell_equivalents:
         return []
     return [
         CoveragePoint(
@@ -271,7 +275,7 @@ def _describe_test(matrix: _Matrix, test: int, in_suite: bool) -> QualityTest:
         kills=len(killed),
         kills_alone=[row for row in killed if len(matrix.kills[row]) == 1],
         fails_right=matrix.fails_right[test],
-        unjudged=sum(row.verdicts[test] in _UNKNOWN for row in matrix.rows),
+        unjudged=sum(row.verdicts[test] in UNDECIDED_VERDICTS for row in matrix.rows),
         cpu_time_s=round(matrix.costs_s[test], 6),
         in_smallest_suite=in_suite,
     )

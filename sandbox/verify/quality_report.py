@@ -68,7 +68,7 @@ class QualityTest(WireModel):
 class CoveragePoint(WireModel):
     """The share of wrong programs that N tests kill on average, over all choices of N tests.
 
-    Equivalent candidates do not count. Without `inputs`, these are all surviving mutants.
+    Equivalent candidates do not count.
     """
 
     tests: int
@@ -97,7 +97,7 @@ class QualityResult(WireModel):
     mutation_score: float | None = Field(
         None, description="share of all mutants that fail a test, equivalent ones included: a lower bound of `tnr`"
     )
-    coverage: list[CoveragePoint]
+    coverage: list[CoveragePoint] = Field(description="empty if `tnr` is null")
     smallest_suite: SmallestSuite
     kill_nothing: list[int] = Field(description="tests that no wrong program fails")
     fail_right: list[int] = Field(description="tests that a right program fails")
@@ -107,6 +107,9 @@ class QualityResult(WireModel):
     not_compiled: list[int] = Field(description="programs that do not compile; they count in no rate")
     unused_inputs: list[int] = Field(
         default_factory=list, description="positions of `inputs` for which the first right program gave no output"
+    )
+    lost_inputs: list[int] = Field(
+        default_factory=list, description="positions of `inputs` that the service failed to run; send the request again"
     )
     programs: list[QualityProgramResult]
     tests: list[QualityTest]

@@ -9,10 +9,10 @@ from pydantic_core import from_json
 
 from sandbox.errors import SandboxError
 from sandbox.runner.contract import Verdict
+from sandbox.verify.judge import UNDECIDED_VERDICTS
 from sandbox.verify.quality import Comparison
 
 MAX_MESSAGE_CHARS = 4_000
-_UNKNOWN = frozenset({Verdict.INTERNAL_ERROR, Verdict.SKIPPED})
 
 
 class JudgedRow(NamedTuple):
@@ -36,7 +36,7 @@ def read_verdicts(result: bytes | SandboxError, test_count: int) -> JudgedRow:
     if len(tests) != test_count:
         return _fill(Verdict.INTERNAL_ERROR, test_count, message or "the service returned no result")
     verdicts = [Verdict(test["verdict"]) for test in tests]
-    failures = (test.get("message", "") for test in tests if test["verdict"] in _UNKNOWN)
+    failures = (test.get("message", "") for test in tests if test["verdict"] in UNDECIDED_VERDICTS)
     times_s = [(test.get("usage") or {}).get("cpu_time_s", 0.0) for test in tests]
     return JudgedRow(verdicts, times_s, next(filter(None, failures), ""))
 
@@ -45,24 +45,30 @@ def _fill(verdict: Verdict, test_count: int, message: str) -> JudgedRow:
     return JudgedRow([verdict] * test_count, [0.0] * test_count, message[:MAX_MESSAGE_CHARS])
 
 
-def compare_rows(judged: Mapping[int, JudgedRow], positions: Sequence[int], input_count: int) -> Comparison:
+def compare_rows(
+    judged: Mapping[int, JudgedRow], positions: Sequence[int], input_count: int, lost: Sequence[int] = ()
+) -> Comparison:
     """Compare mutants with the first right program, whose outputs are the expected ones.
 
     `judged` maps a row of the matrix to its verdicts on the inputs at `positions`; row 0 is the first right program. An
-    input is not used if this program does not print the same output again.
+    input is not used if this program does not print the same output again. `lost` are the positions of inputs that the
+    service failed to run. A mutant that differs on no other input might differ there, so nothing is known about it.
     """
     golden = judged[0].verdicts
     used = [place for place, verdict in enumerate(golden) if verdict is Verdict.ACCEPTED]
+    lost_again = (positions[place] for place, verdict in enumerate(golden) if verdict in UNDECIDED_VERDICTS)
+    all_lost = sorted({*lost, *lost_again})
     differs_on: dict[int, list[int]] = {}
     unjudged: dict[int, str] = {}
     for row, (verdicts, _, message) in judged.items():
         if row == 0:
             continue
-        differing = [positions[place] for place in used if verdicts[place] not in {*_UNKNOWN, Verdict.ACCEPTED}]
-        if not differing and any(verdicts[place] in _UNKNOWN for place in used):
-            unjudged[row] = message or "the service could not run it on the inputs"
+        no_difference = {*UNDECIDED_VERDICTS, Verdict.ACCEPTED}
+        differing = [positions[place] for place in used if verdicts[place] not in no_difference]
+        if not differing and (all_lost or any(verdicts[place] in UNDECIDED_VERDICTS for place in used)):
+            unjudged[row] = message or "the service failed to run an input"
         else:
             differs_on[row] = differing
-    kept = {positions[place] for place in used}
-    unused = [position for position in range(input_count) if position not in kept]
-    return Comparison(differs_on, unjudged, unused, len(used))
+    known = {positions[place] for place in used}.union(all_lost)
+    unused = [position for position in range(input_count) if position not in known]
+    return Comparison(differs_on, unjudged, unused, all_lost, len(used))

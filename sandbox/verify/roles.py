@@ -19,7 +19,7 @@ from dataclasses import replace
 from enum import StrEnum
 
 from sandbox.runner.contract import Outcome, Status, Verdict
-from sandbox.verify.judge import CheckerChoice
+from sandbox.verify.judge import UNDECIDED_VERDICTS, CheckerChoice
 from sandbox.verify.voting import Label, NoLabel, OutcomeMatrix, Policy, label_inputs, outputs_agree
 
 
@@ -35,7 +35,6 @@ class Role(StrEnum):
 
 VOTING_ROLES = frozenset({Role.CANDIDATE, Role.BRUTE})
 _NO_VOTE = Outcome(Status.RUNTIME_ERROR)
-_UNDECIDED = frozenset({Verdict.SKIPPED, Verdict.INTERNAL_ERROR})
 
 
 def label_by_roles(
@@ -123,14 +122,14 @@ def check_role(role: Role, verdicts: Sequence[Verdict]) -> bool | None:
     failed.
     """
     if role is Role.WRONG:
-        kept = any(verdict not in _UNDECIDED and verdict is not Verdict.ACCEPTED for verdict in verdicts)
+        kept = any(verdict not in UNDECIDED_VERDICTS and verdict is not Verdict.ACCEPTED for verdict in verdicts)
     elif role is Role.SLOW:
         kept = Verdict.TIME_LIMIT_EXCEEDED in verdicts
     elif role is Role.REFERENCE:
-        broken = any(verdict not in _UNDECIDED and verdict is not Verdict.ACCEPTED for verdict in verdicts)
-        return False if broken else None if _UNDECIDED.issuperset(verdicts) else True
+        broken = any(verdict not in UNDECIDED_VERDICTS and verdict is not Verdict.ACCEPTED for verdict in verdicts)
+        return False if broken else None if UNDECIDED_VERDICTS.issuperset(verdicts) else True
     else:
         return None
     if kept:
         return True
-    return None if Verdict.INTERNAL_ERROR in verdicts or _UNDECIDED.issuperset(verdicts) else False
+    return None if Verdict.INTERNAL_ERROR in verdicts or UNDECIDED_VERDICTS.issuperset(verdicts) else False

@@ -10,9 +10,9 @@ from sandbox.box.box import Box
 from sandbox.box.slot import Slot
 from sandbox.errors import BoxOutOfMemory, InfrastructureError
 from sandbox.runner.contract import Limits, Outcome, Run, Status
-from sandbox.schema.hack import HackProgram, HackRequest, HackResult, cap_output
+from sandbox.schema.hack import HackProgram, HackRequest, HackResult
 from sandbox.schema.programs import ProgramInput
-from sandbox.schema.wire import LimitsRequest
+from sandbox.schema.wire import LimitsRequest, cap_output
 from sandbox.verify import hacks
 from sandbox.verify.hacks import HackDecision
 from sandbox.worker.checker_program import build_checker_choice

@@ -69,6 +69,19 @@ async def test_surviving_mutants_are_compared_on_the_inputs(http: httpx.AsyncCli
     assert report["mutation_score"] == 0.0
 
 
+async def test_a_lost_input_leaves_surviving_mutants_unjudged(http: httpx.AsyncClient, service: FakeService) -> None:
+    def lose_an_output(request: SubmissionRequest) -> dict[str, Any]:
+        if isinstance(request, ExecuteRequest) and request.stdin == "8\n":
+            return {"status": "internal_error", "message": "no box starts"}
+        return judge(request)
+
+    service.results = lose_an_output
+    report = await send(http, right=["print(input()) if 1 < 2 else 0"], wrong=[], inputs=["7\n", {"stdin": "8\n"}])
+    assert report["equivalent_candidates"] == []
+    assert report["unjudged"] == list(range(1, len(report["programs"])))
+    assert (report["unused_inputs"], report["lost_inputs"]) == ([], [1])
+
+
 async def test_each_batch_has_a_key_of_its_own(http: httpx.AsyncClient, service: FakeService) -> None:
     service.results = judge
     body = {**REQUEST, "right": ["print(1 < 2)"], "wrong": [], "inputs": ["7\n"]}
@@ -103,6 +116,11 @@ async def test_a_request_that_takes_too_long_gets_advice(http: httpx.AsyncClient
         ({"mutants": {"operators": ["bound"]}}, "body.mutants", "operators.0: unknown operator 'bound'"),
         ({"mutants": {"count": 512}}, "body", "more than 512"),
         ({"inputs": ["1\n"]}, "body", "set mutants"),
+        (
+            {"wrong": [], "right": ["print(1)"], "inputs": [{"files": {"main.py": "eA=="}}]},
+            "body",
+            "inputs.0.files: 'main.py' would replace",
+        ),
         ({"tests": [{"args": [1], "kwargs": {}}]}, "body", "right.0: tests.0 has args"),
         ({"tests": TESTS * 3000, "mutants": {}}, "body", "more than 20000"),
         ({"rihgt": []}, "body.rihgt", "not permitted"),

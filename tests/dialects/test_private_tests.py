@@ -27,6 +27,14 @@ COLUMNS = {"public_test_cases": json.dumps(PUBLIC), "private_test_cases": PACKED
         pytest.param({"test": COLUMNS}, id="in the field test"),
         pytest.param({"test": json.dumps(COLUMNS)}, id="in the field test as JSON"),
         pytest.param({"test": {"inputs": ["1"], "outputs": ["2"]}, "private_test_cases": PACKED}, id="beside test"),
+        pytest.param({**COLUMNS, "test": {"public_test_cases": PUBLIC}}, id="beside public tests in the field test"),
+        pytest.param(
+            {**COLUMNS, "test": {"inputs": ["3"], "outputs": ["6"]}, "private_test_cases": ""}, id="in test.inputs"
+        ),
+        pytest.param(
+            {"private_test_cases": "", "test": {"public_test_cases": PUBLIC, "inputs": ["3"], "outputs": ["6"]}},
+            id="in test.inputs, after public tests",
+        ),
     ],
 )
 async def test_private_tests_are_judged(http: httpx.AsyncClient, service: FakeService, row: dict[str, Any]) -> None:
@@ -43,3 +51,16 @@ async def test_empty_private_tests_are_rejected(http: httpx.AsyncClient, empty: 
     assert response.status_code == 422
     assert "private_test_cases is empty" in response.text
     assert response.json()["detail"][0]["loc"] == ["body", "config", "provided_data", "private_test_cases"]
+
+
+@pytest.mark.parametrize(
+    "test", [{"public_test_cases": PUBLIC}, {"inputs": [], "outputs": []}, {**COLUMNS, "private_test_cases": ""}]
+)
+async def test_empty_private_tests_are_rejected_beside_a_test_without_inputs(
+    http: httpx.AsyncClient, test: dict[str, Any]
+) -> None:
+    response = await http.post(
+        f"{ROOT}/submit", json=_build_submit_body({**COLUMNS, "private_test_cases": "", "test": test})
+    )
+    assert response.status_code == 422
+    assert "private_test_cases is empty" in response.text

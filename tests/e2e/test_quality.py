@@ -109,6 +109,24 @@ def test_an_invalid_file_is_a_usage_error(content: str, message: str, url: str, 
     assert message in result.stderr
 
 
+def test_mutants_of_a_file_are_set_in_the_file(url: str, tmp_path: Path) -> None:
+    path = tmp_path / "request.json"
+    path.write_text(json.dumps({"tests": WEAK, "right": [MAXIMUM]}))
+    for options in (["--mutants", "5"], ["--seed", "0"]):
+        result = CliRunner().invoke(app, ["quality", str(path), *options, "--url", url])
+        assert result.exit_code == 2
+        assert "set mutants.count and mutants.seed in the file" in result.stderr
+
+
+def test_a_right_program_that_does_not_compile_fails_the_command(url: str, tmp_path: Path) -> None:
+    path = tmp_path / "request.json"
+    body = {"tests": WEAK, "right": [MAXIMUM], "wrong": ["print(1)", {"language": "cpp", "code": "int main( {}"}]}
+    path.write_text(json.dumps(body))
+    assert run_command(str(path), url=url)[0] == 0
+    path.write_text(json.dumps({**body, "right": [MAXIMUM, {"language": "cpp", "code": "int main( {}"}]}))
+    assert run_command(str(path), url=url)[0] == 1
+
+
 def test_a_key_stands_for_the_whole_report(client: Client) -> None:
     body = {
         "tests": WEAK,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.cli.quality import build_request
 from sandbox.problems.importer import read_package, read_problems
 from sandbox.problems.problem import Problem, Protocol
 from sandbox.problems.unsupported import Unsupported
@@ -86,6 +87,22 @@ def test_a_package(tmp_path: Path) -> None:
     assert [each.name for each in problem.generators] == ["files/gen.cpp"]
     assert [each.required for each in problem.submissions] == [{Verdict.ACCEPTED}, {Verdict.TIME_LIMIT_EXCEEDED}]
     assert problem.left_out == ("solutions/old.dpr: the language 'delphi' is not supported",)
+
+
+def test_every_accepted_solution_is_right_and_the_main_one_is_the_first(tmp_path: Path) -> None:
+    xml = XML.replace(
+        "<solutions>",
+        """<solutions>
+      <solution tag="accepted"><source path="solutions/other.py" type="python.3"/></solution>
+      <solution tag="time-limit-exceeded-or-accepted"><source path="solutions/edge.py" type="python.3"/></solution>""",
+    )
+    files = {"problem.xml": xml, "solutions/other.py": "# other", "solutions/edge.py": "# edge"}
+    request = build_request(read_package(write(tmp_path, files)), mutants=0, seed=0)
+    assert [each["name"] for each in request["right"]] == ["solutions/main.cpp", "solutions/other.py"]
+    assert [each["name"] for each in request["wrong"]] == ["solutions/slow.py"]
+    mutated = build_request(read_package(tmp_path), mutants=5, seed=3)
+    assert [each["name"] for each in mutated["right"]] == ["solutions/other.py", "solutions/main.cpp"]
+    assert mutated["mutants"] == {"count": 5, "seed": 3}
 
 
 def test_an_interactor_without_a_checker(tmp_path: Path) -> None:

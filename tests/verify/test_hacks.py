@@ -74,10 +74,22 @@ def test_a_reference_that_fails_is_named() -> None:
     assert decision.message == "references.1: time_limit_exceeded"
 
 
-def test_a_reference_output_that_its_checker_cannot_read_is_not_held_against_the_target() -> None:
-    decision = hacks.check_references([print_text("(")], CheckerChoice("regex", {}))
+def test_a_reference_output_that_its_checker_rejects_is_not_held_against_the_target() -> None:
+    decision = hacks.check_references([print_text("a+")], CheckerChoice("regex", {}))
     assert decision is not None
     assert (decision.valid, decision.reason) == (False, HackReason.REFERENCE_FAILED)
+
+
+@pytest.mark.parametrize(
+    ("kind", "outputs", "position"),
+    [("regex", ["("], 0), ("apps", ["a " * 1_100_000, "b " * 1_100_000], 1)],
+    ids=["first reference", "second reference"],
+)
+def test_a_checker_that_fails_on_a_reference_decides_nothing(kind: str, outputs: list[str], position: int) -> None:
+    decision = hacks.check_references([print_text(output) for output in outputs], CheckerChoice(kind, {}))
+    assert decision is not None
+    assert (decision.valid, decision.breaks, decision.reason) == (None, None, HackReason.SERVICE_FAILED)
+    assert decision.message.startswith(f"references.{position}: the checker failed")
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import threading
+import time
 
 import pytest
 from hypothesis import given
@@ -112,9 +113,45 @@ def test_a_mutant_names_its_line_and_its_change() -> None:
     assert (mutant.line, mutant.before, mutant.after) == (2, "x < 2", "x <= 2")
 
 
-def test_f_strings_stay_valid() -> None:
-    for mutant in make_mutants("x = 3\nprint(f'{x + 1:>{x}} and {x!r}')\n", 100):
-        ast.parse(mutant.code)
+def test_an_f_strings_expressions_are_mutated_but_neither_its_text_nor_its_formats() -> None:
+    code = "f'1 {x + 1:>{x - 2}3} {(3 if x else 4)!r} {y}'"
+    kept = {mutant.code.strip() for mutant in make_mutants(code, 1000, operators=["arithmetic", "constant", "boolean"])}
+    assert kept == {
+        code.replace("x + 1", "x - 1"),
+        code.replace("x + 1", "x + 2"),
+        code.replace("x + 1", "x + 0"),
+        code.replace("3 if", "4 if"),
+        code.replace("3 if", "2 if"),
+        code.replace("else 4", "else 5"),
+        code.replace("else 4", "else 3"),
+    }
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        f"f({'a, ' * 20_000})",
+        f"a{' < a' * 15_000}",
+        f"a{' and a' * 10_000}",
+        f"[a for a in b{' if a' * 10_000}]",
+        f"f({'a, ' * 60})\n" * 300,
+        "f(1, 2)\n" * 8_000,
+    ],
+    ids=["arguments", "comparisons", "operands", "conditions", "repeated changes", "many changes"],
+)
+def test_a_large_program_takes_little_cpu_time(code: str) -> None:
+    begun_s = time.thread_time()
+    assert len(make_mutants(code, 512)) <= 512
+    assert time.thread_time() - begun_s < 20
+
+
+def test_changes_that_repeat_a_program_end_the_search() -> None:
+    assert make_mutants("f(a, a)\n" * 1_000, 1, operators=["swapped_arguments"]) == []
+
+
+def test_a_program_that_cannot_be_written_has_no_mutants() -> None:
+    with pytest.raises(ValueError, match="so it has no mutants"):
+        make_mutants("x = 0x" + "f" * 10_000, 10)
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,7 @@ def test_surviving_mutants_are_equivalent_candidates_without_inputs() -> None:
     assert report.equivalent_candidates == [2]
     assert (report.tnr, report.consistency, report.verifier_accuracy) == (None, None, None)
     assert report.mutation_score == 0.5
+    assert report.coverage == []
 
 
 def test_inputs_tell_equivalent_mutants_from_missed_ones() -> None:

@@ -46,3 +46,15 @@ def test_mutants_are_compared_where_the_golden_program_repeats_itself() -> None:
     assert comparison.differs_on == {4: [3], 5: [], 7: [0]}
     assert comparison.unjudged == {6: "lost"}
     assert (comparison.unused_inputs, comparison.used) == ([1, 2], 2)
+
+
+def test_a_mutant_that_does_not_differ_is_unjudged_if_the_service_lost_an_input() -> None:
+    right, wrong, lost = Verdict.ACCEPTED, Verdict.WRONG_ANSWER, Verdict.INTERNAL_ERROR
+    rows = {0: judged(right, right), 3: judged(right, right), 4: judged(wrong, right)}
+    comparison = compare_rows(rows, [0, 2], 4, lost=[3])
+    assert comparison.differs_on == {4: [0]}
+    assert comparison.unjudged == {3: "the service failed to run an input"}
+    assert (comparison.unused_inputs, comparison.lost_inputs, comparison.used) == ([1], [3], 2)
+    again = compare_rows({**rows, 0: judged(right, lost)}, [0, 2], 3)
+    assert (again.differs_on, list(again.unjudged)) == ({4: [0]}, [3])
+    assert (again.unused_inputs, again.lost_inputs, again.used) == ([1], [2], 1)

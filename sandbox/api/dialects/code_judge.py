@@ -185,13 +185,12 @@ def _render_test_result(submission: Submission, test: TestResult) -> Result:
 
 def _render_run_result(submission: Submission, result: ExecuteResult) -> Result:
     ran = result.status is Status.OK
-    output = result.stdout.encode() if result.stdout_base64 is None else result.stdout_base64
     expected = submission.expected_output
     reason = "internal_error" if result.status is Status.INTERNAL_ERROR else ""
     compiler = result.compile.stderr if result.status is Status.COMPILE_ERROR and result.compile is not None else ""
     return _build_result(
         submission,
-        success=ran and (expected is None or checkers.check(CHECKER, output, expected.encode()).accepted),
+        success=ran and (expected is None or checkers.check(CHECKER, result.stdout_bytes, expected.encode()).accepted),
         run_success=ran,
         cost=result.usage.wall_time_s,
         reason="worker_timeout" if result.status is Status.TIME_LIMIT_EXCEEDED else reason,

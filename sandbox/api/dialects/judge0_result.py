@@ -11,7 +11,7 @@ from fastapi import Request
 
 from sandbox.api.dialects import judge0_catalog as tables
 from sandbox.runner.contract import Status
-from sandbox.schema import ExecuteResult, Job, JobStatus, StageResult
+from sandbox.schema import ExecuteResult, Job, JobStatus
 
 DEFAULT_FIELDS = ("token", "time", "memory", "stdout", "stderr", "compile_output", "message", "status")
 _BLANKS = b"\0 \t\r\v\f\n"
@@ -50,12 +50,12 @@ def render_job(job: Job, expected: bytes | None, response_format: ResponseFormat
 
 
 def render_result(result: ExecuteResult, expected: bytes | None, response_format: ResponseFormat) -> dict[str, Any]:
-    output, errors = _read_output(result)
+    output, errors = result.stdout_bytes, result.stderr_bytes
     accepted = expected is None or _strip_blanks(output) == _strip_blanks(expected)
     message = result.message.encode() or (
         f"Exited with error status {result.exit_code}".encode() if result.exit_code else b""
     )
-    compiler = b"" if result.compile is None else b"".join(reversed(_read_output(result.compile)))
+    compiler = b"" if result.compile is None else result.compile.stderr_bytes + result.compile.stdout_bytes
     return _build_answer(
         tables.map_status(result.status, result.signal, accepted),
         stdout=response_format.encode_text(output),
@@ -73,12 +73,6 @@ def render_result(result: ExecuteResult, expected: bytes | None, response_format
 def _strip_blanks(text: bytes) -> bytes:
     """Strip trailing blanks from each line and from the end of the text, as the peer does before it compares."""
     return b"\n".join(line.rstrip(_BLANKS) for line in text.split(b"\n")).rstrip(_BLANKS)
-
-
-def _read_output(stage: StageResult) -> tuple[bytes, bytes]:
-    stdout = stage.stdout.encode() if stage.stdout_base64 is None else stage.stdout_base64
-    stderr = stage.stderr.encode() if stage.stderr_base64 is None else stage.stderr_base64
-    return stdout, stderr
 
 
 def _build_answer(status: int, **fields: Any) -> dict[str, Any]:

@@ -181,9 +181,11 @@ def _parse_livecodebench(body: SubmitRequest, row: Mapping[str, Any]) -> JudgePr
     test = _read_packed(row.get("test"), f"{DATA_FIELD}.test")
     if isinstance(test, dict) and "input_output" in test:
         test = parse_json_text(test["input_output"], f"{DATA_FIELD}.test.input_output")
-    columns = test if isinstance(test, dict) and _CASE_COLUMNS & test.keys() else row
-    cases = [*_read_cases(columns, "public_test_cases"), *_read_cases(columns, "private_test_cases")]
-    if columns.keys() >= _CASE_COLUMNS and not _read_cases(columns, "private_test_cases"):
+    places = [test, row] if isinstance(test, dict) else [row]
+    private = _read_first_cases(places, "private_test_cases")
+    cases = [*_read_first_cases(places, "public_test_cases"), *private]
+    has_inputs = isinstance(test, dict) and bool(test.get("inputs"))
+    if _CASE_COLUMNS.issubset(key for place in places for key in place) and not private and not has_inputs:
         raise BadRequest(
             "private_test_cases is empty: the public tests alone would accept wrong programs. Send the private tests, "
             "or leave the field out to judge by the public tests on purpose",
@@ -208,6 +210,11 @@ def _parse_livecodebench(body: SubmitRequest, row: Mapping[str, Any]) -> JudgePr
         return build_function_problem(body, str(name), calls, LIVECODEBENCH_TIMEOUT_S)
     limit = preamble.build_livecodebench_preamble(preamble.SANDBOX_FUSION_RECURSION_LIMIT)
     return build_stdio_problem(body, pairs, LIVECODEBENCH_CHECKER, limit, LIVECODEBENCH_TIMEOUT_S)
+
+
+def _read_first_cases(places: Sequence[Mapping[str, Any]], name: str) -> list[dict[str, Any]]:
+    """Read a column from the first place where it has cases."""
+    return next(filter(None, (_read_cases(place, name) for place in places)), [])
 
 
 def _read_cases(row: Mapping[str, Any], name: str) -> list[dict[str, Any]]:

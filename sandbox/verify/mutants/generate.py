@@ -1,7 +1,11 @@
 """Make mutants of a Python program: apply one mutation operator at one place. The same seed gives the same mutants.
 
-The operators take turns, so even a few mutants have changes of many kinds. The order of an operator's places depends
+The operators take turns, so even a few mutants cover many kinds of changes. The order of an operator's changes depends
 only on the program and the seed.
+
+The work is bounded, because the program may be hostile. A change is kept as its place and its number there, and is made
+only when it is its turn: a change of a node copies the node's list of operands, so all changes of a call with thousands
+of arguments would take memory quadratic in their number.
 """
 
 from __future__ import annotations
@@ -10,7 +14,7 @@ import ast
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
+from itertools import islice, zip_longest
 
 from sandbox.verify.mutants.arithmetic import replace_arithmetic
 from sandbox.verify.mutants.boolean import change_boolean
@@ -28,6 +32,11 @@ from sandbox.verify.mutants.swapped_arguments import swap_arguments
 # The parser takes about a hundred times the size of a hostile source in memory.
 MAX_MUTATED_CHARS = 1 << 16
 MAX_SHOWN_CHARS = 80
+MAX_OPERANDS = 64
+# Changes may repeat each other's program, so more programs are written than mutants are found. Python writes about 3 MB
+# of them per second of CPU time.
+MAX_WRITTEN_PER_MUTANT, MAX_WRITTEN_BEYOND = 4, 100
+MAX_WRITTEN_CHARS = 4 << 20
 
 OPERATORS: dict[str, Operator] = {
     "arithmetic": replace_arithmetic,
@@ -80,19 +89,26 @@ def make_mutants(code: str, count: int, seed: int = 0, operators: Sequence[str] 
     tree = _parse(code)
     names = [name for name in OPERATORS if not operators or name in operators]
     try:
-        seen = {ast.unparse(tree)}
-        places = list(_find_places(tree, 1))
-        changes = [_list_changes(name, places, seed) for name in names]
-        found: list[Mutant] = []
-        for name, place, changed in _take_turns(names, changes):
-            if len(found) == count:
-                break
-            mutated = _unparse_with(tree, place, changed)
-            if mutated not in seen:
-                seen.add(mutated)
-                found.append(Mutant(name, place.line, *_show_change(place.node, changed), mutated))
+        return _find_mutants(tree, count, seed, names)
     except RecursionError:
         raise ValueError("is nested too deeply to make mutants of it") from None
+
+
+def _find_mutants(tree: ast.Module, count: int, seed: int, names: Sequence[str]) -> list[Mutant]:
+    seen = {_write(tree)}
+    places = list(_find_places(tree, 1))
+    changes = [_list_changes(name, places, seed) for name in names]
+    found: list[Mutant] = []
+    written_chars = 0
+    for name, place, number in islice(_take_turns(names, changes), MAX_WRITTEN_PER_MUTANT * count + MAX_WRITTEN_BEYOND):
+        if len(found) == count or written_chars > MAX_WRITTEN_CHARS:
+            break
+        changed = next(islice(OPERATORS[name](place.node), number, None))
+        mutated = _write_with(tree, place, changed)
+        written_chars += len(mutated)
+        if mutated not in seen:
+            seen.add(mutated)
+            found.append(Mutant(name, place.line, *_show_change(place.node, changed), mutated))
     return found
 
 
@@ -111,34 +127,69 @@ def _find_places(parent: ast.AST, line: int) -> Iterator[_Place]:
     for field, value in ast.iter_fields(parent):
         children = enumerate(value) if isinstance(value, list) else [(None, value)]
         for position, node in children:
-            if isinstance(node, ast.JoinedStr) or not isinstance(node, ast.AST):
-                continue  # the parts of an f-string are not ordinary expressions
-            own_line = getattr(node, "lineno", line)
-            yield _Place(parent, field, position, node, own_line)
-            yield from _find_places(node, own_line)
+            if isinstance(node, ast.JoinedStr):
+                yield from _find_places_in_f_string(node)
+            elif isinstance(node, ast.AST):
+                own_line = getattr(node, "lineno", line)
+                yield _Place(parent, field, position, node, own_line)
+                yield from _find_places(node, own_line)
 
 
-def _list_changes(name: str, places: Sequence[_Place], seed: int) -> list[tuple[_Place, ast.AST]]:
-    changes = [(place, changed) for place in places for changed in OPERATORS[name](place.node)]
+def _find_places_in_f_string(node: ast.JoinedStr) -> Iterator[_Place]:
+    """Yield the places in an f-string's expressions. Its text and its formats are not expressions."""
+    for part in node.values:
+        if isinstance(part, ast.FormattedValue):
+            value = part.value
+            if isinstance(value, ast.JoinedStr):
+                yield from _find_places_in_f_string(value)
+            else:
+                yield _Place(part, "value", None, value, value.lineno)
+                yield from _find_places(value, value.lineno)
+
+
+def _list_changes(name: str, places: Sequence[_Place], seed: int) -> list[tuple[_Place, int]]:
+    """Return the changes by one operator in random order, each as its place and its number there."""
+    changes = [
+        (place, number)
+        for place in places
+        if _count_operands(place.node) <= MAX_OPERANDS
+        for number, _ in enumerate(OPERATORS[name](place.node))
+    ]
     random.Random(f"{seed}/{name}").shuffle(changes)
     return changes
 
 
+def _count_operands(node: ast.AST) -> int:
+    match node:
+        case ast.Call(args=operands) | ast.BoolOp(values=operands) | ast.Compare(ops=operands):
+            return len(operands)
+        case ast.comprehension(ifs=operands):
+            return len(operands)
+    return 0
+
+
 def _take_turns(
-    names: Sequence[str], changes: Sequence[Sequence[tuple[_Place, ast.AST]]]
-) -> Iterator[tuple[str, _Place, ast.AST]]:
+    names: Sequence[str], changes: Sequence[Sequence[tuple[_Place, int]]]
+) -> Iterator[tuple[str, _Place, int]]:
     for turn in zip_longest(*changes):
         for name, change in zip(names, turn, strict=True):
             if change is not None:
                 yield name, *change
 
 
-def _unparse_with(tree: ast.Module, place: _Place, changed: ast.AST) -> str:
+def _write_with(tree: ast.Module, place: _Place, changed: ast.AST) -> str:
     place.put(changed)
     try:
-        return ast.unparse(ast.fix_missing_locations(tree)) + "\n"
+        return _write(tree)
     finally:
         place.put(place.node)
+
+
+def _write(tree: ast.Module) -> str:
+    try:
+        return ast.unparse(tree) + "\n"
+    except ValueError as error:  # such as an int of more digits than Python prints
+        raise ValueError(f"cannot be written by Python, so it has no mutants: {error}") from None
 
 
 def _show_change(node: ast.AST, changed: ast.AST) -> tuple[str, str]:

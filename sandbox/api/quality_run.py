@@ -1,0 +1,181 @@
+"""Judge the programs of a `QualityRequest` in batches, and measure its tests by the verdicts.
+
+The first batch runs all programs on all tests. With `inputs`, two more batches follow: the first right program gives
+the outputs, and the mutants that passed all tests are judged by them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any
+
+from fastapi import HTTPException, Request
+
+from sandbox.api.request_parsing import Preferences
+from sandbox.api.responses import submit_and_wait
+from sandbox.errors import BadRequest, SandboxError
+from sandbox.queue.submission import Submission
+from sandbox.runner.contract import Status
+from sandbox.schema import ExecuteRequest, ExecuteResult, TestCase, VerifyRequest
+from sandbox.schema.quality import QualityProgram, QualityRequest, QualityResult
+from sandbox.schema.wire import cap_output
+from sandbox.verify.mutants.generate import Mutant, make_mutants
+from sandbox.verify.quality import NO_COMPARISON, Comparison, Row, find_surviving_mutants, measure_quality
+from sandbox.verify.quality_report import ProgramKind
+from sandbox.verify.quality_rows import JudgedRow, compare_rows, read_verdicts
+
+_ITEM_FIELD = re.compile(r"items\.(\d+)\.(language|code)$")
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """The programs in the order of the matrix, with the field that each comes from."""
+
+    request: QualityRequest
+    kinds: list[ProgramKind]
+    names: list[str]
+    programs: list[QualityProgram]
+    fields: list[str]
+    mutants: list[Mutant | None]
+
+    @property
+    def items(self) -> list[VerifyRequest]:
+        return [self.request.build_item(program) for program in self.programs]
+
+
+@dataclass
+class _Batches:
+    """Submits the batches of one request, which share its time limit and its idempotency key."""
+
+    request: Request
+    key: str
+    wait_s: float
+    started_at: float = field(default_factory=time.monotonic)
+
+    async def run(self, kind: str, name: str, items: Sequence[Any]) -> list[bytes | SandboxError]:
+        left_s = max(0.1, self.wait_s - (time.monotonic() - self.started_at))
+        # Each batch has a key of its own: a key stands for one submission.
+        key = f"quality-{name}-{sha256(self.key.encode()).hexdigest()}" if self.key else ""
+        submission = Submission("execute" if kind == "execute" else "verify", items, batch=True, idempotency_key=key)
+        try:
+            return await submit_and_wait(self.request, submission, limit_s=left_s)
+        except HTTPException as error:
+            if error.status_code != 504:
+                raise
+            advice = "send fewer programs or tests, or lower mutants.count or limits.cpu_time_s"
+            raise HTTPException(504, f"no report within {self.wait_s:g} s: {advice}") from None
+
+
+async def judge_programs(request: Request, body: QualityRequest, preferences: Preferences) -> QualityResult:
+    """Run all programs and return the report.
+
+    Raises BadRequest, with the field of the program, if one cannot be run or mutated, and HTTPException with status 504
+    if the time limit of the request ends first.
+    """
+    plan = await asyncio.to_thread(_build_plan, body)
+    batches = _Batches(request, preferences.idempotency_key, preferences.wait_s)
+    try:
+        results = await batches.run("verify", "tests", await asyncio.to_thread(lambda: plan.items))
+    except BadRequest as error:
+        raise _rename_field(error, plan) from None
+    rows = await asyncio.to_thread(_build_rows, plan, results)
+    survivors = find_surviving_mutants(rows) if body.inputs else []
+    comparison = await _compare(batches, plan, survivors) if survivors else NO_COMPARISON
+    return await asyncio.to_thread(measure_quality, rows, comparison)
+
+
+def _build_plan(body: QualityRequest) -> _Plan:
+    given = body.list_given()
+    plan = _Plan(
+        body,
+        kinds=[kind for kind, _, _ in given],
+        names=[name for _, name, _ in given],
+        programs=[program for _, _, program in given],
+        fields=[f"right.{position}" for position in range(len(body.right))]
+        + [f"wrong.{position}" for position in range(len(body.wrong))],
+        mutants=[None] * len(given),
+    )
+    for position, mutant in enumerate(_make_mutants(body)):
+        plan.kinds.append(ProgramKind.MUTANT)
+        plan.names.append(f"mutant {position}")
+        plan.programs.append(body.right[0].model_copy(update={"code": mutant.code}))
+        plan.fields.append("right.0")
+        plan.mutants.append(mutant)
+    return plan
+
+
+def _make_mutants(body: QualityRequest) -> list[Mutant]:
+    if not body.mutant_count:
+        return []
+    options = body.mutants
+    seed, operators = (0, []) if options is None else (options.seed, options.operators)
+    try:
+        return make_mutants(body.right[0].code, body.mutant_count, seed, operators)
+    except ValueError as error:
+        raise BadRequest(f"the program {error}", "right.0.code") from None
+
+
+def _build_rows(plan: _Plan, results: Sequence[bytes | SandboxError]) -> list[Row]:
+    rows = []
+    for name, kind, mutant, result in zip(plan.names, plan.kinds, plan.mutants, results, strict=True):
+        judged = read_verdicts(result, len(plan.request.tests))
+        rows.append(Row(name, kind, judged.verdicts, judged.cpu_times_s, mutant, judged.message))
+    return rows
+
+
+async def _compare(batches: _Batches, plan: _Plan, survivors: Sequence[int]) -> Comparison:
+    """Run the first right program on the inputs, and judge the surviving mutants, and itself, by its outputs."""
+    body = plan.request
+    executions = [
+        ExecuteRequest(
+            language=body.right[0].language or body.language,
+            code=body.right[0].code,
+            limits=cap_output(body.limits),
+            priority=body.priority,
+            **{name: getattr(one, name) for name in one.model_fields_set},
+        )
+        for one in body.inputs
+    ]
+    outputs = await batches.run("execute", "outputs", executions)
+    tests, lost = await asyncio.to_thread(_build_tests, body, outputs)
+    rows = [0, *survivors]
+    judged = {row: JudgedRow([], [], "") for row in rows}
+    if tests:
+        items = [body.build_item(plan.programs[row], list(tests.values())) for row in rows]
+        verdicts = await batches.run("verify", "inputs", items)
+        judged = {row: read_verdicts(result, len(tests)) for row, result in zip(rows, verdicts, strict=True)}
+    return compare_rows(judged, list(tests), len(body.inputs), lost)
+
+
+def _build_tests(
+    body: QualityRequest, outputs: Sequence[bytes | SandboxError]
+) -> tuple[dict[int, TestCase], list[int]]:
+    """Return a test for each input with an output, by the input's position, and the inputs that the service lost."""
+    tests: dict[int, TestCase] = {}
+    lost: list[int] = []
+    for position, output in enumerate(outputs):
+        result = None if isinstance(output, SandboxError) else ExecuteResult.model_validate_json(output)
+        if result is None or result.status is Status.INTERNAL_ERROR:
+            lost.append(position)
+        elif result.status is Status.OK:
+            given = body.inputs[position]
+            fields = {name: getattr(given, name) for name in given.model_fields_set}
+            tests[position] = TestCase(**fields, expected_base64=result.stdout_bytes)
+    return tests, lost
+
+
+def _rename_field(error: BadRequest, plan: _Plan) -> BadRequest:
+    """Name the field of this request instead of the item's field. What all items share has its own name."""
+    found = _ITEM_FIELD.fullmatch(error.field)
+    if found is None:
+        error.field = re.sub(r"^items\.\d+\.", "", error.field)
+    else:
+        position = int(found[1])
+        own = plan.programs[position].language
+        error.field = f"{plan.fields[position]}.{found[2]}" if own or found[2] == "code" else found[2]
+    return error
