@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
 
-from sandbox.cli.console import EXIT_FAILURE, EXIT_USAGE, Url, connect_to_service, fail, say
+from sandbox.cli.console import EXIT_FAILURE, EXIT_UNREACHABLE, EXIT_USAGE, Url, connect_to_service, fail, say
 from sandbox.cli.problem_check import check_packages
 
 if TYPE_CHECKING:
@@ -61,8 +61,10 @@ def import_problems(
 
     A problem that cannot be expressed exactly is an error that names its file or field. By default, the command then
     writes nothing and exits with 1. With --skip-unsupported it writes the others, lists each skipped one with the
-    reason, and exits with 3. Parts that no task contains, such as illustrations, are listed as left out.
+    reason, and exits with 3. Parts that no task contains, such as illustrations, are listed as left out. If the service
+    fails to run a generator, the command writes nothing and exits with 69.
     """
+    from sandbox.problems.check import RunFailed, ServiceRunner
     from sandbox.problems.importer import FORMATS, Options, read_problems
     from sandbox.problems.unsupported import Unsupported
 
@@ -71,8 +73,6 @@ def import_problems(
     with ExitStack() as stack:
         runner = None
         if generate:
-            from sandbox.problems.check import ServiceRunner
-
             runner = ServiceRunner(stack.enter_context(connect_to_service(url)))
         writer = stack.enter_context(_open_writer(out, task_set, submissions))
         try:
@@ -80,6 +80,8 @@ def import_problems(
                 writer.take(found)
         except Unsupported as error:
             fail(str(error), EXIT_USAGE)
+        except RunFailed as error:
+            fail(f"nothing was written: {error}", EXIT_UNREACHABLE)
         if writer.skipped and not skip_unsupported:
             _show_skipped(writer.skipped)
             fail("nothing was written; use --skip-unsupported to write the other problems", EXIT_FAILURE)
