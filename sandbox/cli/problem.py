@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated
+from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -108,16 +108,22 @@ class _Writer:
     def take(self, found: Problem | Skipped) -> None:
         """Write a problem, or remember why it was skipped."""
         from sandbox.problems.importer import Skipped
+        from sandbox.problems.unsupported import Unsupported, name_the_place
 
         if isinstance(found, Skipped):
             self.skipped.append(found)
         elif found.name in self._names:
             self.skipped.append(Skipped(found.name, "name: another problem has the same name"))
         else:
-            self._write(found)
+            try:
+                with name_the_place("task"):
+                    task = found.build_task()
+            except Unsupported as error:
+                self.skipped.append(Skipped(found.name, str(error)))
+            else:
+                self._write(found, task)
 
-    def _write(self, problem: Problem) -> None:
-        task = problem.build_task()
+    def _write(self, problem: Problem, task: dict[str, Any]) -> None:
         about = {"name": problem.name, "title": problem.title, "format": problem.format, "statement": problem.statement}
         self._files["tasks"].write(json.dumps({**about, "task": task}) + "\n")
         if "set" in self._files:

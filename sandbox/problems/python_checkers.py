@@ -52,6 +52,7 @@ if __name__ == "__main__":
 
 def adapt_score_checker(source: str, field: str) -> ProgramChecker:
     """Return a checker from a program that prints a score. Raises Unsupported."""
+    source = source.removeprefix("\ufeff")
     future = "".join(f"{line}\n" for line in _FUTURE_IMPORT.findall(source))
     try:
         code = future + _SCORE_ADAPTER.replace("{source}", _indent(_FUTURE_IMPORT.sub("", source)))

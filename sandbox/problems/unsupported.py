@@ -28,7 +28,7 @@ def name_invalid_values(where: str) -> Iterator[None]:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         place = ".".join((where, *map(str, first["loc"])))
         raise Unsupported(place, first["msg"].removeprefix("Value error, ")) from None
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise Unsupported(where, f"has an invalid value: {error}") from None
 
 

@@ -87,6 +87,18 @@ def test_a_row_with_an_invalid_value_is_skipped(tmp_path: Path) -> None:
     assert "skipped row 2: row.tests: Tuple should have at most 10000 items" in errors
 
 
+def test_a_problem_that_no_task_can_hold_is_skipped(tmp_path: Path) -> None:
+    path = tmp_path / "rows.json"
+    tests = {"fn_name": "f" * 250, "inputs": [[1]], "outputs": [[2]]}
+    huge = {**APPS, "problem_id": 8, "memory_limit": "9" * 400}
+    long_name = {**APPS, "input_output": json.dumps(tests), "starter_code": "class Solution:"}
+    path.write_text(json.dumps([long_name, huge, LIVE_CODE_BENCH]))
+    code, stdout, errors = run(path, "--out", tmp_path / "tasks.jsonl", "--skip-unsupported")
+    assert (code, stdout) == (3, "1 task (1 live-code-bench), 2 skipped\n")
+    assert "skipped 7: task.entry_point" in errors
+    assert "skipped row 2: row: has an invalid value: " in errors
+
+
 def test_a_package_at_the_root_of_an_archive_is_named_after_it(tmp_path: Path) -> None:
     archive = shutil.make_archive(str(tmp_path / "double"), "zip", write_package(tmp_path / "folder", BASE))
     out = tmp_path / "tasks.jsonl"
