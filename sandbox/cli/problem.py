@@ -8,11 +8,11 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated
+from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sandbox.cli.console import EXIT_FAILURE, EXIT_USAGE, Url, connect_to_service, fail, say
+from sandbox.cli.console import EXIT_FAILURE, EXIT_UNREACHABLE, EXIT_USAGE, Url, connect_to_service, fail, say
 from sandbox.cli.problem_check import check_packages
 
 if TYPE_CHECKING:
@@ -61,8 +61,10 @@ def import_problems(
 
     A problem that cannot be expressed exactly is an error that names its file or field. By default, the command then
     writes nothing and exits with 1. With --skip-unsupported it writes the others, lists each skipped one with the
-    reason, and exits with 3. Parts that no task contains, such as illustrations, are listed as left out.
+    reason, and exits with 3. Parts that no task contains, such as illustrations, are listed as left out. If the service
+    fails to run a generator, the command writes nothing and exits with 69.
     """
+    from sandbox.problems.check import RunFailed, ServiceRunner
     from sandbox.problems.importer import FORMATS, Options, read_problems
     from sandbox.problems.unsupported import Unsupported
 
@@ -71,8 +73,6 @@ def import_problems(
     with ExitStack() as stack:
         runner = None
         if generate:
-            from sandbox.problems.check import ServiceRunner
-
             runner = ServiceRunner(stack.enter_context(connect_to_service(url)))
         writer = stack.enter_context(_open_writer(out, task_set, submissions))
         try:
@@ -80,6 +80,8 @@ def import_problems(
                 writer.take(found)
         except Unsupported as error:
             fail(str(error), EXIT_USAGE)
+        except RunFailed as error:
+            fail(f"nothing was written: {error}", EXIT_UNREACHABLE)
         if writer.skipped and not skip_unsupported:
             _show_skipped(writer.skipped)
             fail("nothing was written; use --skip-unsupported to write the other problems", EXIT_FAILURE)
@@ -106,16 +108,22 @@ class _Writer:
     def take(self, found: Problem | Skipped) -> None:
         """Write a problem, or remember why it was skipped."""
         from sandbox.problems.importer import Skipped
+        from sandbox.problems.unsupported import Unsupported, name_the_place
 
         if isinstance(found, Skipped):
             self.skipped.append(found)
         elif found.name in self._names:
             self.skipped.append(Skipped(found.name, "name: another problem has the same name"))
         else:
-            self._write(found)
+            try:
+                with name_the_place("task"):
+                    task = found.build_task()
+            except Unsupported as error:
+                self.skipped.append(Skipped(found.name, str(error)))
+            else:
+                self._write(found, task)
 
-    def _write(self, problem: Problem) -> None:
-        task = problem.build_task()
+    def _write(self, problem: Problem, task: dict[str, Any]) -> None:
         about = {"name": problem.name, "title": problem.title, "format": problem.format, "statement": problem.statement}
         self._files["tasks"].write(json.dumps({**about, "task": task}) + "\n")
         if "set" in self._files:

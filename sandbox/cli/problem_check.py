@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sandbox.cli.console import EXIT_USAGE, Url, connect_to_service, fail
+from sandbox.cli.console import EXIT_FAILURE, EXIT_USAGE, Url, connect_to_service, fail, say
 from sandbox.cli.jsonl import show_progress
 
 if TYPE_CHECKING:
-    from sandbox.problems.check import Report
+    from sandbox.problems.check import RunFailed
     from sandbox.problems.problem import Problem
+    from sandbox.problems.report import Report
+
+EXIT_UNJUDGED = 3
 
 
 def check_packages(
@@ -27,9 +30,10 @@ def check_packages(
     """Run packages: their validators, their submissions and their time limits.
 
     Tests that a package only describes in generators.yaml are generated first. The command exits with 0 if everything
-    holds, with 1 if something does not, and with 2 if a package cannot be read.
+    holds, with 1 if something does not, with 2 if a package cannot be read, and with 3 if nothing is known to be wrong
+    but something could not be judged because of an internal error.
     """
-    from sandbox.problems.check import ServiceRunner, check, count_steps
+    from sandbox.problems.check import RunFailed, ServiceRunner, check, count_steps
     from sandbox.problems.importer import Options, find_packages, read_package
     from sandbox.problems.unsupported import Unsupported
 
@@ -37,6 +41,7 @@ def check_packages(
     if not packages:
         fail(f"{folder} has no package: no folder in it has problem.yaml or problem.xml", EXIT_USAGE)
     reports: list[Report] = []
+    unreadable: dict[str, str] = {}
     with connect_to_service(url) as client:
         for package in packages:
             try:
@@ -50,12 +55,29 @@ def check_packages(
 
                     reports.append(check(problem, client, step))
             except Unsupported as error:
-                fail(f"{package}: {error}", EXIT_USAGE)
+                unreadable[str(package)] = str(error)
+                say(f"{package}: {error}")
+            except RunFailed as error:
+                reports.append(_report_failed_run(package, error))
     if as_json:
-        typer.echo(json.dumps({"passed": all(each.passed for each in reports), "packages": _build_json(reports)}))
+        passed = not unreadable and all(each.passed for each in reports)
+        typer.echo(json.dumps({"passed": passed, "packages": _build_json(reports), "unreadable": unreadable}))
     else:
         _show_tables(reports, failed_only)
-    raise typer.Exit(int(not all(report.passed for report in reports)))
+    raise typer.Exit(EXIT_USAGE if unreadable else _choose_exit_code(reports))
+
+
+def _report_failed_run(package: Path, error: RunFailed) -> Report:
+    """Return a report on a package whose tests could not be generated."""
+    from sandbox.problems.report import Finding, Report
+
+    return Report(package.resolve().name, [Finding("generated tests", "generators", False, str(error), unjudged=True)])
+
+
+def _choose_exit_code(reports: list[Report]) -> int:
+    if any(report.failed for report in reports):
+        return EXIT_FAILURE
+    return 0 if all(report.passed for report in reports) else EXIT_UNJUDGED
 
 
 def _build_json(reports: list[Report]) -> list[dict[str, object]]:
@@ -78,12 +100,17 @@ def _show_tables(reports: list[Report], failed_only: bool) -> None:
     console = Console()
     for report in reports:
         findings = [finding for finding in report.findings if not (failed_only and finding.passed)]
-        failed = sum(not finding.passed for finding in report.findings)
+        unjudged = sum(finding.unjudged for finding in report.findings)
+        failed = sum(not finding.passed for finding in report.findings) - unjudged
         table = Table("check", "name", "result", "cpu s", "detail", box=SIMPLE, title=report.name, title_justify="left")
         for finding in findings:
             result = "[green]ok[/]" if finding.passed else "[red]FAILED[/]"
+            if finding.unjudged:
+                result = "[yellow]unjudged[/]"
             time_s = f"{finding.cpu_time_s:.2f}" if finding.cpu_time_s else ""
             table.add_row(finding.kind, escape(finding.name), result, time_s, escape(finding.detail))
         if findings:
             console.print(table)
-        console.print(f"{report.name}: {len(report.findings)} checks, {failed} failed")
+        console.print(
+            f"{report.name}: {len(report.findings)} checks, {failed} failed" + f", {unjudged} unjudged" * bool(unjudged)
+        )

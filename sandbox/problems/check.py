@@ -3,14 +3,16 @@
 A package is sound if its validators accept every input and reject the invalid ones, its checker agrees with the
 examples of outputs, every submission gets the verdicts that its folder promises, and the time limit separates the
 accepted submissions from the slow ones with a margin on both sides. The 2025-09 format defines these margins.
+
+An `internal_error` says nothing about the package: a check that depends on it is unjudged, neither passed nor failed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
+from sandbox.errors import InfrastructureError
 from sandbox.problems.problem import (
     OUTCOMES,
     InputValidator,
@@ -21,7 +23,8 @@ from sandbox.problems.problem import (
     Submission,
 )
 from sandbox.problems.problem import Protocol as ValidatorProtocol
-from sandbox.problems.unsupported import Unsupported
+from sandbox.problems.report import Finding, Report
+from sandbox.problems.unsupported import Unsupported, name_invalid_values
 from sandbox.runner.contract import Status, Verdict
 from sandbox.schema import ExecuteRequest, ExecuteResult, TestCase, VerifyRequest, VerifyResult
 from sandbox.schema.checkers import InteractiveChecker
@@ -32,7 +35,17 @@ LIMIT_TO_SLOW = 1.5
 MAX_TIME_LIMIT_S = 300.0
 PROGRAM_LIMITS = LimitsRequest(cpu_time_s=60.0, memory_mb=2048, output_kb=131_072)
 _VALID_EXIT_CODES = {ValidatorProtocol.KATTIS: 42, ValidatorProtocol.TESTLIB: 0}
-_PRINT_OUTPUT = "import sys\nsys.stdin.buffer.read()\nsys.stdout.buffer.write({output!r})\n"
+_EXAMPLE_FILE = "example_output.txt"
+_PRINT_OUTPUT = f"""\
+import sys
+sys.stdin.buffer.read()
+with open("{_EXAMPLE_FILE}", "rb") as file:
+    sys.stdout.buffer.write(file.read())
+"""
+
+
+class RunFailed(InfrastructureError):
+    """The service failed to run a program of a package."""
 
 
 class ClientLike(Protocol):
@@ -45,29 +58,6 @@ class ClientLike(Protocol):
     def verify_stream(self, submissions: Iterable[VerifyRequest]) -> Iterator[tuple[int, VerifyResult]]: ...
 
 
-@dataclass(frozen=True)
-class Finding:
-    """The outcome of one check. `cpu_time_s` is the most CPU time of one test, if programs were judged."""
-
-    kind: str
-    name: str
-    passed: bool
-    detail: str = ""
-    cpu_time_s: float = 0.0
-
-
-@dataclass
-class Report:
-    """All findings about one package."""
-
-    name: str
-    findings: list[Finding] = field(default_factory=list)
-
-    @property
-    def passed(self) -> bool:
-        return all(finding.passed for finding in self.findings)
-
-
 class ServiceRunner:
     """Runs generators and reference solutions on the service."""
 
@@ -75,19 +65,21 @@ class ServiceRunner:
         self._client = client
 
     def run(self, program: Program, args: Sequence[str], stdin: bytes) -> bytes:
-        """Return the program's stdout. Raises Unsupported if the program fails."""
-        result = self._client.execute(
-            ExecuteRequest(
+        """Return the program's stdout. Raises Unsupported if the program fails, and RunFailed if the service does."""
+        command = " ".join((program.name, *args))
+        with name_invalid_values(command):
+            request = ExecuteRequest(
                 language=program.language,
                 code=program.code,
                 args=list(args),
                 stdin_base64=stdin,
                 limits=PROGRAM_LIMITS,
             )
-        )
+        result = self._client.execute(request)
+        if result.status is Status.INTERNAL_ERROR:
+            raise RunFailed(f"{command}: the service failed to run it: {result.message}".rstrip(": "))
         if result.status is not Status.OK:
             text = result.compile.stderr if result.compile and result.status is Status.COMPILE_ERROR else result.stderr
-            command = " ".join((program.name, *args))
             raise Unsupported(command, f"ended with {result.status}: {(result.message or text)[:300]}".rstrip(": "))
         return result.stdout.encode() if result.stdout_base64 is None else result.stdout_base64
 
@@ -119,39 +111,48 @@ def _check_inputs(problem: Problem, client: ClientLike, advance: Callable[[], ob
     for number, result in client.execute_stream([_build_validation(*pair) for pair in pairs]):
         results[number] = result
         advance()
-    accepting = {
-        (validator.name, test.name): _accepts(validator, results[number])
-        for number, (validator, test) in enumerate(pairs)
-    }
-    failures = {
-        (validator.name, test.name): _describe_run(results[number]) for number, (validator, test) in enumerate(pairs)
-    }
+    runs = {(validator.name, test.name): results[number] for number, (validator, test) in enumerate(pairs)}
     for validator in problem.input_validators:
-        rejected = [test.name for test in problem.tests if not accepting[validator.name, test.name]]
-        detail = f"{len(problem.tests)} inputs"
-        if rejected:
-            detail = f"rejects {_shorten(rejected)}: {failures[validator.name, rejected[0]]}"
-        yield Finding("input validator", validator.name, not rejected, detail)
+        yield _judge_validator(validator, {test.name: runs[validator.name, test.name] for test in problem.tests})
     for test in problem.invalid_inputs:
-        is_rejected = any(not accepting[validator.name, test.name] for validator in problem.input_validators)
-        yield Finding("invalid input", test.name, is_rejected, "" if is_rejected else "every validator accepts it")
+        judgements = [_accepts(each, runs[each.name, test.name]) for each in problem.input_validators]
+        if False in judgements:
+            yield Finding("invalid input", test.name, True)
+        elif None in judgements:
+            yield Finding("invalid input", test.name, False, "the service failed to run a validator", unjudged=True)
+        else:
+            yield Finding("invalid input", test.name, False, "every validator accepts it")
+
+
+def _judge_validator(validator: InputValidator, runs: Mapping[str, ExecuteResult]) -> Finding:
+    """Return whether a validator accepts the inputs of all tests, given its run on each test."""
+    judgements = {name: _accepts(validator, run) for name, run in runs.items()}
+    for value, verb in ((False, "rejects"), (None, "the service failed on")):
+        if names := [name for name, accepts in judgements.items() if accepts is value]:
+            detail = f"{verb} {_shorten(names)}: {_describe_run(runs[names[0]])}"
+            return Finding("input validator", validator.name, False, detail, unjudged=value is None)
+    return Finding("input validator", validator.name, True, f"{len(runs)} inputs")
 
 
 def _build_validation(validator: InputValidator, test: ProblemTest) -> ExecuteRequest:
     case = test.test
     if not isinstance(case, TestCase):
         raise Unsupported(test.name, "input validators read stdin, but the test calls a function")
-    return ExecuteRequest(
-        language=validator.language,
-        code=validator.code,
-        stdin_base64=case.stdin_bytes,
-        args=list(test.validator_args),
-        files=case.files,
-        limits=PROGRAM_LIMITS,
-    )
+    with name_invalid_values(test.name):
+        return ExecuteRequest(
+            language=validator.language,
+            code=validator.code,
+            stdin_base64=case.stdin_bytes,
+            args=list(test.validator_args),
+            files=case.files,
+            limits=PROGRAM_LIMITS,
+        )
 
 
-def _accepts(validator: InputValidator, result: ExecuteResult) -> bool:
+def _accepts(validator: InputValidator, result: ExecuteResult) -> bool | None:
+    """Return whether the validator accepts its input, or None if the service failed."""
+    if result.status is Status.INTERNAL_ERROR:
+        return None
     return result.signal is None and result.exit_code == _VALID_EXIT_CODES[validator.protocol]
 
 
@@ -171,14 +172,20 @@ def _check_outputs(problem: Problem, client: ClientLike, advance: Callable[[], o
         advance()
         example, verdict = examples[number], result.verdict
         expected = Verdict.ACCEPTED if example.is_valid else Verdict.WRONG_ANSWER
-        detail = "" if verdict is expected else f"{verdict} instead of {expected}: {_find_message(result)}"
-        yield Finding("output", example.name, verdict is expected, detail.rstrip(": "))
+        detail = "" if verdict is expected else f"{verdict} instead of {expected}: {_find_message(result)}".rstrip(": ")
+        unjudged = verdict is Verdict.INTERNAL_ERROR
+        yield Finding("output", example.name, verdict is expected, detail, unjudged=unjudged)
 
 
 def _build_print(problem: Problem, example: OutputExample) -> VerifyRequest:
-    case = TestCase(stdin_base64=example.stdin, expected_base64=example.answer)
-    code = _PRINT_OUTPUT.format(output=example.output)
-    return VerifyRequest(language="python", code=code, tests=[case], checker=problem.checker)
+    """Build a submission that prints the example, which may be larger than a program's source."""
+    with name_invalid_values(example.name):
+        case = TestCase(
+            stdin_base64=example.stdin, expected_base64=example.answer, files={_EXAMPLE_FILE: example.output}
+        )
+        return VerifyRequest(
+            language="python", code=_PRINT_OUTPUT, tests=[case], checker=problem.checker, limits=PROGRAM_LIMITS
+        )
 
 
 def _check_submissions(problem: Problem, client: ClientLike, advance: Callable[[], object]) -> list[Finding]:
@@ -197,7 +204,8 @@ def _build_request(problem: Problem, submission: Submission) -> VerifyRequest:
     if _must_be_slow(submission) and problem.limits.cpu_time_s:
         limit = min(problem.limits.cpu_time_s * LIMIT_TO_SLOW, MAX_TIME_LIMIT_S)
         request["limits"] = {**request["limits"], "cpu_time_s": limit}
-    return VerifyRequest.model_validate(request)
+    with name_invalid_values(submission.name):
+        return VerifyRequest.model_validate(request)
 
 
 def _must_be_slow(submission: Submission) -> bool:
@@ -208,16 +216,17 @@ def _judge(submission: Submission, tests: Sequence[ProblemTest], result: VerifyR
     """Compare the verdicts of all tests with the verdicts that the submission may get and must get."""
     kind = f"{submission.language} submission"
     slowest = max((test.usage.cpu_time_s for test in result.tests), default=0.0)
-    if result.verdict is Verdict.COMPILE_ERROR and Verdict.COMPILE_ERROR not in submission.required:
+    if result.verdict is Verdict.COMPILE_ERROR:
         text = result.compile.stderr if result.compile else ""
         return Finding(kind, submission.name, False, f"compile_error: {' '.join(text.split())[:200]}")
     verdicts = [(name.name, test.verdict) for name, test in zip(tests, result.tests, strict=True)]
-    forbidden = [(name, verdict) for name, verdict in verdicts if verdict not in submission.permitted]
-    if forbidden:
-        verdict = forbidden[0][1]
+    unjudged = [(name, verdict) for name, verdict in verdicts if verdict is Verdict.INTERNAL_ERROR]
+    forbidden = [each for each in verdicts if each[1] not in submission.permitted and each not in unjudged]
+    if blamed := forbidden or unjudged:
+        verdict = blamed[0][1]
         message = next((test.message for test in result.tests if test.verdict is verdict), "")
-        detail = f"{verdict} on {_shorten([name for name, _ in forbidden])}: {message}"
-        return Finding(kind, submission.name, False, detail.rstrip(": "), slowest)
+        detail = f"{verdict} on {_shorten([name for name, _ in blamed])}: {message}".rstrip(": ")
+        return Finding(kind, submission.name, False, detail, slowest, unjudged=not forbidden)
     if not any(verdict in submission.required for _, verdict in verdicts):
         wanted = " or ".join(sorted(submission.required & OUTCOMES))
         at = f" within {LIMIT_TO_SLOW} x the time limit" if _must_be_slow(submission) else ""
@@ -231,14 +240,20 @@ def _find_message(result: VerifyResult) -> str:
 
 def _check_time_limit(problem: Problem, submissions: Sequence[Finding]) -> Iterator[Finding]:
     references = {submission.name for submission in problem.submissions if submission.is_reference}
-    slowest = max((finding.cpu_time_s for finding in submissions if finding.name in references), default=0.0)
+    accepted = [finding for finding in submissions if finding.name in references]
+    slowest = max((finding.cpu_time_s for finding in accepted), default=0.0)
     limit = problem.limits.cpu_time_s
     if limit is None:
         yield Finding("time limit", "problem", True, f"none given; the slowest accepted needs {slowest:.2f} s")
         return
     passed = slowest * ACCEPTED_TO_LIMIT <= limit
     detail = f"{limit:g} s; the slowest accepted submission needs {slowest:.2f} s"
-    yield Finding("time limit", "problem", passed, detail if passed else f"{detail}, more than half of it")
+    if not passed:
+        yield Finding("time limit", "problem", False, f"{detail}, more than half of it")
+    elif any(finding.unjudged for finding in accepted):
+        yield Finding("time limit", "problem", False, f"{detail}, but not all were judged", unjudged=True)
+    else:
+        yield Finding("time limit", "problem", True, detail)
 
 
 def _shorten(names: Sequence[str]) -> str:

@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import importlib
 import json
+import lzma
 import shutil
+import struct
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sandbox.problems import polygon
-from sandbox.problems.kattis.generators import ProgramRunner
+from sandbox.problems.kattis.generated_tests import ProgramRunner
 from sandbox.problems.kattis.package import read_package as read_kattis_package
 from sandbox.problems.problem import Problem
 from sandbox.problems.rows.detection import READERS, read_row
-from sandbox.problems.unsupported import Unsupported
+from sandbox.problems.unsupported import Unsupported, name_invalid_values, name_the_place
 
 PACKAGE_FORMATS = ("kattis", "polygon")
 FORMATS = (*PACKAGE_FORMATS, *READERS)
 MAX_ARCHIVE_BYTES = 2 << 30
 MAX_ARCHIVE_FILES = 100_000
+# NotImplementedError, for an unknown compression, is a RuntimeError.
+_ARCHIVE_ERRORS = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error)
 _MARKS = {"problem.yaml": "kattis", "problem.xml": "polygon"}
 
 
@@ -49,8 +54,10 @@ def read_problems(path: Path, options: Options = Options()) -> Iterator[Problem 
         yield from _read_folder(path, options)
     elif path.suffix == ".zip":
         with tempfile.TemporaryDirectory(prefix="sandbox-problem-") as folder:
-            _extract(path, Path(folder))
-            yield from _read_folder(Path(folder), options)
+            # A package at the root of the archive is named after its folder.
+            root = Path(folder) / path.stem
+            _extract(path, root)
+            yield from _read_folder(root, options)
     elif path.is_file():
         yield from _read_rows(path, options)
     else:
@@ -59,11 +66,14 @@ def read_problems(path: Path, options: Options = Options()) -> Iterator[Problem 
 
 def read_package(package: Path, options: Options = Options()) -> Problem:
     """Read one package in a folder. Raises Unsupported."""
+    if options.format in READERS:
+        raise Unsupported(str(package), f"is a package, but the format {options.format} is for rows")
     kind = options.format or next((kind for mark, kind in _MARKS.items() if (package / mark).is_file()), "")
-    if kind == "kattis":
-        return read_kattis_package(package, options.runner)
-    if kind == "polygon":
-        return polygon.read_package(package)
+    with name_invalid_values(package.resolve().name):
+        if kind == "kattis":
+            return read_kattis_package(package, options.runner)
+        if kind == "polygon":
+            return polygon.read_package(package)
     raise Unsupported(str(package), "is not a package: it has neither problem.yaml nor problem.xml")
 
 
@@ -88,6 +98,7 @@ def _read_folder(folder: Path, options: Options) -> Iterator[Problem | Skipped]:
 
 def _extract(path: Path, folder: Path) -> None:
     """Extract an archive. Raises Unsupported if it is damaged, too large, or leaves the folder."""
+    folder.mkdir()
     try:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
@@ -105,11 +116,13 @@ def _extract(path: Path, folder: Path) -> None:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with archive.open(entry) as source, target.open("wb") as copy:
                     shutil.copyfileobj(source, copy)
-    except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError) as error:
+    except (*_ARCHIVE_ERRORS, OSError, EOFError, RuntimeError, ValueError) as error:
         raise Unsupported(str(path), f"cannot be extracted: {error}") from None
 
 
 def _read_rows(path: Path, options: Options) -> Iterator[Problem | Skipped]:
+    if options.format in PACKAGE_FORMATS:
+        raise Unsupported(str(path), f"has rows, but the format {options.format} is for packages")
     for number, row in _list_rows(path):
         place = f"row {number}"
         try:
@@ -117,7 +130,9 @@ def _read_rows(path: Path, options: Options) -> Iterator[Problem | Skipped]:
                 raise row
             if not isinstance(row, dict):
                 raise Unsupported("row", f"must be an object, not {type(row).__name__}")
-            yield read_row(row, options.format, examples_only=options.examples_only)
+            with name_the_place("row"):
+                problem = read_row(row, options.format, examples_only=options.examples_only)
+            yield problem
         except Unsupported as error:
             yield Skipped(place, str(error))
 
@@ -150,6 +165,7 @@ def _read_parquet(path: Path) -> Iterator[Any]:
     try:
         parquet = importlib.import_module("pyarrow.parquet")
     except ImportError:
-        raise Unsupported(str(path), "Parquet files need pyarrow: pip install 'sandbox[synth]'") from None
-    for batch in parquet.ParquetFile(path).iter_batches(batch_size=16):
-        yield from batch.to_pylist()
+        raise Unsupported(str(path), "Parquet files need pyarrow: pip install 'verdict-sandbox[synth]'") from None
+    with name_invalid_values(str(path)):
+        for batch in parquet.ParquetFile(path).iter_batches(batch_size=16):
+            yield from batch.to_pylist()

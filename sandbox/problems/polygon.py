@@ -1,8 +1,9 @@
 """Import full packages of Codeforces Polygon: `problem.xml` with the files that it names.
 
 A package has one or more test sets with limits and paths of tests, a checker, optionally an interactor, validators and
-solutions with tags. Checkers, interactors, validators and generators are C++ programs written for testlib. The images
-contain an implementation of its interface. Generated tests must be in the package, as in the package for Linux.
+solutions with tags. Checkers, interactors and validators are C++ programs written for testlib. The images contain an
+implementation of its interface. Generated tests must be in the package, as in the package for Linux, so generators are
+not read.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from pathlib import Path
 from xml.etree.ElementTree import Element, ParseError, XMLParser
 
 from sandbox.problems.limits import build_limits
+from sandbox.problems.package_files import read_file, read_text
 from sandbox.problems.problem import (
     CRASHES,
     FAILURES,
@@ -44,6 +46,7 @@ _TAGS = {
     "memory-limit-exceeded": (OUTCOMES, _MEMORY),
     "failed": (OUTCOMES, CRASHES),
 }
+_STATEMENT_SUFFIXES = frozenset({".tex", ".md"})
 # Polygon names a language by its compiler, such as cpp.g++17 or python.3.
 _LANGUAGES = (
     ("cpp.g++11", "cpp17"),
@@ -64,12 +67,12 @@ _LANGUAGES = (
 
 def read_package(package: Path) -> Problem:
     """Read the package in a folder. Raises Unsupported."""
-    root = _parse(package / FILE)
+    root = _parse(package)
     judging = _find(root, "judging", FILE)
     for name in ("input-file", "output-file"):
         if judging.get(name):
             raise Unsupported(f"{FILE}: judging: {name}", "programs that read or write files are not supported here")
-    if int(judging.get("run-count") or 1) != 1:
+    if (judging.get("run-count") or "1") != "1":
         raise Unsupported(f"{FILE}: judging: run-count", "problems with several runs cannot be expressed")
     testsets = judging.findall("testset")
     if not testsets:
@@ -78,6 +81,8 @@ def read_package(package: Path) -> Problem:
     left_out = [
         f"{FILE}: testset {each.get('name')}: only one test set is imported" for each in testsets if each is not testset
     ]
+    left_out += _list_left_out(root)
+    statement, other_statements = _read_statement(package, root)
     interactor = root.find("assets/interactor")
     title = next(
         (name.get("value") or "" for name in root.findall("names/name") if name.get("language") == "english"), ""
@@ -89,25 +94,25 @@ def read_package(package: Path) -> Problem:
             name=root.get("short-name") or package.resolve().name,
             title=title,
             format="polygon",
+            statement=statement,
             tests=tuple(_read_tests(package, testset, needs_answers=interactor is None)),
             checker=_build_checker(package, root, interactor),
             limits=build_limits(time_ms / 1000, memory_bytes / 2**20, where=f"{FILE}: testset"),
             submissions=tuple(submissions),
             input_validators=tuple(_read_validators(package, root)),
-            generators=tuple(_read_generators(package, root)),
-            left_out=(*left_out, *unread),
+            left_out=(*other_statements, *left_out, *unread),
         )
 
 
-def _parse(path: Path) -> Element:
+def _parse(package: Path) -> Element:
     try:
-        data = path.read_bytes()
+        data = read_file(package, FILE)
         if len(data) > MAX_XML_BYTES or b"<!DOCTYPE" in data or b"<!ENTITY" in data:
             raise Unsupported(FILE, "is too large, or defines entities")
         parser = XMLParser()
         parser.feed(data)
         root: Element = parser.close()
-    except (ParseError, OSError) as error:
+    except ParseError as error:
         raise Unsupported(FILE, f"cannot be read: {error}") from None
     if root.tag != "problem":
         raise Unsupported(FILE, f"must contain <problem>, not <{root.tag}>")
@@ -169,23 +174,12 @@ def _read_test(package: Path, given: str, answer: str, entry: Element, *, needs_
     return ProblemTest(name=given, is_sample=entry.get("sample") == "true", test=case)
 
 
-def read_file(package: Path, name: str) -> bytes:
-    """Return a file of the package. Raises Unsupported if it is missing or not in the package."""
-    path = (package / name).resolve()
-    if not path.is_relative_to(package.resolve()) or not path.is_file():
-        raise Unsupported(name, "is not a file of the package")
-    return path.read_bytes()
-
-
 def _read_program(package: Path, source: Element, where: str) -> Program:
     path, kind = source.get("path") or "", source.get("type") or ""
     language = next((name for prefix, name in _LANGUAGES if kind.startswith(prefix)), "")
     if not language:
         raise Unsupported(path or where, f"the language {kind!r} is not supported")
-    try:
-        code = read_file(package, path).decode()
-    except UnicodeDecodeError as error:
-        raise Unsupported(path, f"is not UTF-8: {error}") from None
+    code = read_text(package, path)
     with name_the_place(path):
         return Program(name=path, language=language, code=use_precompiled_header(code))
 
@@ -213,17 +207,27 @@ def _read_validators(package: Path, root: Element) -> list[InputValidator]:
     return found
 
 
-def _read_generators(package: Path, root: Element) -> list[Program]:
-    """Return the programs that the commands of generated tests name."""
-    commands = {
-        (test.get("cmd") or " ").split(" ")[0] for test in root.iter("test") if test.get("method") == "generated"
-    }
-    sources = root.findall("files/executables/executable/source")
-    return [
-        _read_program(package, source, f"{FILE}: executable")
-        for source in sources
-        if Path(source.get("path") or "").stem in commands
+def _read_statement(package: Path, root: Element) -> tuple[str, list[str]]:
+    """Return the English statement, or the first one that is text, and lines about the others."""
+    found = root.findall("statements/statement")
+    texts = [each for each in found if Path(each.get("path") or "").suffix in _STATEMENT_SUFFIXES]
+    chosen = next((each for each in texts if each.get("language") == "english"), next(iter(texts), None))
+    left_out = [f"{each.get('path')}: only one statement is imported" for each in found if each is not chosen]
+    if chosen is None:
+        return "", left_out
+    return read_file(package, chosen.get("path") or "").decode(errors="replace"), left_out
+
+
+def _list_left_out(root: Element) -> list[str]:
+    used = {source.get("path") for source in root.findall("assets//source")}
+    names = [source.get("path") for source in root.findall("files/executables/executable/source")]
+    lines = [
+        f"{name}: is not run, because the package contains the generated tests" for name in names if name not in used
     ]
+    for kind in ("checker", "validator"):
+        if any(part.find("testset/tests/test") is not None for part in root.iter(kind)):
+            lines.append(f"{FILE}: {kind}: its own tests are not run")
+    return lines
 
 
 def _read_solutions(package: Path, root: Element) -> tuple[list[Submission], list[str]]:
@@ -240,6 +244,8 @@ def _read_solutions(package: Path, root: Element) -> tuple[list[Submission], lis
             continue
         permitted, required = _TAGS[tag]
         found.append(
-            Submission(**program.model_dump(), permitted=permitted, required=required, is_reference=tag == "main")
+            Submission(
+                **program.model_dump(), permitted=permitted, required=required, is_reference=tag in {"main", "accepted"}
+            )
         )
     return found, left_out

@@ -16,7 +16,7 @@ from sandbox.schema.tests import AnyTest
 from sandbox.schema.wire import LimitsRequest
 
 # The verdicts that a program can get on a test that was run, and the same without `accepted`.
-OUTCOMES = frozenset(Verdict) - {Verdict.INTERNAL_ERROR, Verdict.SKIPPED}
+OUTCOMES = frozenset(Verdict) - {Verdict.COMPILE_ERROR, Verdict.INTERNAL_ERROR, Verdict.SKIPPED}
 FAILURES = OUTCOMES - {Verdict.ACCEPTED}
 CRASHES = frozenset({Verdict.RUNTIME_ERROR, Verdict.MEMORY_LIMIT_EXCEEDED, Verdict.OUTPUT_LIMIT_EXCEEDED})
 
@@ -25,14 +25,6 @@ class StrictModel(BaseModel):
     """A frozen model that rejects unknown fields and converts no types."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class Role(StrEnum):
-    """The purpose of a program in a package."""
-
-    SUBMISSION = "submission"
-    INPUT_VALIDATOR = "input validator"
-    GENERATOR = "generator"
 
 
 class Protocol(StrEnum):
@@ -65,10 +57,9 @@ class InputValidator(Program):
 
 
 class ProblemTest(StrictModel):
-    """A test with its name and group in the package. `validator_args` are for the input validators."""
+    """A test with its name in the package. `validator_args` are for the input validators."""
 
     name: str
-    group: str = ""
     is_sample: bool = False
     test: AnyTest
     validator_args: tuple[str, ...] = ()
@@ -100,7 +91,6 @@ class Problem(StrictModel):
     input_validators: tuple[InputValidator, ...] = ()
     invalid_inputs: tuple[ProblemTest, ...] = ()
     output_examples: tuple[OutputExample, ...] = ()
-    generators: tuple[Program, ...] = ()
     left_out: tuple[str, ...] = ()
 
     @model_validator(mode="after")

@@ -20,7 +20,7 @@ class Unsupported(SandboxError):
 
 
 @contextmanager
-def name_the_place(where: str) -> Iterator[None]:
+def name_invalid_values(where: str) -> Iterator[None]:
     """Turn an invalid value into Unsupported, which names the file or field `where`."""
     try:
         yield
@@ -28,5 +28,15 @@ def name_the_place(where: str) -> Iterator[None]:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         place = ".".join((where, *map(str, first["loc"])))
         raise Unsupported(place, first["msg"].removeprefix("Value error, ")) from None
+    except (TypeError, ValueError, OverflowError) as error:
+        raise Unsupported(where, f"has an invalid value: {error}") from None
+
+
+@contextmanager
+def name_the_place(where: str) -> Iterator[None]:
+    """Turn an invalid value or request into Unsupported, which names the file or field `where`."""
+    try:
+        with name_invalid_values(where):
+            yield
     except BadRequest as error:
         raise Unsupported(where, str(error)) from None

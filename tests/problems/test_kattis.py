@@ -206,6 +206,97 @@ def test_validators_and_examples_of_outputs_are_read(tmp_path: Path) -> None:
     assert problem.left_out[0] == "input_validators/grammar.ctd: grammars of this kind are not run"
 
 
+def test_invalid_inputs_have_the_settings_of_their_group_and_test(tmp_path: Path) -> None:
+    files = {
+        "data/invalid_input/test_group.yaml": "input_validator_args: [small]\n",
+        "data/invalid_input/a.in": "0\n",
+        "data/invalid_input/more/b.in": "0\n",
+        "data/invalid_input/more/b.yaml": "input_validator_args: [large]\n",
+    }
+    tests = read(tmp_path, files).invalid_inputs
+    assert {test.name: test.validator_args for test in tests} == {
+        "invalid_input/a": ("small",),
+        "invalid_input/more/b": ("large",),
+    }
+
+
+def test_a_header_beside_a_python_validator_is_ignored(tmp_path: Path) -> None:
+    files = {"output_validator/own.h": "// helper\n", "input_validators/own.h": "", "input_validators/check.py": "x\n"}
+    problem = read(tmp_path, {**CUSTOM["python"], **files})
+    assert isinstance(problem.checker, ProgramChecker)
+    assert problem.checker.language == "python"
+    assert [each.name for each in problem.input_validators] == ["input_validators/check.py"]
+
+
+def test_statements_that_are_not_imported_are_listed(tmp_path: Path) -> None:
+    files = {
+        "statement/problem.de.md": "Verdopple.\n",
+        "statement/problem.en.tex": "Double it.\n",
+        "statement/figure.svg": "<svg/>\n",
+    }
+    problem = read(tmp_path, files)
+    assert problem.statement == "Double it.\n"
+    assert problem.left_out == (
+        "statement/figure.svg: only the text of one statement is imported",
+        "statement/problem.de.md: only the text of one statement is imported",
+    )
+    other = read(tmp_path / "other", {"statement/problem.de.md": "Verdopple.\n"})
+    assert (other.statement, other.left_out) == ("Verdopple.\n", ())
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "data/secret/a/01.in",
+        "data/secret/a/01.ans",
+        "data/secret/a/01.files/words.txt",
+        "data/secret/a/01.yaml",
+        "data/secret/test_group.yaml",
+        "data/invalid_input/zero.in",
+        "data/valid_output/one.out",
+        "statement/problem.en.md",
+        "submissions/submissions.yaml",
+        "output_validator/validate.py",
+        "input_validators/check.py",
+        "generators/generators.yaml",
+        "generators/manual/7.in",
+        "problem.yaml",
+    ],
+)
+def test_a_link_that_leaves_the_package_is_an_error(tmp_path: Path, name: str) -> None:
+    files = {
+        **BASE,
+        "data/valid_output/one.in": "1\n",
+        "data/valid_output/one.ans": "2\n",
+        "data/valid_output/one.out": "2\n",
+    }
+    if name.startswith("generators/manual"):
+        files["generators/generators.yaml"] = "data: {secret: {data: {'7': {copy: manual/7, ans: '14'}}}}\n"
+    package = write(tmp_path / "double", files)
+    (tmp_path / "outside").write_text("secret\n")
+    (package / name).parent.mkdir(parents=True, exist_ok=True)
+    (package / name).unlink(missing_ok=True)
+    (package / name).symlink_to(tmp_path / "outside")
+    with pytest.raises(Unsupported, match="is not a file of the package") as caught:
+        read_package(package)
+    assert caught.value.where == name
+
+
+def test_a_link_within_the_package_is_read(tmp_path: Path) -> None:
+    package = write(tmp_path / "double", BASE)
+    (package / "data" / "secret" / "b").mkdir()
+    for suffix in (".in", ".ans"):
+        (package / "data" / "secret" / "b" / f"1{suffix}").symlink_to(package / "data" / "sample" / f"1{suffix}")
+    assert list_cases(read_package(package))[-1] == ("secret/b/1", "1\n", "2\n")
+
+
+def test_a_rejected_submission_must_compile(tmp_path: Path) -> None:
+    submission = read(tmp_path, {"submissions/rejected/wrong.py": "print(1)\n"}).submissions[1]
+    assert submission.name == "submissions/rejected/wrong.py"
+    assert Verdict.ACCEPTED in submission.permitted - submission.required
+    assert Verdict.COMPILE_ERROR not in submission.permitted | submission.required
+
+
 def test_submissions_yaml_narrows_and_replaces_verdicts(tmp_path: Path) -> None:
     rules = """\
 wrong_answer: {permitted: [AC, WA, TLE], required: [WA, TLE]}
@@ -239,6 +330,12 @@ def test_a_submission_that_cannot_run_is_listed(tmp_path: Path) -> None:
         ({"problem.yaml": LEGACY + "validator_flags: float_tolerance x\n"}, "problem.yaml: float_tolerance"),
         ({"problem.yaml": LEGACY + "validation: custom\n"}, "output_validators/"),
         ({"problem.yaml": "a: [\n"}, "problem.yaml"),
+        ({"problem.yaml": CURRENT + "constants: [1]\n"}, "problem.yaml: constants"),
+        ({"output_validators/validate.py": "x"}, "output_validators/"),
+        ({GROUP: "input_validator_args: 'a \"b'\n"}, f"{GROUP}: input_validator_args"),
+        ({RULES: "data: {secret: {data: {'02': {generate: ''}}}}\n"}, f"{RULES}: secret/02: generate"),
+        ({RULES: "data: {secret: {data: {'02': {in: '4', yaml: [1]}}}}\n"}, f"{RULES}: secret/02: yaml"),
+        ({RULES: "data: {valid_output: {data: {a: {in: '4', ans: '8'}}}}\n"}, f"{RULES}: valid_output/a: out"),
         ({"include/default/driver.py": "x"}, "include/"),
         ({"static_validator/check.py": "x"}, "static_validator/"),
         ({"data/secret/a/02.in": "1\n"}, "data/secret/a/02.in"),
@@ -321,6 +418,51 @@ def test_generators_yaml_makes_the_tests_that_are_missing(tmp_path: Path) -> Non
         ("secret/g1-more/x", "11\n", "22\n"),
     ]
     assert ("generators/gen.py", ["9"]) in runner.calls
+
+
+OTHER_RULES = """\
+data:
+  invalid_input:
+    test_group.yaml: {input_validator_args: [small]}
+    data:
+      zero: {in: '0'}
+      made: gen.py 5
+  valid_output:
+    data:
+      one: {in: '1', ans: '2', out: '2.0'}
+  invalid_output:
+    data:
+      copied: {copy: manual/7}
+  invalid_answer:
+    data:
+      two: {in: '2', ans: '5'}
+  sample: {data: {}}
+"""
+
+
+def test_rules_for_other_folders_are_not_tests(tmp_path: Path) -> None:
+    files = {
+        RULES: OTHER_RULES,
+        "generators/gen.py": "import sys\nprint(sys.argv[1])\n",
+        "generators/manual/7.in": "7\n",
+        "generators/manual/7.ans": "14\n",
+        "generators/manual/7.out": "15\n",
+    }
+    problem = read(tmp_path, files)
+    assert [test.name for test in problem.tests] == ["sample/1", "secret/a/01"]
+    assert [(test.name, test.validator_args) for test in problem.invalid_inputs] == [
+        ("invalid_input/zero", ("small",)),
+    ]
+    assert [(each.name, each.output, each.is_valid) for each in problem.output_examples] == [
+        ("valid_output/one", b"2.0\n", True),
+        ("invalid_output/copied", b"15\n", False),
+    ]
+    assert problem.left_out == (
+        f"{RULES}: invalid_input/made: has to be generated, which needs a running service",
+        f"{RULES}: invalid_answer/two: is in a folder that has no tests",
+    )
+    generated = read_package(tmp_path / "double", Options(runner=LocalRunner()))
+    assert [test.name for test in generated.invalid_inputs] == ["invalid_input/zero", "invalid_input/made"]
 
 
 def test_a_folder_of_packages_yields_each_or_why_not(tmp_path: Path) -> None:

@@ -18,6 +18,8 @@ from sandbox.problems.kattis.metadata import read_metadata
 from sandbox.problems.kattis.submissions import read_submissions
 from sandbox.service import Service
 from tests.api.threaded_server import serve_in_thread
+from tests.problems.test_kattis import BASE as KATTIS
+from tests.problems.test_kattis import write as write_kattis
 from tests.problems.test_polygon import write as write_polygon
 
 PACKAGES = Path(__file__).with_name("packages")
@@ -76,18 +78,52 @@ def test_a_check_finds_what_does_not_hold(tmp_path: Path, url: str) -> None:
     (programs / "accepted" / "broken.cpp").write_text("int main( {}\n")
     (package / "data" / "invalid_input" / "seven.in").write_text("7\n")
     (package / "data" / "secret").mkdir()
-    (package / "data" / "secret" / "08-none.in").write_text("no number\n")
-    (package / "data" / "secret" / "08-none.ans").write_text("-1\n")
+    (package / "data" / "secret" / "08-zero.in").write_text("08\n")
+    (package / "data" / "secret" / "08-zero.ans").write_text("2 4 6 8 1 3 5 7\n")
     (package / "data" / "valid_output" / "other.out").write_text("1 2 3 4\n")
     code, report = run_check(package, url)
     assert code == 1
     failures = find_failures(report)
-    assert "rejects secret/08-none" in failures["input_validators/validate.py"]
+    assert "rejects secret/08-zero" in failures["input_validators/validate.py"]
     assert failures["invalid_input/seven"] == "every validator accepts it"
     assert failures["valid_output/other"] == "wrong_answer instead of accepted: 1 and 2 are neighbors"
     assert failures["submissions/accepted/wrong.py"].startswith("wrong_answer on ")
     assert failures["submissions/accepted/broken.cpp"].startswith("compile_error: ")
-    assert "submissions/wrong_answer/constant.py" not in failures
+    assert failures["submissions/wrong_answer/right.py"] == "no test gives wrong_answer"
+    assert "submissions/wrong_answer/repeats.cpp" not in failures
+
+
+SLOW = "import time\nend = time.process_time() + {seconds}\nwhile time.process_time() < end:\n    pass\n"
+
+
+def test_a_time_limit_without_a_margin_is_found_and_an_unreadable_package_hides_no_report(
+    tmp_path: Path, url: str
+) -> None:
+    right = "print(2 * int(input()))\n"
+    write_kattis(tmp_path / "double", {**KATTIS, "submissions/accepted/right.py": SLOW.format(seconds=0.9) + right})
+    write_kattis(tmp_path / "unreadable", {**KATTIS, "problem.yaml": "name: [\n"})
+    result = CliRunner().invoke(app, ["problem", "check", str(tmp_path), "--json", "--url", url])
+    assert result.exit_code == 2
+    assert "unreadable: problem.yaml: is not YAML" in result.stderr
+    answer = json.loads(result.stdout)
+    assert list(answer["unreadable"]) == [str(tmp_path / "unreadable")]
+    (report,) = answer["packages"]
+    failures = {(each["kind"], each["name"]): each["detail"] for each in report["findings"] if not each["passed"]}
+    assert failures["time limit", "problem"].endswith("s, more than half of it")
+
+
+def test_an_example_larger_than_a_source_is_judged(tmp_path: Path, url: str) -> None:
+    files = {
+        **KATTIS,
+        "input_validators/check.py": "import sys\nsys.exit(42)\n",
+        "submissions/wrong_answer/constant.cpp": "int main() { return 0; }\n",
+        "data/valid_output/large.in": "1\n",
+        "data/valid_output/large.ans": "2 " * 600_000,
+        "data/valid_output/large.out": "2\n" * 600_000,
+    }
+    code, report = run_check(write_kattis(tmp_path / "double", files), url)
+    assert find_failures(report) == {}
+    assert code == 0
 
 
 TESTLIB = {

@@ -84,9 +84,62 @@ def test_a_package(tmp_path: Path) -> None:
     assert isinstance(problem.checker, ProgramChecker)
     assert (problem.checker.language, problem.checker.code) == ("cpp17", "// checker")
     assert [each.protocol for each in problem.input_validators] == [Protocol.TESTLIB]
-    assert [each.name for each in problem.generators] == ["files/gen.cpp"]
     assert [each.required for each in problem.submissions] == [{Verdict.ACCEPTED}, {Verdict.TIME_LIMIT_EXCEEDED}]
-    assert problem.left_out == ("solutions/old.dpr: the language 'delphi' is not supported",)
+    assert problem.left_out == (
+        "files/gen.cpp: is not run, because the package contains the generated tests",
+        "solutions/old.dpr: the language 'delphi' is not supported",
+    )
+
+
+STATEMENTS = """\
+<statements>
+  <statement language="russian" path="statements/russian/problem.tex" type="application/x-tex"/>
+  <statement language="english" path="statements/.pdf/english/problem.pdf" type="application/pdf"/>
+  <statement language="english" path="statements/english/problem.tex" type="application/x-tex"/>
+</statements>
+"""
+
+
+def test_the_english_statement_is_imported_and_the_others_are_listed(tmp_path: Path) -> None:
+    changes = {
+        "problem.xml": XML.replace("<judging", f"{STATEMENTS}<judging"),
+        "statements/english/problem.tex": "Double it.\n",
+    }
+    problem = read_package(write(tmp_path, changes))
+    assert problem.statement == "Double it.\n"
+    assert problem.left_out[:2] == (
+        "statements/russian/problem.tex: only one statement is imported",
+        "statements/.pdf/english/problem.pdf: only one statement is imported",
+    )
+
+
+def test_a_generator_in_another_language_does_not_refuse_the_package(tmp_path: Path) -> None:
+    xml = XML.replace('files/gen.cpp" type="cpp.g++17"', 'files/gen.dpr" type="delphi"')
+    assert "files/gen.dpr: is not run" in read_package(write(tmp_path, {"problem.xml": xml})).left_out[0]
+
+
+def test_tests_of_the_checker_are_listed(tmp_path: Path) -> None:
+    xml = XML.replace("<test-count>0</test-count><tests/>", "<test-count>1</test-count><tests><test/></tests>")
+    problem = read_package(write(tmp_path, {"problem.xml": xml}))
+    assert "problem.xml: checker: its own tests are not run" in problem.left_out
+
+
+def test_accepted_solutions_are_references_and_no_solution_may_fail_to_compile(tmp_path: Path) -> None:
+    xml = XML.replace('tag="time-limit-exceeded"', 'tag="accepted"').replace(
+        'solutions/old.dpr" type="delphi"', 'solutions/slow.py" type="python.3"'
+    )
+    main, accepted, rejected = read_package(write(tmp_path, {"problem.xml": xml})).submissions
+    assert [main.is_reference, accepted.is_reference, rejected.is_reference] == [True, True, False]
+    assert Verdict.COMPILE_ERROR not in rejected.permitted | rejected.required
+
+
+def test_a_link_that_leaves_the_package_is_an_error(tmp_path: Path) -> None:
+    package = write(tmp_path / "double", {})
+    (tmp_path / "secret.txt").write_text("1\n")
+    (package / "tests" / "01").unlink()
+    (package / "tests" / "01").symlink_to(tmp_path / "secret.txt")
+    with pytest.raises(Unsupported, match="tests/01: is not a file of the package"):
+        read_package(package)
 
 
 def test_every_accepted_solution_is_right_and_the_main_one_is_the_first(tmp_path: Path) -> None:
@@ -130,6 +183,7 @@ def test_a_zip_file(tmp_path: Path) -> None:
     [
         (('input-file=""', 'input-file="in.txt"'), "problem.xml: judging: input-file"),
         (('run-count="1"', 'run-count="2"'), "problem.xml: judging: run-count"),
+        (('run-count="1"', 'run-count="x"'), "problem.xml: judging: run-count"),
         (("<test-count>2<", "<test-count>3<"), "problem.xml: testset: test-count"),
         (("tests/%02d<", "tests/%03d<"), "tests/001"),
         (("tests/%02d.a<", "answers/%02d<"), "answers/01"),

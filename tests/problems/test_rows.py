@@ -20,6 +20,7 @@ from sandbox.runner.contract import Verdict
 from sandbox.schema import FunctionTest, TestCase
 from sandbox.schema.checkers import ProgramChecker
 from sandbox.schema.reward import Task
+from sandbox.verify.checkers.program_checker import wrap_with_guard
 
 PAIRS = {"inputs": ["1\n", "2\n"], "outputs": ["2\n", "4\n"]}
 APPS: dict[str, Any] = {
@@ -213,16 +214,18 @@ def test_code_contests_plus_has_testlib_programs() -> None:
     problem = read_row(CODE_CONTESTS_PLUS)
     assert problem.name == "Codeforces/7_A"
     assert isinstance(problem.checker, ProgramChecker)
-    assert problem.checker.language == problem.input_validators[0].language == problem.generators[0].language == "cpp17"
+    assert problem.checker.language == problem.input_validators[0].language == "cpp17"
+    assert "generator: its tests are in test_cases" in problem.left_out
     assert (problem.limits.cpu_time_s, problem.limits.memory_mb) == (1.5, 256)
 
 
 def run_checker(problem: Problem, folder: Path, output: str) -> int:
-    """Run a Python checker as the service calls it."""
+    """Run a Python checker as the service calls it, with the guard around it."""
     checker, case = problem.checker, problem.tests[0].test
     assert isinstance(checker, ProgramChecker)
     assert isinstance(case, TestCase)
-    texts = {"main.py": checker.code, "input.txt": case.stdin, "output.txt": output, "answer.txt": case.expected}
+    code = wrap_with_guard(checker.code, "output.txt").decode()
+    texts = {"main.py": code, "input.txt": case.stdin, "output.txt": output, "answer.txt": case.expected}
     for name, text in texts.items():
         (folder / name).write_text(text)
     command = [sys.executable, "main.py", "input.txt", "output.txt", "answer.txt"]
@@ -257,12 +260,41 @@ print({score})
         ("int(sorted(wanted) == sorted(output))", "3", 1),
         ("0.5", "2", 7),
         ("'unclear'", "2", 3),
-        ("1 / 0", "2", 3),
+        ("int(output[0])", "one", 1),
+        ("number_of(output)", "2", 3),
+        ("exec('late = 1') if output == wanted else late", "3", 3),
     ],
 )
 def test_open_r1_checker_gets_its_own_order_of_files(tmp_path: Path, score: str, output: str, code: int) -> None:
     problem = read_row({**OPEN_R1, "examples": [], "generated_checker": CHECKER.replace("{score}", score)})
     assert run_checker(problem, tmp_path, output) == code
+
+
+SCORE_SOURCES = {
+    "exits after it prints": ("import sys\nprint(1)\nsys.exit()\n", 0),
+    "exits with an error": ("import sys\nprint(1)\nraise SystemExit(2)\n", 3),
+    "imports from the future": ("from __future__ import annotations\nprint(0)\n", 1),
+    "has text of several lines": ('TEXT = """a\nb"""\nprint(int(TEXT == "a\\nb"))\n', 0),
+    "writes bytes": ("import sys\nsys.stdout.buffer.write(b'1')\n", 0),
+    "reads before it fails": ("import sys\nopen(sys.argv[3]).read()\nif open is None:\n\tx = 1\nprint(x)\n", 1),
+    "fails before it reads": ("print(1 / 0)\nopen('output.txt')\n", 3),
+}
+
+
+@pytest.mark.parametrize("name", SCORE_SOURCES)
+def test_open_r1_checker_runs_as_one_program(tmp_path: Path, name: str) -> None:
+    source, code = SCORE_SOURCES[name]
+    problem = read_row({**OPEN_R1, "examples": [], "generated_checker": source})
+    assert run_checker(problem, tmp_path, "2") == code
+
+
+def test_the_format_that_is_asked_for_is_the_format_of_the_problem() -> None:
+    assert read_row(APPS, "taco").format == "taco"
+
+
+def test_a_wrong_program_may_not_fail_to_compile() -> None:
+    wrong = read_row(CODE_CONTESTS).submissions[-1]
+    assert Verdict.COMPILE_ERROR not in wrong.permitted | wrong.required
 
 
 def test_open_r1_examples_that_are_official_tests_are_not_repeated() -> None:
@@ -316,6 +348,14 @@ class Evil:
         ("code-contests-plus", {"test_cases": []}, "test_cases"),
         ("code-contests-plus", {"time_limit": 2}, "time_limit"),
         ("code-contests-plus", {"test_cases": [{"input": "1"}]}, "test_cases[0]"),
+        ("code-contests", {"memory_limit_bytes": "256"}, "memory_limit_bytes"),
+        ("code-contests", {"time_limit": {"seconds": "2"}}, "seconds"),
+        ("code-contests", {"solutions": {"language": 3, "solution": []}}, "solutions"),
+        ("code-contests", {"solutions": {"language": [3], "solution": [None]}}, "solutions[0]"),
+        ("code-contests-plus", {"memory_limit": float("inf")}, "memory_limit"),
+        ("hard-tests", {"test_cases_kit": {"input_generation": ["1"]}}, "test_cases_kit.input_generation"),
+        ("testcase-eval", {"time_limit_ms": "1000"}, "time_limit_ms"),
+        ("open-r1-codeforces", {"generated_checker": "print("}, "generated_checker"),
         ("hard-tests", {"test_cases": []}, "test_cases"),
         ("hard-tests", {"starter_code": "def f():"}, "starter_code"),
         (
@@ -343,7 +383,7 @@ class Evil:
 )
 def test_what_cannot_be_expressed_names_its_field(name: str, change: dict[str, Any], place: str) -> None:
     with pytest.raises(Unsupported) as caught:
-        read_row({**ROWS[name], **change}, name)
+        read_row({**ROWS[name], **change}, name, examples_only=True)
     assert caught.value.where == place
 
 

@@ -1,42 +1,28 @@
-"""Read `generators/generators.yaml` as BAPCtools does, and generate the tests that are not in `data/`.
+"""Read the rules for tests in `generators/generators.yaml` as BAPCtools does.
 
 https://github.com/RagnarGrootKoerkamp/BAPCtools/blob/master/doc/generators.md
-
-A test is inline text (`in`, `ans`), a copy of files below `generators/`, or the output of a command. Commands need a
-service that runs programs, so they are run by a `ProgramRunner` that the caller passes. Without one, a test that has to
-be generated is an error.
 """
 
 from __future__ import annotations
 
-import hashlib
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from sandbox.problems.kattis.metadata import Metadata, load_mapping
 from sandbox.problems.kattis.programs import SourceText
-from sandbox.problems.kattis.test_data import GROUP_FILES, Settings, TestData, build_test, read_group
-from sandbox.problems.problem import ProblemTest, Program
+from sandbox.problems.kattis.test_data import GROUP_FILES, Settings, read_group
+from sandbox.problems.problem import Program
 from sandbox.problems.unsupported import Unsupported, name_the_place
 
 FILE = "generators/generators.yaml"
-_SEED = re.compile(r"\{seed(?::[0-9]+)?\}")
 _SHOWN_KEYS = frozenset({"hint", "desc", "visualizer", "interaction", "in.statement", "ans.statement", "out"})
 _TEST_KEYS = frozenset({"in", "ans", "copy", "generate", "solution", "random_salt", "yaml"}) | _SHOWN_KEYS
-SEED_RANGE = 2**31
-
-
-class ProgramRunner(Protocol):
-    """Runs a program of a package in the sandbox and returns its stdout. Raises Unsupported if it fails."""
-
-    def run(self, program: Program, args: Sequence[str], stdin: bytes) -> bytes: ...
 
 
 @dataclass(frozen=True)
-class _Rule:
+class Rule:
     """The rule for one test: its name below data/, its keys, and the settings it inherits from its groups."""
 
     name: str
@@ -49,22 +35,31 @@ class _Rule:
     def where(self) -> str:
         return f"{FILE}: {self.name}"
 
+    @property
+    def folder(self) -> str:
+        """The folder below data/, such as `secret`."""
+        return self.name.partition("/")[0]
+
+    @property
+    def command(self) -> str:
+        """The command that generates the test, or an empty string."""
+        return " ".join(str(self.keys.get("generate") or "").split())
+
 
 @dataclass
 class Generators:
     """The programs below `generators/`, and the rules for tests."""
 
     programs: dict[str, Program] = field(default_factory=dict)
-    rules: list[_Rule] = field(default_factory=list)
+    rules: list[Rule] = field(default_factory=list)
 
 
 def read_generators(package: Path, metadata: Metadata) -> Generators:
     """Read the rules, in the order of the file. Raises Unsupported."""
-    path = package / FILE
     found = Generators()
-    if not path.is_file():
+    if not (package / FILE).is_file():
         return found
-    data = load_mapping(path, FILE)
+    data = load_mapping(package, FILE)
     declared = data.get("generators") or {}
     if not isinstance(declared, Mapping):
         raise Unsupported(f"{FILE}: generators", "must be a mapping")
@@ -73,7 +68,9 @@ def read_generators(package: Path, metadata: Metadata) -> Generators:
     found.rules = list(_Walker(package, metadata).walk(data, start))
     for rule in found.rules:
         if "generate" in rule.keys:
-            name = str(rule.keys["generate"]).split()[0]
+            if not rule.command:
+                raise Unsupported(f"{rule.where}: generate", "is empty")
+            name = rule.command.split()[0]
             if name not in found.programs:
                 found.programs[name] = _load_generator(package, name, declared.get(name), metadata)
     return found
@@ -113,7 +110,7 @@ class _Walker:
     package: Path
     metadata: Metadata
 
-    def walk(self, data: Mapping[str, Any], parent: _Group) -> Iterator[_Rule]:
+    def walk(self, data: Mapping[str, Any], parent: _Group) -> Iterator[Rule]:
         """Yield the rules of a group and of the groups in it. Group files in `data/` count as well."""
         where = f"{FILE}: {parent.prefix.rstrip('/') or 'data'}"
         if "include" in data:
@@ -121,12 +118,12 @@ class _Walker:
         settings = read_group(self.package, self.package / "data" / parent.prefix, parent.settings, self.metadata)
         for name in GROUP_FILES:
             if data.get(name):
-                settings = settings.update(dict(data[name]), f"{where}: {name}")
+                settings = settings.update(_read_settings(data[name], f"{where}: {name}"), f"{where}: {name}")
         solution, salt = str(data.get("solution") or parent.solution), str(data.get("random_salt") or parent.salt)
         for name, value in _number(data.get("data") or {}, where):
             yield from self._walk_entry(value, _Group(f"{parent.prefix}{name}", solution, salt, settings))
 
-    def _walk_entry(self, value: Any, entry: _Group) -> Iterator[_Rule]:
+    def _walk_entry(self, value: Any, entry: _Group) -> Iterator[Rule]:
         place = f"{FILE}: {entry.prefix}"
         if isinstance(value, str):
             value = {"generate": value}
@@ -137,9 +134,15 @@ class _Walker:
             return
         if unknown := sorted(set(value) - _TEST_KEYS):
             raise Unsupported(f"{place}: {unknown[0]}", "cannot be expressed")
-        settings = entry.settings.update(dict(value.get("yaml") or {}), place)
+        settings = entry.settings.update(_read_settings(value.get("yaml") or {}, f"{place}: yaml"), place)
         solution, salt = str(value.get("solution") or entry.solution), str(value.get("random_salt") or entry.salt)
-        yield _Rule(entry.prefix, value, solution, salt, settings)
+        yield Rule(entry.prefix, value, solution, salt, settings)
+
+
+def _read_settings(value: Any, where: str) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise Unsupported(where, "must be a mapping")
+    return {str(name): each for name, each in value.items()}
 
 
 def _is_group(value: Mapping[str, Any]) -> bool:
@@ -165,76 +168,3 @@ def _number(data: Any, where: str) -> Iterator[tuple[str, Any]]:
 
 def _is_numbered_group(value: Any) -> bool:
     return isinstance(value, Mapping) and _is_group(value)
-
-
-def add_generated_tests(
-    package: Path,
-    generators: Generators,
-    solutions: Mapping[str, Program],
-    data: TestData,
-    runner: ProgramRunner | None,
-    *,
-    needs_answers: bool = True,
-) -> None:
-    """Add the tests of the rules that have no file in `data/`. Raises Unsupported if one needs a missing runner."""
-    known = {test.name for test in data.tests}
-    for rule in generators.rules:
-        if rule.name not in known:
-            data.add(_build(package, rule, generators, solutions, runner, needs_answers), rule.settings)
-    data.tests.sort(key=lambda test: (not test.is_sample, test.name))
-
-
-def _build(
-    package: Path,
-    rule: _Rule,
-    generators: Generators,
-    solutions: Mapping[str, Program],
-    runner: ProgramRunner | None,
-    needs_answers: bool,
-) -> ProblemTest:
-    stdin, answer = _take_files(package, rule)
-    if stdin is None:
-        stdin = _require(runner, rule).run(*_parse_command(rule, generators), b"")
-    if answer is None and not needs_answers:
-        answer = b""
-    if answer is None:
-        program = solutions.get(rule.solution.lstrip("/")) if rule.solution else next(iter(solutions.values()), None)
-        if program is None:
-            raise Unsupported(rule.where, f"needs the solution {rule.solution or 'of an accepted submission'}")
-        answer = _require(runner, rule).run(program, (), stdin)
-    return build_test(rule.name, stdin, answer, rule.settings, f"data/{rule.name}")
-
-
-def _take_files(package: Path, rule: _Rule) -> tuple[bytes | None, bytes | None]:
-    """Return the input and the answer that the rule gives directly, as text or as files to copy."""
-    found: dict[str, bytes] = {}
-    if "copy" in rule.keys:
-        stem = package / "generators" / str(rule.keys["copy"])
-        if not stem.resolve().is_relative_to((package / "generators").resolve()):
-            raise Unsupported(f"{rule.where}: copy", "leaves the folder generators/")
-        for kind in ("in", "ans"):
-            path = stem.with_name(f"{stem.name}.{kind}")
-            if path.is_file():
-                found[kind] = path.read_bytes()
-        if "in" not in found:
-            raise Unsupported(f"{rule.where}: copy", f"{stem.name}.in does not exist")
-    for kind in ("in", "ans"):
-        if kind in rule.keys:
-            text = str(rule.keys[kind])
-            found[kind] = (text if text.endswith("\n") else text + "\n").encode()
-    return found.get("in"), found.get("ans")
-
-
-def _require(runner: ProgramRunner | None, rule: _Rule) -> ProgramRunner:
-    if runner is None:
-        raise Unsupported(rule.where, "has to be generated, which needs a running service: use --generate")
-    return runner
-
-
-def _parse_command(rule: _Rule, generators: Generators) -> tuple[Program, list[str]]:
-    command = " ".join(str(rule.keys["generate"]).split())
-    if len(_SEED.findall(command)) > 1:
-        raise Unsupported(rule.where, "has more than one {seed}")
-    digest = hashlib.sha512((rule.salt + command).encode()).hexdigest()
-    name, *arguments = _SEED.sub(str(int(digest, 16) % SEED_RANGE), command).split()
-    return generators.programs[name], arguments

@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import Field
 
 from sandbox.problems.limits import build_limits
+from sandbox.problems.package_files import read_file, read_text
 from sandbox.problems.problem import StrictModel
 from sandbox.problems.unsupported import Unsupported
 from sandbox.schema.wire import LimitsRequest
@@ -62,12 +63,12 @@ class Metadata(StrictModel):
         return _CONSTANT.sub(lambda match: self.constants.get(match[1], match[0]), text) if self.constants else text
 
 
-def load_yaml(path: Path, name: str) -> Any:
-    """Load a YAML file of the package; `name` is its name in messages. Raises Unsupported."""
+def load_yaml(package: Path, name: str) -> Any:
+    """Load the YAML file `name` of the package. Raises Unsupported."""
     import yaml
 
+    data = read_file(package, name)
     try:
-        data = path.read_bytes()
         if len(data) > MAX_YAML_BYTES:
             raise Unsupported(name, f"is larger than {MAX_YAML_BYTES >> 20} MiB")
         return yaml.safe_load(data)
@@ -75,9 +76,9 @@ def load_yaml(path: Path, name: str) -> Any:
         raise Unsupported(name, f"is not YAML: {' '.join(str(error).split())}") from None
 
 
-def load_mapping(path: Path, name: str) -> dict[str, Any]:
+def load_mapping(package: Path, name: str) -> dict[str, Any]:
     """Load a YAML file that holds a mapping, or nothing. Raises Unsupported."""
-    value = load_yaml(path, name)
+    value = load_yaml(package, name)
     if value is None:
         return {}
     if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
@@ -87,7 +88,7 @@ def load_mapping(path: Path, name: str) -> dict[str, Any]:
 
 def read_metadata(folder: Path) -> Metadata:
     """Read `problem.yaml` and the files next to it that set a time limit. Raises Unsupported."""
-    data = load_mapping(folder / "problem.yaml", "problem.yaml")
+    data = load_mapping(folder, "problem.yaml")
     version = str(data.get("problem_format_version", "legacy"))
     if version not in LEGACY_VERSIONS | CURRENT_VERSIONS:
         known = ", ".join(sorted(LEGACY_VERSIONS | CURRENT_VERSIONS))
@@ -103,6 +104,9 @@ def read_metadata(folder: Path) -> Metadata:
         if key not in _LIMIT_KEYS:
             raise Unsupported(f"problem.yaml: limits.{key}", "unknown key")
     kinds = _read_types(data)
+    constants = data.get("constants") or {}
+    if not isinstance(constants, Mapping):
+        raise Unsupported("problem.yaml: constants", "must be a mapping")
     words = str(data.get("validation", "default")).split() if is_legacy else []
     _check_validation(words)
     return Metadata(
@@ -123,7 +127,7 @@ def read_metadata(folder: Path) -> Metadata:
             _read_number(limits, "validation_memory"),
             where="problem.yaml: limits.validation",
         ),
-        constants={str(name): str(value) for name, value in (data.get("constants") or {}).items()},
+        constants={str(name): str(value) for name, value in constants.items()},
     )
 
 
@@ -169,8 +173,8 @@ def _read_time_limit_file(folder: Path) -> float | None:
     plain, ini = folder / ".timelimit", folder / "domjudge-problem.ini"
     try:
         if plain.is_file():
-            return float(plain.read_text(encoding="utf-8"))
-        match = _TIME_IN_INI.search(ini.read_text(encoding="utf-8")) if ini.is_file() else None
+            return float(read_text(folder, plain.name))
+        match = _TIME_IN_INI.search(read_text(folder, ini.name)) if ini.is_file() else None
         return float(match[1]) if match else None
     except ValueError as error:
         raise Unsupported(plain.name if plain.is_file() else ini.name, f"has no time limit: {error}") from None

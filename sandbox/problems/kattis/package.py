@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from sandbox.problems.kattis.generators import ProgramRunner, add_generated_tests, read_generators
+from sandbox.problems.kattis.generated_tests import ProgramRunner, add_generated_tests
+from sandbox.problems.kattis.generators import read_generators
 from sandbox.problems.kattis.metadata import Metadata, read_metadata
 from sandbox.problems.kattis.output_validator import build_custom_checker, build_default_checker
-from sandbox.problems.kattis.programs import SourceText, list_programs
+from sandbox.problems.kattis.programs import SourceText, is_header, list_programs
 from sandbox.problems.kattis.submissions import read_submissions
 from sandbox.problems.kattis.test_data import TestData, read_test_data
+from sandbox.problems.package_files import read_file
 from sandbox.problems.problem import InputValidator, Problem
 from sandbox.problems.unsupported import Unsupported, name_the_place
 from sandbox.schema import TestCase
@@ -24,12 +26,13 @@ _GRAMMARS = frozenset({".ctd", ".viva"})
 _VALIDATOR_FOLDERS = ("output_validator", "output_validators")
 _INPUT_VALIDATOR_FOLDERS = ("input_validators", "input_format_validators")
 _STATEMENT_FOLDERS = ("statement", "problem_statement")
+_STATEMENTS = ("problem.en.md", "problem.md", "problem.en.tex", "problem.tex")  # the first that exists is imported
 
 
 def read_package(package: Path, runner: ProgramRunner | None = None) -> Problem:
     """Read the package in a folder. `runner` generates tests that are not in `data/`. Raises Unsupported."""
     metadata = read_metadata(package)
-    _reject_parts(package)
+    _reject_parts(package, metadata)
     submissions = read_submissions(package, metadata)
     generators = read_generators(package, metadata)
     data = read_test_data(package, metadata)
@@ -40,6 +43,7 @@ def read_package(package: Path, runner: ProgramRunner | None = None) -> Problem:
     if all(test.is_sample for test in data.tests):
         raise Unsupported("data/secret", "has no tests, and the samples alone accept wrong programs")
     validators, left_out = _read_input_validators(package, metadata)
+    statement, other_statements = _read_statement(package, metadata)
     if not metadata.limits.cpu_time_s:
         left_out.append("problem.yaml: limits.time_limit: is not given, so the service's default applies")
     with name_the_place("package"):
@@ -47,7 +51,7 @@ def read_package(package: Path, runner: ProgramRunner | None = None) -> Problem:
             name=package.resolve().name,
             title=metadata.title,
             format="kattis-legacy" if metadata.is_legacy else "kattis",
-            statement=_read_statement(package, metadata),
+            statement=statement,
             tests=tuple(data.tests),
             language=metadata.language or None,
             checker=_build_checker(package, metadata, data),
@@ -56,12 +60,11 @@ def read_package(package: Path, runner: ProgramRunner | None = None) -> Problem:
             input_validators=tuple(validators),
             invalid_inputs=tuple(data.invalid_inputs),
             output_examples=tuple(data.output_examples),
-            generators=tuple(generators.programs.values()),
-            left_out=(*left_out, *data.ignored, *submissions.left_out),
+            left_out=(*left_out, *other_statements, *data.ignored, *submissions.left_out),
         )
 
 
-def _reject_parts(package: Path) -> None:
+def _reject_parts(package: Path, metadata: Metadata) -> None:
     for name, reason in (
         ("include", "files that are compiled with submissions cannot be expressed"),
         ("static_validator", "a static validator cannot be expressed"),
@@ -69,6 +72,8 @@ def _reject_parts(package: Path) -> None:
     ):
         if any(list_programs(package / name)):
             raise Unsupported(f"{name}/", reason)
+    if not metadata.is_legacy and not metadata.is_custom and any(list_programs(package / "output_validators")):
+        raise Unsupported("output_validators/", "is the legacy name; rename it to output_validator/")
 
 
 def _build_checker(package: Path, metadata: Metadata, data: TestData) -> Checker:
@@ -83,10 +88,8 @@ def _build_checker(package: Path, metadata: Metadata, data: TestData) -> Checker
 
 def _list_validators(folder: Path) -> Sequence[Path]:
     """Return the programs of a folder. In `output_validator/`, the files together are one program."""
-    programs = list(list_programs(folder))
-    if folder.name == "output_validator" and len(programs) > 1:
-        return [folder]
-    return [path for path in programs if path.suffix not in {".h", ".hh", ".hpp"}]
+    programs = [path for path in list_programs(folder) if not is_header(path)]
+    return [folder] if folder.name == "output_validator" and len(programs) > 1 else programs
 
 
 def _read_input_validators(package: Path, metadata: Metadata) -> tuple[list[InputValidator], list[str]]:
@@ -96,17 +99,23 @@ def _read_input_validators(package: Path, metadata: Metadata) -> tuple[list[Inpu
             name = path.relative_to(package).as_posix()
             if path.suffix in _GRAMMARS:
                 left_out.append(f"{name}: grammars of this kind are not run")
-            elif path.suffix not in {".h", ".hh", ".hpp"}:
+            elif not is_header(path):
                 source = SourceText(package, path, metadata)
                 with name_the_place(name):
                     found.append(InputValidator(name=name, language=source.language, code=source.code))
     return found, left_out
 
 
-def _read_statement(package: Path, metadata: Metadata) -> str:
-    for folder in _STATEMENT_FOLDERS:
-        for name in ("problem.en.md", "problem.md", "problem.en.tex", "problem.tex"):
-            path = package / folder / name
-            if path.is_file():
-                return metadata.replace_constants(path.read_text(encoding="utf-8", errors="replace"))
-    return ""
+def _read_statement(package: Path, metadata: Metadata) -> tuple[str, list[str]]:
+    """Return the English statement, or the first in another language, and lines about the files that are left out."""
+    files = [path for folder in _STATEMENT_FOLDERS for path in list_programs(package / folder)]
+    texts = [path for path in files if path.name.startswith("problem.") and path.suffix in {".md", ".tex"}]
+    texts.sort(key=lambda path: _STATEMENTS.index(path.name) if path.name in _STATEMENTS else len(_STATEMENTS))
+    left_out = [
+        f"{path.relative_to(package).as_posix()}: only the text of one statement is imported"
+        for path in files
+        if path not in texts[:1]
+    ]
+    if not texts:
+        return "", left_out
+    return metadata.replace_constants(read_file(package, texts[0]).decode(errors="replace")), left_out

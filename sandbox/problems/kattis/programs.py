@@ -9,6 +9,7 @@ from pathlib import Path
 from sandbox.errors import UnknownLanguage
 from sandbox.languages import get_language_by_suffix
 from sandbox.problems.kattis.metadata import Metadata
+from sandbox.problems.package_files import read_text
 from sandbox.problems.unsupported import Unsupported
 
 C_FAMILY = frozenset({"c", "cpp"})
@@ -23,12 +24,19 @@ class SourceText:
 
     def __init__(self, package: Path, path: Path, metadata: Metadata) -> None:
         self.name = path.relative_to(package).as_posix()
-        main, others = _split_files(path, self.name)
+        main, headers = _split_files(path, self.name)
         self.language = find_language(main, self.name)
-        text = read_source(main, self.name)
-        if others and self.language not in C_FAMILY:
+        text = read_text(package, main)
+        if self.language in C_FAMILY:
+            text = _insert_headers(package, text, main.parent, set())
+        elif headers:
             raise Unsupported(self.name, f"consists of several files, and {self.language} programs must be one file")
-        self.code = metadata.replace_constants(_insert_headers(text, main.parent, set()) if others else text)
+        self.code = metadata.replace_constants(text)
+
+
+def is_header(path: Path) -> bool:
+    """Return whether a file is a header of C or C++."""
+    return path.suffix in _HEADERS
 
 
 def list_programs(folder: Path) -> Iterator[Path]:
@@ -45,28 +53,20 @@ def find_language(path: Path, name: str) -> str:
         raise Unsupported(name, f"no language of this service has files ending in {path.suffix!r}") from None
 
 
-def read_source(path: Path, name: str) -> str:
-    """Return a source file's text. Raises Unsupported if it is not UTF-8."""
-    try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise Unsupported(name, f"is not UTF-8: {error}") from None
-
-
 def _split_files(path: Path, name: str) -> tuple[Path, Sequence[Path]]:
-    """Return the main file of a program and its other files."""
-    if path.is_file():
-        return path, [other for other in path.parent.iterdir() if other.suffix in _HEADERS]
+    """Return the main file of a program, and the headers in its folder if the folder is one program."""
+    if not path.is_dir():
+        return path, []
     files = [file for file in sorted(path.rglob("*")) if file.is_file() and not _IGNORED & set(file.parts)]
     if any(file.name in {"build", "run"} and file.parent == path for file in files):
         raise Unsupported(name, "has a build or run script, which is not run")
-    sources = [file for file in files if file.suffix not in _HEADERS]
+    sources = [file for file in files if not is_header(file)]
     if len(sources) != 1:
         raise Unsupported(name, f"consists of {len(sources)} source files, and a program must be one file")
-    return sources[0], [file for file in files if file.suffix in _HEADERS]
+    return sources[0], [file for file in files if is_header(file)]
 
 
-def _insert_headers(text: str, folder: Path, inserted: set[Path]) -> str:
+def _insert_headers(package: Path, text: str, folder: Path, inserted: set[Path]) -> str:
     """Replace each `#include "..."` of a header in the folder with the header's text, once per header."""
 
     def insert(match: re.Match[str]) -> str:
@@ -76,6 +76,7 @@ def _insert_headers(text: str, folder: Path, inserted: set[Path]) -> str:
         if path in inserted:
             return ""
         inserted.add(path)
-        return _insert_headers(read_source(path, path.name).replace("#pragma once", ""), folder, inserted)
+        header = read_text(package.resolve(), path).replace("#pragma once", "")
+        return _insert_headers(package, header, folder, inserted)
 
     return _LOCAL_INCLUDE.sub(insert, text)

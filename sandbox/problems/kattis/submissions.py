@@ -10,10 +10,11 @@ from typing import Any
 
 from sandbox.problems.kattis.metadata import Metadata, load_mapping
 from sandbox.problems.kattis.programs import SourceText, list_programs
-from sandbox.problems.problem import CRASHES, FAILURES, OUTCOMES, Submission
+from sandbox.problems.problem import CRASHES, OUTCOMES, Submission
 from sandbox.problems.unsupported import Unsupported, name_the_place
 from sandbox.runner.contract import Verdict
 
+RULES_FILE = "submissions/submissions.yaml"
 VERDICTS = {
     "AC": frozenset({Verdict.ACCEPTED}),
     "WA": frozenset({Verdict.WRONG_ANSWER}),
@@ -46,8 +47,7 @@ class Submissions:
 def read_submissions(package: Path, metadata: Metadata) -> Submissions:
     """Read all submissions. A program that this service cannot run is listed in `left_out`. Raises Unsupported."""
     found, root = Submissions(), package / "submissions"
-    path = root / "submissions.yaml"
-    rules = load_mapping(path, "submissions/submissions.yaml") if path.is_file() else {}
+    rules = load_mapping(package, RULES_FILE) if (package / RULES_FILE).is_file() else {}
     for folder in sorted(root.iterdir()) if root.is_dir() else ():
         if folder.is_dir() and folder.name not in _FOLDERS and folder.name not in rules:
             found.left_out.append(f"submissions/{folder.name}: a folder without a known verdict")
@@ -95,8 +95,6 @@ def _find_expectation(folder: str, rules: Mapping[str, Any]) -> _Expectation:
     if folder in _FOLDERS:
         permitted, required = _FOLDERS[folder]
         expectation = _Expectation(_to_verdicts(permitted, folder), _to_verdicts(required, folder))
-        if folder == "rejected":
-            expectation = _Expectation(OUTCOMES, FAILURES)
     return _apply(expectation, rules.get(folder) or {}, folder, narrow=False)
 
 

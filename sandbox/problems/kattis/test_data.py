@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.problems.kattis.metadata import Metadata, load_mapping
+from sandbox.problems.package_files import read_file
 from sandbox.problems.problem import OutputExample, ProblemTest
-from sandbox.problems.unsupported import Unsupported, name_the_place
+from sandbox.problems.unsupported import Unsupported, name_invalid_values, name_the_place
 from sandbox.schema import TestCase
 
 GROUP_FILES = ("testdata.yaml", "test_group.yaml")
 INVALID_INPUTS = ("invalid_input", "invalid_inputs")
-_OUTPUT_EXAMPLES = {
+OUTPUT_EXAMPLES = {
     **dict.fromkeys(("invalid_output", "invalid_outputs"), False),
     **dict.fromkeys(("valid_output", "valid_outputs"), True),
 }
@@ -101,7 +102,8 @@ class TestData:
 def read_arguments(value: Any, where: str) -> tuple[str, ...]:
     """Return arguments given as text, or as a list of text. Raises Unsupported."""
     if isinstance(value, str):
-        return tuple(shlex.split(value))
+        with name_invalid_values(where):
+            return tuple(shlex.split(value))
     if isinstance(value, list) and all(isinstance(each, str | int | float) for each in value):
         return tuple(map(str, value))
     raise Unsupported(where, "must be text or a list of text, the same for all validators")
@@ -122,7 +124,7 @@ def read_test_data(package: Path, metadata: Metadata) -> TestData:
     settings = read_group(package, folder, root, metadata)
     for name in ("sample", "secret"):
         if (folder / name).is_dir():
-            _read_folder(package, folder / name, settings, metadata, data)
+            _read_tests(package, folder / name, settings, metadata, data)
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         _read_extras(package, path, settings, metadata, data)
     return data
@@ -132,26 +134,21 @@ def _read_extras(package: Path, path: Path, settings: Settings, metadata: Metada
     """Read a folder of inputs or outputs that test the validators."""
     name = path.relative_to(package).as_posix()
     if path.name in INVALID_INPUTS:
-        for stem in _list_stems(path):
-            case = read_case(stem, b"", Settings(), name)
-            data.invalid_inputs.append(case.model_copy(update={"name": stem.relative_to(package / "data").as_posix()}))
-    elif path.name in _OUTPUT_EXAMPLES:
-        for stem in _list_stems(path):
-            given, answer, output = (_with_suffix(stem, suffix) for suffix in (".in", ".ans", ".out"))
+        data.invalid_inputs += [
+            _read_test(package, given, b"", chosen) for given, chosen in _list_inputs(package, path, settings, metadata)
+        ]
+    elif path.name in OUTPUT_EXAMPLES:
+        for given, _ in _list_inputs(package, path, settings, metadata):
+            answer, output = given.with_suffix(".ans"), given.with_suffix(".out")
             example = OutputExample(
-                name=stem.relative_to(package / "data").as_posix(),
-                **{"stdin": _read_file(given), "answer": _read_file(answer), "output": _read_file(output)},
-                is_valid=_OUTPUT_EXAMPLES[path.name],
+                name=_name_test(package, given),
+                **{"stdin": read_file(package, given), "answer": read_file(package, answer)},
+                output=read_file(package, output),
+                is_valid=OUTPUT_EXAMPLES[path.name],
             )
             data.output_examples.append(example)
     elif path.name not in {"sample", "secret", *GROUP_FILES}:
         data.ignored.append(f"{name}: not a folder of tests")
-
-
-def _read_file(path: Path) -> bytes:
-    if not path.is_file():
-        raise Unsupported(path.name, f"is missing in data/{path.parent.name}")
-    return path.read_bytes()
 
 
 def read_group(package: Path, folder: Path, settings: Settings, metadata: Metadata) -> Settings:
@@ -160,7 +157,7 @@ def read_group(package: Path, folder: Path, settings: Settings, metadata: Metada
         path = folder / name
         if path.is_file():
             where = path.relative_to(package).as_posix()
-            settings = settings.update(_fill_constants(load_mapping(path, where), metadata), where)
+            settings = settings.update(_fill_constants(load_mapping(package, where), metadata), where)
     return settings
 
 
@@ -172,36 +169,33 @@ def _fill_constants(value: Any, metadata: Metadata) -> Any:
     return {key: _fill_constants(each, metadata) for key, each in value.items()} if isinstance(value, dict) else value
 
 
-def _list_stems(folder: Path) -> Iterator[Path]:
-    """Yield the paths of the tests below a folder, without the suffix .in."""
-    for path in sorted(folder.rglob("*.in")):
-        if not any(part.endswith(".files") for part in path.relative_to(folder).parts[:-1]):
-            yield path.with_name(path.name.removesuffix(".in"))
-
-
-def _with_suffix(stem: Path, suffix: str) -> Path:
-    return stem.with_name(stem.name + suffix)
-
-
-def _read_folder(package: Path, folder: Path, settings: Settings, metadata: Metadata, data: TestData) -> None:
+def _list_files(package: Path, folder: Path, settings: Settings, metadata: Metadata) -> Iterator[tuple[Path, Settings]]:
+    """Yield the files of a group and of the groups in it. An input has its test's settings, other files the group's."""
     settings = read_group(package, folder, settings, metadata)
     for path in sorted(folder.iterdir()):
-        where = path.relative_to(package).as_posix()
         if path.is_dir() and path.suffix != ".files":
-            _read_folder(package, path, settings, metadata, data)
-        elif path.suffix == ".in":
-            stem = path.with_name(path.name.removesuffix(".in"))
-            answer = _with_suffix(stem, ".ans")
+            yield from _list_files(package, path, settings, metadata)
+        elif path.suffix == ".in" and path.with_suffix(".yaml").is_file():
+            place = path.with_suffix(".yaml").relative_to(package).as_posix()
+            yield path, settings.update(_fill_constants(load_mapping(package, place), metadata), place)
+        else:
+            yield path, settings
+
+
+def _list_inputs(
+    package: Path, folder: Path, settings: Settings, metadata: Metadata
+) -> Iterator[tuple[Path, Settings]]:
+    return (found for found in _list_files(package, folder, settings, metadata) if found[0].suffix == ".in")
+
+
+def _read_tests(package: Path, folder: Path, settings: Settings, metadata: Metadata, data: TestData) -> None:
+    for path, chosen in _list_files(package, folder, settings, metadata):
+        where = path.relative_to(package).as_posix()
+        if path.suffix == ".in":
+            answer = path.with_suffix(".ans")
             if not answer.is_file():
                 raise Unsupported(where, "has no answer file (.ans)")
-            own = _with_suffix(stem, ".yaml")
-            chosen = settings
-            if own.is_file():
-                place = own.relative_to(package).as_posix()
-                chosen = settings.update(_fill_constants(load_mapping(own, place), metadata), place)
-            test = read_case(stem, answer.read_bytes(), chosen, where)
-            name = stem.relative_to(package / "data")
-            data.add(test.model_copy(update={"name": name.as_posix(), "group": name.parent.as_posix()}), chosen)
+            data.add(_read_test(package, path, read_file(package, answer), chosen), chosen)
         elif path.name not in GROUP_FILES and not _belongs_to_test(path):
             data.ignored.append(f"{where}: not a part of a test")
 
@@ -210,13 +204,19 @@ def _belongs_to_test(path: Path) -> bool:
     return path.suffix in _SHOWN_SUFFIXES or path.suffix == ".files"
 
 
-def read_case(stem: Path, answer: bytes, settings: Settings, where: str) -> ProblemTest:
-    """Return the test whose files begin with `stem`. Raises Unsupported."""
-    folder = _with_suffix(stem, ".files")
+def _name_test(package: Path, given: Path) -> str:
+    return given.relative_to(package / "data").as_posix().removesuffix(".in")
+
+
+def _read_test(package: Path, given: Path, answer: bytes, settings: Settings) -> ProblemTest:
+    """Return the test whose input is the file `given`. Raises Unsupported."""
+    folder, where = given.with_suffix(".files"), given.relative_to(package).as_posix()
     files = {
-        path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()
+        path.relative_to(folder).as_posix(): read_file(package, path)
+        for path in sorted(folder.rglob("*"))
+        if not path.is_dir()
     }
-    return build_test(stem.name, _with_suffix(stem, ".in").read_bytes(), answer, settings, where, files)
+    return build_test(_name_test(package, given), read_file(package, given), answer, settings, where, files)
 
 
 def build_test(
@@ -232,7 +232,6 @@ def build_test(
         case = TestCase(**fields)
     return ProblemTest(
         name=name,
-        group=name.rpartition("/")[0],
         is_sample=where.startswith("data/sample/"),
         test=case,
         validator_args=(*settings.input_args, *settings.args),

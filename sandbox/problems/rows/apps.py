@@ -16,13 +16,11 @@ from sandbox.problems.rows.row import Row, build_submission, get_json, get_list,
 from sandbox.problems.unsupported import Unsupported, name_the_place
 from sandbox.rewards.case_formats import read_tests
 
-TACO_FIELDS = frozenset({"raw_tags", "skill_types", "Expected Time Complexity", "Expected Auxiliary Space"})
 NAME_FIELDS = ("problem_id", "id", "task_id", "url", "name")
 
 
-def read_row(row: Row) -> Problem:
-    """Build a problem from a row. Raises Unsupported."""
-    is_taco = bool(TACO_FIELDS & row.keys())
+def read_row(row: Row, data_set: str = "apps") -> Problem:
+    """Build a problem from a row of `apps` or `taco`. Raises Unsupported."""
     data = get_json(row, "input_output")
     if not data:
         raise Unsupported("input_output", "the row has no tests")
@@ -37,7 +35,6 @@ def read_row(row: Row) -> Problem:
     if name and "class Solution" in starter:
         name = f"Solution.{name}"
     time_s, memory_mb = parse_seconds(row.get("time_limit"), "time_limit"), row.get("memory_limit")
-    data_set = "taco" if is_taco else "apps"
     # Many rows of TACO have neither an id nor an address.
     is_named = any(row.get(field) not in (None, "") for field in NAME_FIELDS)
     return Problem(

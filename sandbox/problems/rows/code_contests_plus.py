@@ -12,9 +12,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from sandbox.problems.limits import build_limits
-from sandbox.problems.problem import InputValidator, Problem, Program, Protocol, Submission
-from sandbox.problems.rows.code_contests import LANGUAGES
-from sandbox.problems.rows.row import Row, build_submission, get_list, get_text, name_problem, read_cases
+from sandbox.problems.problem import InputValidator, Problem, Protocol, Submission
+from sandbox.problems.rows.row import Row, build_submissions, get_list, get_number, get_text, name_problem, read_cases
 from sandbox.problems.testlib import use_precompiled_header
 from sandbox.problems.unsupported import Unsupported, name_the_place
 from sandbox.schema.checkers import Checker, CodeforcesChecker, ProgramChecker
@@ -30,22 +29,8 @@ def read_row(row: Row) -> Problem:
         raise Unsupported("test_cases", "the row has no tests; use one of the configurations 1x to 5x")
     right, left_out = _read_submissions(row, "correct_submissions", is_right=True)
     wrong, more_left_out = _read_submissions(row, "incorrect_submissions", is_right=False)
-    validator, generator = get_text(row, "validator", ""), get_text(row, "generator", "")
-    with name_the_place("validator"):
-        validators = [
-            InputValidator(
-                name="validator",
-                language=TESTLIB_LANGUAGE,
-                code=use_precompiled_header(code),
-                protocol=Protocol.TESTLIB,
-            )
-            for code in filter(None, [validator])
-        ]
-    with name_the_place("generator"):
-        generators = [
-            Program(name="generator", language=TESTLIB_LANGUAGE, code=use_precompiled_header(code))
-            for code in filter(None, [generator])
-        ]
+    if get_text(row, "generator", ""):
+        more_left_out.append("generator: its tests are in test_cases")
     return Problem(
         name=_name(row),
         title=get_text(row, "title", ""),
@@ -53,10 +38,9 @@ def read_row(row: Row) -> Problem:
         statement=get_text(row, "description", ""),
         tests=tuple(tests),
         checker=_build_checker(get_text(row, "checker", "")),
-        limits=build_limits(_read_seconds(row.get("time_limit")), row.get("memory_limit"), where="limits"),
+        limits=build_limits(_read_seconds(row.get("time_limit")), get_number(row, "memory_limit"), where="limits"),
         submissions=(*right, *wrong),
-        input_validators=tuple(validators),
-        generators=tuple(generators),
+        input_validators=_read_validators(row),
         left_out=(*left_out, *more_left_out),
     )
 
@@ -74,6 +58,15 @@ def _read_seconds(value: Any) -> float | None:
     return value / 1000
 
 
+def _read_validators(row: Row) -> tuple[InputValidator, ...]:
+    source = get_text(row, "validator", "")
+    if not source.strip():
+        return ()
+    code = use_precompiled_header(source)
+    with name_the_place("validator"):
+        return (InputValidator(name="validator", language=TESTLIB_LANGUAGE, code=code, protocol=Protocol.TESTLIB),)
+
+
 def _build_checker(code: str) -> Checker:
     if not code.strip():
         return CodeforcesChecker(type="codeforces")
@@ -82,16 +75,8 @@ def _build_checker(code: str) -> Checker:
 
 
 def _read_submissions(row: Row, field: str, *, is_right: bool) -> tuple[list[Submission], list[str]]:
-    found: list[Submission] = []
-    skipped = 0
-    for number, entry in enumerate(get_list(row, field)):
-        if not isinstance(entry, Mapping) or not isinstance(entry.get("code"), str):
+    entries = get_list(row, field)
+    for number, entry in enumerate(entries):
+        if not isinstance(entry, Mapping):
             raise Unsupported(f"{field}[{number}]", "must have code and language")
-        language = entry.get("language")
-        name = LANGUAGES.get(language, "") if isinstance(language, int) else str(language)
-        submission = build_submission(f"{field}[{number}]", name, entry["code"], is_right=is_right)
-        if submission is None:
-            skipped += 1
-        else:
-            found.append(submission)
-    return found, [f"{field}: {skipped} programs in languages that are not supported"] if skipped else []
+    return build_submissions(((each.get("code"), each.get("language")) for each in entries), field, is_right=is_right)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from sandbox.problems.problem import Problem
 from sandbox.problems.rows import (
@@ -19,7 +20,7 @@ from sandbox.problems.unsupported import Unsupported
 
 READERS: dict[str, Callable[[Row], Problem]] = {
     "apps": apps.read_row,
-    "taco": apps.read_row,
+    "taco": partial(apps.read_row, data_set="taco"),
     "code-contests": code_contests.read_row,
     "code-contests-plus": code_contests_plus.read_row,
     "hard-tests": hard_tests.read_row,

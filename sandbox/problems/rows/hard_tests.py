@@ -39,6 +39,8 @@ def read_row(row: Row) -> Problem:
         raise Unsupported("starter_code", "the program is a function, but the tests do not say how to call it")
     time_s = parse_seconds(row.get("time_limit"), "time_limit")
     generation = kit.get("input_generation") or {}
+    if not isinstance(generation, Mapping):
+        raise Unsupported("test_cases_kit.input_generation", f"must be an object, not {type(generation).__name__}")
     left_out = [f"test_cases_kit.input_generation.{name}" for name in sorted(generation) if generation[name]]
     return Problem(
         name=name_problem(row, "pid"),

@@ -37,7 +37,7 @@ def read_row(row: Row) -> Problem:
     name = _find_function(row) if kinds == {"functional"} else ""
     build = _build_call if name else _build_stdin_test
     tests = [
-        ProblemTest(name=f"{field}/{number}", group=field, is_sample=is_sample, test=build(case, f"{field}[{number}]"))
+        ProblemTest(name=f"{field}/{number}", is_sample=is_sample, test=build(case, f"{field}[{number}]"))
         for field, cases, is_sample in (("public_test_cases", public, True), ("private_test_cases", private, False))
         for number, case in enumerate(cases)
     ]

@@ -11,7 +11,7 @@ from __future__ import annotations
 from sandbox.problems.limits import build_limits, parse_mebibytes, parse_seconds
 from sandbox.problems.problem import Problem, ProblemTest
 from sandbox.problems.python_checkers import adapt_score_checker
-from sandbox.problems.rows.row import Row, get_text, name_problem, read_cases
+from sandbox.problems.rows.row import Row, get_text, name_problem, read_cases, use_files
 from sandbox.problems.unsupported import Unsupported
 from sandbox.schema import TestCase
 from sandbox.schema.checkers import Checker, CodeforcesChecker
@@ -27,7 +27,7 @@ def read_row(row: Row) -> Problem:
     if row.get("input_mode") == "file":
         if checker.type != "codeforces":
             raise Unsupported("input_mode", "a generated checker judges stdout, but the program writes a file")
-        tests = [_use_files(test) for test in tests]
+        tests = [use_files(test, INPUT_FILE, OUTPUT_FILE) for test in tests]
     return Problem(
         name=name_problem(row, "id"),
         title=get_text(row, "title", ""),
@@ -77,10 +77,3 @@ def _build_checker(row: Row) -> Checker:
     if not source.strip():
         return CodeforcesChecker(type="codeforces")
     return adapt_score_checker(source, "generated_checker")
-
-
-def _use_files(test: ProblemTest) -> ProblemTest:
-    case = test.test
-    assert isinstance(case, TestCase)
-    files = {"files": {INPUT_FILE: case.stdin_bytes}, "expected_files": {OUTPUT_FILE: case.expected_bytes}}
-    return test.model_copy(update={"test": TestCase(**files)})

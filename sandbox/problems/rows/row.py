@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from typing import Any
@@ -13,6 +14,8 @@ from sandbox.runner.contract import Verdict
 from sandbox.schema import TestCase
 
 ACCEPTED = frozenset({Verdict.ACCEPTED})
+# CodeContests and CodeContests+ number their languages.
+_NUMBERED_LANGUAGES = {0: "unknown", 1: "python2", 2: "cpp", 3: "python3", 4: "java"}
 _LANGUAGES = {
     **dict.fromkeys(("cpp", "c++", "cxx", "cc"), "cpp17"),
     **dict.fromkeys(("py3", "python3", "python", "pypy3"), "python"),
@@ -31,6 +34,16 @@ def get_text(row: Row, field: str, default: str | None = None) -> str:
         return str(value)
     if not isinstance(value, str):
         raise Unsupported(field, "is missing" if value is None else f"must be text, not {type(value).__name__}")
+    return value
+
+
+def get_number(row: Row, field: str) -> float | None:
+    """Return a field that is a finite number, or None if it is absent. Raises Unsupported."""
+    value = row.get(field)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise Unsupported(field, f"{value!r} is not a number")
     return value
 
 
@@ -57,9 +70,7 @@ def get_list(row: Row, field: str) -> list[Any]:
     return value
 
 
-def build_stdin_tests(
-    pairs: Iterable[tuple[Any, Any]], field: str, *, group: str = "", is_sample: bool = False
-) -> list[ProblemTest]:
+def build_stdin_tests(pairs: Iterable[tuple[Any, Any]], field: str, *, is_sample: bool = False) -> list[ProblemTest]:
     """Build tests from pairs of input and output. Raises Unsupported."""
     tests = []
     for number, (stdin, expected) in enumerate(pairs):
@@ -67,7 +78,7 @@ def build_stdin_tests(
             raise Unsupported(f"{field}[{number}]", "input and output must be text")
         with name_the_place(f"{field}[{number}]"):
             case = TestCase(stdin=stdin, expected=expected)
-        tests.append(ProblemTest(name=f"{field}/{number}", group=group or field, is_sample=is_sample, test=case))
+        tests.append(ProblemTest(name=f"{field}/{number}", is_sample=is_sample, test=case))
     return tests
 
 
@@ -80,15 +91,55 @@ def read_cases(row: Row, field: str, *, is_sample: bool = False) -> list[Problem
     return build_stdin_tests(((case["input"], case["output"]) for case in cases), field, is_sample=is_sample)
 
 
-def pair_columns(value: Any, field: str) -> list[tuple[Any, Any]]:
-    """Return the pairs of `{"input": [...], "output": [...]}`. Raises Unsupported."""
+def pair_columns(value: Any, field: str, names: tuple[str, str] = ("input", "output")) -> list[tuple[Any, Any]]:
+    """Return the pairs of `{"input": [...], "output": [...]}`, or of columns with other names. Raises Unsupported."""
     if value is None:
         return []
-    if not isinstance(value, Mapping) or not all(isinstance(value.get(name), list) for name in ("input", "output")):
-        raise Unsupported(field, "must have the lists input and output")
-    if len(value["input"]) != len(value["output"]):
-        raise Unsupported(field, f"has {len(value['input'])} inputs and {len(value['output'])} outputs")
-    return list(zip(value["input"], value["output"], strict=True))
+    columns = [value.get(name) for name in names] if isinstance(value, Mapping) else []
+    if not columns or not all(isinstance(column, list) for column in columns):
+        raise Unsupported(field, f"must have the lists {' and '.join(names)}")
+    lengths = [len(value[name]) for name in names]
+    if lengths[0] != lengths[1]:
+        raise Unsupported(field, f"the lists {' and '.join(names)} have {lengths[0]} and {lengths[1]} entries")
+    return list(zip(*columns, strict=True))
+
+
+def use_files(test: ProblemTest, input_file: str, output_file: str) -> ProblemTest:
+    """Move a test's input and output into the files that the program reads and writes; an empty name means none."""
+    if not input_file and not output_file:
+        return test
+    case = test.test
+    assert isinstance(case, TestCase)
+    fields: dict[str, Any] = {} if input_file else {"stdin": case.stdin}
+    if input_file:
+        fields["files"] = {input_file: case.stdin_bytes}
+    if output_file:
+        fields["expected_files"] = {output_file: case.expected_bytes}
+    else:
+        fields["expected"] = case.expected
+    with name_the_place("input_file" if input_file else "output_file"):
+        return test.model_copy(update={"test": TestCase(**fields)})
+
+
+def build_submissions(
+    programs: Iterable[tuple[Any, Any]], field: str, *, is_right: bool
+) -> tuple[list[Submission], list[str]]:
+    """Build submissions from pairs of code and language, which is a name or CodeContests' number.
+
+    Returns the submissions, and a line about those that this service cannot run. Raises Unsupported.
+    """
+    found: list[Submission] = []
+    skipped = 0
+    for number, (code, language) in enumerate(programs):
+        if not isinstance(code, str):
+            raise Unsupported(f"{field}[{number}]", "must have code and language")
+        name = _NUMBERED_LANGUAGES.get(language, "") if isinstance(language, int) else str(language)
+        submission = build_submission(f"{field}[{number}]", name, code, is_right=is_right)
+        if submission is None:
+            skipped += 1
+        else:
+            found.append(submission)
+    return found, [f"{field}: {skipped} programs in languages that are not supported"] if skipped else []
 
 
 def build_submission(name: str, language: str, code: str, *, is_right: bool) -> Submission | None:

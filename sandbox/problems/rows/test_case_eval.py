@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from sandbox.problems.limits import build_limits
 from sandbox.problems.problem import Problem
-from sandbox.problems.rows.row import Row, build_stdin_tests, get_list, get_text, name_problem
+from sandbox.problems.rows.row import Row, build_stdin_tests, get_list, get_number, get_text, name_problem
 from sandbox.problems.unsupported import Unsupported
 from sandbox.schema.checkers import CodeforcesChecker
 
@@ -31,7 +31,7 @@ def read_row(row: Row, *, examples_only: bool = False) -> Problem:
     if not pairs:
         raise Unsupported("examples", "the row has no examples")
     parts = [get_text(row, name, "") for name in ("description", "input", "output", "note")]
-    time_ms = row.get("time_limit_ms")
+    time_ms = get_number(row, "time_limit_ms")
     return Problem(
         name=name_problem(row, "problem_id"),
         title=get_text(row, "title", ""),
@@ -39,5 +39,5 @@ def read_row(row: Row, *, examples_only: bool = False) -> Problem:
         statement="\n\n".join(filter(None, parts)),
         tests=tuple(build_stdin_tests(pairs, "examples", is_sample=True)),
         checker=CodeforcesChecker(type="codeforces"),
-        limits=build_limits(time_ms / 1000 if time_ms else None, row.get("memory_limit_mb"), where="limits"),
+        limits=build_limits(time_ms / 1000 if time_ms else None, get_number(row, "memory_limit_mb"), where="limits"),
     )
