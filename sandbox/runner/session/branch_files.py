@@ -75,15 +75,22 @@ def get_file(root: str, path: str, target: int, max_bytes: int) -> int:
         descriptor = os.open(name, flags, dir_fd=directory)
     try:
         _require_regular(descriptor)
+        require_size("the file", os.fstat(descriptor).st_size, max_bytes)
         size = 0
         while chunk := os.read(descriptor, 1 << 20):
             size += len(chunk)
-            if size > max_bytes:
-                raise OSError(errno.EFBIG, f"the file is larger than {max_bytes} bytes")
+            require_size("the file", size, max_bytes, exact=False)
             frames.write_all(target, chunk)
         return size
     finally:
         os.close(descriptor)
+
+
+def require_size(what: str, size: int, max_bytes: int, exact: bool = True) -> None:
+    """Raise OSError if `size` bytes are more than `max_bytes`. Without `exact`, the true size may be larger."""
+    if size > max_bytes:
+        least = "" if exact else "at least "
+        raise OSError(errno.EFBIG, f"{what}: {least}{size} bytes, the maximum is {max_bytes}")
 
 
 def _require_regular(descriptor: int) -> None:

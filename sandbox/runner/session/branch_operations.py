@@ -15,7 +15,7 @@ from sandbox.runner.session.branch import Branch
 from sandbox.runner.session.replies import Replies
 from sandbox.runner.session.side_process import SideResult
 
-MAX_FILE_BYTES = 1 << 30
+MAX_FILE_BYTES = 64 << 20  # of a file, an archive, or an archive's files, unless the request sets `max_bytes`
 
 RunSideProcess = Callable[[Callable[[], Any], int | None, Callable[[SideResult], None]], None]
 
@@ -46,7 +46,7 @@ class FileOperations:
             work = lambda: branch_files.get_file(root, path, target, limit)  # noqa: E731
         elif action == "snapshot":
             target = os.memfd_create("archive", os.MFD_CLOEXEC)
-            work = lambda: archive.write_archive(root, target)  # noqa: E731
+            work = lambda: archive.write_archive(root, target, limit)  # noqa: E731
         elif action == "restore":
             source = frames.create_memory_file("archive", content)
             os.lseek(source, 0, os.SEEK_SET)
