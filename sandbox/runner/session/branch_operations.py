@@ -13,11 +13,9 @@ from sandbox.runner import frames
 from sandbox.runner.session import archive, branch_files
 from sandbox.runner.session.branch import Branch
 from sandbox.runner.session.replies import Replies
-from sandbox.runner.session.side_process import SideResult
+from sandbox.runner.session.side_process import RunSideProcess, SideResult
 
 MAX_FILE_BYTES = 64 << 20  # of a file, an archive, or an archive's files, unless the request sets `max_bytes`
-
-RunSideProcess = Callable[[Callable[[], Any], int | None, Callable[[SideResult], None]], None]
 
 
 class FileOperations:

@@ -20,10 +20,9 @@ SHELL_INTERRUPTED = 128 + signal.SIGINT
 class Calls:
     """The running calls of all branches."""
 
-    def __init__(self, replies: Replies, limits: CallLimits, end_branch: Callable[[Branch, int, str], None]) -> None:
+    def __init__(self, replies: Replies, limits: CallLimits) -> None:
         self._replies = replies
         self._limits = limits
-        self._end_branch = end_branch
 
     def execute(self, branch: Branch, request: dict[str, Any], content: bytes) -> None:
         """Begin a call. `content` is the code followed by the stdin.

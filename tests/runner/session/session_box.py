@@ -14,6 +14,7 @@ from sandbox.box.docker.engine import DockerEngine
 from sandbox.runner import frames
 
 LIMITS = {"cpu_time_s": 10.0, "wall_time_s": 30.0, "output_kb": 256}
+BRANCH_LIMITS = {"processes": 32, "file_mb": 64, "disk_mb": 64}
 ANSWER_TIMEOUT_S = 60.0
 
 
@@ -61,7 +62,7 @@ class SessionBox:
         return self.wait(self.send(do, branch, content, **fields))
 
     def open(self, branch: int = 0, kind: str = "python", **fields: Any) -> None:
-        fields.setdefault("limits", {"processes": 32, "file_mb": 64, "disk_mb": 64})
+        fields.setdefault("limits", BRANCH_LIMITS)
         answer = self.ask("open", branch, kind=kind, **fields)
         assert answer.header.get("opened"), answer.header
 
