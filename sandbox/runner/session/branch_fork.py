@@ -104,7 +104,7 @@ class ReplFork:
 
     def _receive_moved(self, branch: Branch) -> None:
         assert isinstance(branch.link, ReplLink)
-        branch.link.receive()
+        branch.link.receive().close()
         if not has_uid(read_status(branch.pid), branch.uid):
             raise LinkClosed
         branch.ready = True

@@ -32,13 +32,11 @@ class FileOperations:
         target = -1
         work: Callable[[], Any]
         if action == "put_file":
-            mode = int(request.get("mode", 0o644)) & 0o777
-            work = lambda: branch_files.put_file(root, path, content, mode)  # noqa: E731
+            work = lambda: branch_files.put_file(root, path, content)  # noqa: E731
         elif action == "delete_file":
             work = lambda: branch_files.delete_file(root, path)  # noqa: E731
         elif action == "list_files":
-            recursive = bool(request.get("recursive", False))
-            work = lambda: branch_files.list_files(root, path, recursive)  # noqa: E731
+            work = lambda: branch_files.list_files(root, path)  # noqa: E731
         elif action == "get_file":
             target = os.memfd_create("file", os.MFD_CLOEXEC)
             work = lambda: branch_files.get_file(root, path, target, limit)  # noqa: E731

@@ -35,11 +35,8 @@ from sandbox.runner.session.branch_launch import (
 )
 from sandbox.runner.session.cell import CellOutcome, CellRunner
 from sandbox.runner.session.event_loop import KeptEventLoop
+from sandbox.runner.session.message_body import MAX_BODY_BYTES, MAX_INLINE_BODY_BYTES, SEALS
 from sandbox.runner.zygote import confinement
-
-MAX_INLINE_BODY_BYTES = 60_000
-MAX_BODY_BYTES = 8 << 20
-SEALS = 0x0002 | 0x0004 | 0x0008  # F_SEAL_SHRINK, F_SEAL_GROW, F_SEAL_WRITE
 
 
 class Repl:

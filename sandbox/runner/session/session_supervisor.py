@@ -5,19 +5,19 @@ that the answers repeat. Each branch has a uid, a directory and one process: a P
 branches run concurrently, one at a time per branch. The supervisor waits for events but never blocks on a program. It
 reads outputs from non-blocking pipes, and side processes do all work on files.
 
-Messages of a branch's process are not trusted. A forged message corrupts only the answers of its own branch.
+Messages of a branch's process are not trusted. A forged message corrupts only the answers of its own branch: its type,
+size and depth are checked, and a large body is passed on unread, apart from the supervisor's own fields (`replies`).
 """
 
 from __future__ import annotations
 
 import gc
-import importlib
 import json
 import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple, NoReturn
 
 from sandbox.runner import frames
@@ -38,6 +38,7 @@ from sandbox.runner.supervisor.process_setup import deny_pseudo_terminals, set_u
 from sandbox.runner.supervisor.supervisor import send_broken
 
 MAX_REQUEST_BYTES = 1 << 30
+MAX_REASON_CHARS = 200  # of what a branch's process says
 SHARED = ("/tmp", "/dev/shm")
 WHILE_BUSY = ("interrupt", "close")  # requests that even a busy branch accepts
 
@@ -141,10 +142,12 @@ class SessionSupervisor:
                 self._forks.fail(branch, "a new shell ended")
             return
         if branch.pending_call is not None:  # an internal command of a fork
+            message.close()
             if message.header.get("done"):
                 branch.pending_call()
-        elif message.header.get("fork_failed"):
-            self._forks.fail(branch, f"the branch cannot fork: {message.header['fork_failed']}")
+        elif isinstance(reason := message.header.get("fork_failed"), str):
+            message.close()
+            self._forks.fail(branch, f"the branch cannot fork: {reason[:MAX_REASON_CHARS]}")
         else:
             self._calls.handle(branch, message)
 
@@ -194,7 +197,7 @@ class SessionSupervisor:
         if not branch.ready:
             self._replies.send_error(branch.open_request, "not_started", "the branch was closed")
         elif branch.call is not None:
-            self._calls.end(branch, 0, "the branch was closed")
+            self._calls.end(branch, None, "the branch was closed")
 
         def finish(result: SideResult) -> None:
             if result.error:
@@ -268,8 +271,6 @@ class SessionOptions(NamedTuple):
     uid_base: int  # branches use the uids above this one
     session: bool = True
     root: str = "/box"  # holds the branches' directories
-    modules: Sequence[str] = ()  # to import in advance
-    cpus: float = 0.0
 
 
 def main() -> NoReturn:
@@ -279,11 +280,6 @@ def main() -> NoReturn:
     deny_pseudo_terminals()
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     connection.connect(options.connect)
-    for name in options.modules:
-        try:
-            importlib.import_module(name)
-        except ImportError:  # the program will get the same error
-            continue
     try:
         SessionSupervisor(connection, options.root, options.uid_base).serve()
     except frames.ConnectionClosed:

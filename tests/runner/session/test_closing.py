@@ -85,3 +85,13 @@ def test_a_fork_whose_parent_shell_ends_fails(shell: SessionBox) -> None:
     shell.ask("put_file", path="end")
     assert shell.ask("fork").header["error"]["code"] == "fork_failed"
     assert shell.wait_for_event("ended")["branch"] == 0
+
+
+def test_a_call_ended_by_a_close_has_no_exit_code(box: SessionBox) -> None:
+    number = box.send_code("import time; print('begun'); time.sleep(20)")
+    box.wait_for_output(number)
+    closing = box.send("close")
+    header = box.wait(number).header
+    assert (header["status"], header["state"], header["exit_code"]) == ("ended", "lost", None)
+    assert header["reason"] == "the branch was closed"
+    assert box.wait(closing).header["closed"]
