@@ -33,7 +33,7 @@ from sandbox.runner.session.links import LinkClosed
 from sandbox.runner.session.reactor import FrameSender, Reactor
 from sandbox.runner.session.replies import Replies, RequestFailed
 from sandbox.runner.session.side_process import SideProcess, SideResult
-from sandbox.runner.supervisor.clear_directory import clear_directory
+from sandbox.runner.supervisor.clear_directory import remove_directory
 from sandbox.runner.supervisor.process_setup import deny_pseudo_terminals, set_up_process
 from sandbox.runner.supervisor.supervisor import send_broken
 
@@ -225,7 +225,7 @@ class SessionSupervisor:
             def combine(own: SideResult) -> None:
                 finish(own if own.error else shared)
 
-            self._run_side_process(lambda: _remove_directory(directory), None, combine)
+            self._run_side_process(lambda: remove_directory(directory), None, combine)
 
         self._run_side_process(lambda: branch_files.remove_shared_files(SHARED, uid), uid, remove_rest)
 
@@ -238,20 +238,6 @@ class SessionSupervisor:
 
     def _list_own_pids(self) -> set[int]:
         return {branch.pid for branch in self._branches.values()} | set(self._side_processes)
-
-
-def _remove_directory(directory: str) -> None:
-    """Remove a directory whose owner's processes have been killed. The last of them may still be ending."""
-    for attempt in range(3):
-        try:
-            clear_directory(directory)
-            os.rmdir(directory)
-            return
-        except FileNotFoundError:
-            return
-        except OSError:
-            if attempt == 2:
-                raise
 
 
 def _read_content(request: dict[str, Any], payload: bytes, descriptors: list[int]) -> bytes:
