@@ -135,10 +135,14 @@ class Repl:
 
     def _send(self, header: dict[str, Any], body: dict[str, Any]) -> None:
         """Send a message. A large body is sent in a sealed memfd, so that nobody can change it afterward."""
-        text = json.dumps(body, separators=(",", ":"), default=str).encode()
-        if len(text) > MAX_BODY_BYTES:
-            omitted = {"text/plain": f"<{len(text)} bytes were left out>"}
-            text = json.dumps({name: omitted for name, value in body.items() if value is not None}).encode()
+        try:
+            text = json.dumps(body, separators=(",", ":"), default=str).encode()
+            omitted = f"<{len(text)} bytes were left out>" if len(text) > MAX_BODY_BYTES else ""
+        except Exception as error:  # noqa: BLE001 - the program's objects may be circular, or fail in `str`
+            omitted = f"<not JSON: {type(error).__name__}>"
+        if omitted:
+            replaced = {name: {"text/plain": omitted} for name, value in body.items() if value is not None}
+            text = json.dumps(replaced).encode()
         if len(text) <= MAX_INLINE_BODY_BYTES:
             frames.send(self._connection, header, payload=text)
             return

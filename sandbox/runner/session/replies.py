@@ -14,6 +14,8 @@ from sandbox.runner import frames
 from sandbox.runner.session.message_body import MAX_INLINE_BODY_BYTES
 from sandbox.runner.session.reactor import FrameSender
 
+MAX_MESSAGE_CHARS = 2_000
+
 
 class RequestFailed(Exception):
     """Raised if a request cannot be served. `code` is machine-readable; the message is for people."""
@@ -58,4 +60,5 @@ class Replies:
         self._sender.send(header | {"memory_file": size}, b"", [descriptor])
 
     def send_error(self, request: Any, code: str, message: str) -> None:
-        self._sender.send({"id": request, "error": {"code": code, "message": message}})
+        """Send an error. The message is cut, because a branch's process may have written a part of it."""
+        self._sender.send({"id": request, "error": {"code": code, "message": message[:MAX_MESSAGE_CHARS]}})

@@ -38,7 +38,6 @@ from sandbox.runner.supervisor.process_setup import deny_pseudo_terminals, set_u
 from sandbox.runner.supervisor.supervisor import send_broken
 
 MAX_REQUEST_BYTES = 1 << 30
-MAX_REASON_CHARS = 200  # of what a branch's process says
 SHARED = ("/tmp", "/dev/shm")
 WHILE_BUSY = ("interrupt", "close")  # requests that even a busy branch accepts
 
@@ -147,7 +146,7 @@ class SessionSupervisor:
                 branch.pending_call()
         elif isinstance(reason := message.header.get("fork_failed"), str):
             message.close()
-            self._forks.fail(branch, f"the branch cannot fork: {reason[:MAX_REASON_CHARS]}")
+            self._forks.fail(branch, f"the branch cannot fork: {reason}")
         else:
             self._calls.handle(branch, message)
 
