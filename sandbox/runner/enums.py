@@ -11,6 +11,7 @@ from enum import IntEnum, StrEnum
 MAX_WALL_TIME_FACTOR = 5.0  # however busy the machine is, a run ends after its wall limit times this factor
 # in addition to the first zygote; each extra one has imported other modules and holds their memory
 MAX_EXTRA_ZYGOTES = 3
+MAX_FORK_COUNT = 32  # new branches of a session that one fork creates
 HARNESS_MODULE = "sandbox.runner.harness.preload"  # the module that the zygote for pytest and assert tests imports
 
 

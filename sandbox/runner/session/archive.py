@@ -4,21 +4,60 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterator
 from typing import Any
 
-from sandbox.runner.session.branch_files import clear_work, open_directory, split_path
+from sandbox.runner import frames
+from sandbox.runner.session.branch_files import clear_work, open_directory, require_size, split_path
 
 COPY_BYTES = 1 << 20
 
 
-def write_archive(root: str, target: int) -> int:
-    """Write a tar archive of the work directory to the memfd `target`; return its size in bytes. Skip sockets."""
+class LimitedFile:
+    """A file that tarfile writes an archive to. Raises OSError before the archive exceeds `max_bytes`."""
+
+    def __init__(self, target: int, max_bytes: int) -> None:
+        self._target = target
+        self._max_bytes = max_bytes
+        self._size = 0
+
+    def write(self, content: bytes) -> int:
+        require_size("the archive", self._size + len(content), self._max_bytes, exact=False)
+        frames.write_all(self._target, content)
+        self._size += len(content)
+        return len(content)
+
+    def tell(self) -> int:
+        return self._size
+
+
+def write_archive(root: str, target: int, max_bytes: int) -> int:
+    """Write a tar archive of the work directory to the memfd `target`; return its size in bytes. Skip sockets.
+
+    Raises OSError if the archive is larger than `max_bytes`. The sizes of the files are summed first, because reading
+    the hole of a file can take forever.
+    """
     import tarfile  # costs 3 MB, so only this side process pays for it
 
-    with os.fdopen(os.dup(target), "wb") as file:
-        with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as archive:
-            archive.add(root, arcname=".")
-        return file.tell()
+    require_size("the files together", sum(_list_sizes(root)), max_bytes)
+    file: Any = LimitedFile(target, max_bytes)
+    with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        archive.add(root, arcname=".")
+    return int(file.tell())
+
+
+def _list_sizes(root: str) -> Iterator[int]:
+    """Yield the size in bytes of each regular file. A file with several hard links counts once, as in an archive."""
+    seen: set[tuple[int, int]] = set()
+    for _, _, names, directory in os.fwalk(root):
+        for name in names:
+            try:
+                status = os.stat(name, dir_fd=directory, follow_symlinks=False)
+            except FileNotFoundError:  # deleted in the meantime
+                continue
+            if stat.S_ISREG(status.st_mode) and (status.st_dev, status.st_ino) not in seen:
+                seen.add((status.st_dev, status.st_ino))
+                yield status.st_size
 
 
 def restore_archive(root: str, source: int, max_bytes: int) -> int:
@@ -26,7 +65,8 @@ def restore_archive(root: str, source: int, max_bytes: int) -> int:
 
     Return the number of files, directories and links.
 
-    Raises ValueError if a member is outside the directory, or if the files together are larger than `max_bytes`.
+    Raises ValueError if a member is outside the directory, and OSError if the files together are larger than
+    `max_bytes`.
     """
     import tarfile
 
@@ -39,8 +79,7 @@ def restore_archive(root: str, source: int, max_bytes: int) -> int:
             if not names:
                 continue
             total += member.size
-            if total > max_bytes:
-                raise ValueError(f"the archive's files are larger than {max_bytes} bytes")
+            require_size("the files together", total, max_bytes, exact=False)
             _restore_member(root, archive, member, names)
             if member.isdir():
                 directories.append((names, member.mode))

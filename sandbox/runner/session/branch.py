@@ -43,7 +43,6 @@ class Call:
         self.interrupted = False  # the worker asked for it
         self.stopped = ""  # the status of a call that exceeded a limit
         self.stop_reason = ""
-        self.descriptors: list[int] = []
 
 
 class Branch:
@@ -56,6 +55,7 @@ class Branch:
         self.family = family
         self.disk_mb = disk_mb
         self.pid = 0
+        self.starting_pid = 0  # of a process that may still be root
         self.link: ReplLink | ShellLink
         self.stdout: OutputStream
         self.stderr: OutputStream
@@ -85,6 +85,12 @@ class Branch:
             os.killpg(self.pid, signal.SIGINT)
         except (ProcessLookupError, PermissionError):
             return
+
+    def kill(self) -> None:
+        """Kill every process of the branch's uid, and the branch's process if it may not have the uid yet."""
+        if self.starting_pid:
+            process_tree.kill(self.starting_pid)
+        process_tree.kill_user(self.uid, self.spec.spare_uid)
 
     def list_pids(self, orphans: list[int]) -> list[int]:
         """Return the pids of the branch's living processes.

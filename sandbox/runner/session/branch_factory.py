@@ -62,7 +62,7 @@ class BranchFactory:
         if self._count > MAX_BRANCHES:
             raise RequestFailed("too_many_branches", f"a box has at most {MAX_BRANCHES} branches over its life")
         uid = self._uid_base + self._count
-        spec = BranchSpec(uid, f"{self._root}/{uid}", environment, limits)
+        spec = BranchSpec(uid, self._uid_base, f"{self._root}/{uid}", environment, limits)
         family = family or Family(uid)
         family.members += 1
         self._last_number = max(self._last_number, number)
@@ -95,6 +95,7 @@ class BranchFactory:
                 theirs.close()
         finally:
             os.close(null)
+        branch.starting_pid = branch.pid
         branch.stdout.close_write_end()
         branch.stderr.close_write_end()
         self.watch(branch)
@@ -114,6 +115,7 @@ class BranchFactory:
             if descriptors:
                 self._watch_listener(branch.family, descriptors[0])
         branch.ready = True
+        branch.starting_pid = 0
 
     def _watch_listener(self, family: Family, listener: int) -> None:
         family.listener = listener

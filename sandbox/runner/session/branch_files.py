@@ -8,6 +8,7 @@ the process reaches nothing that the branch could not reach itself.
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import stat
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from sandbox.runner import frames
 from sandbox.runner.supervisor.clear_directory import remove_subdirectory
 
 MAX_LISTED_FILES = 10_000
+FILE_MODE = 0o644
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _TYPES = {stat.S_IFREG: "file", stat.S_IFDIR: "directory", stat.S_IFLNK: "symlink"}
 
@@ -49,17 +51,17 @@ def open_directory(root: str, names: list[str], create: bool = False) -> Iterato
         os.close(descriptor)
 
 
-def put_file(root: str, path: str, content: bytes, mode: int = 0o644) -> None:
+def put_file(root: str, path: str, content: bytes) -> None:
     """Create or replace a file. Create its parent directories if needed."""
     *parents, name = split_path(path) or [""]
     with open_directory(root, parents, create=True) as directory:
         flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-        descriptor = os.open(name, flags, mode, dir_fd=directory)
+        descriptor = os.open(name, flags, FILE_MODE, dir_fd=directory)
         try:
             _require_regular(descriptor)
             os.ftruncate(descriptor, 0)
             frames.write_all(descriptor, content)
-            os.fchmod(descriptor, mode)
+            os.fchmod(descriptor, FILE_MODE)
         finally:
             os.close(descriptor)
 
@@ -75,15 +77,22 @@ def get_file(root: str, path: str, target: int, max_bytes: int) -> int:
         descriptor = os.open(name, flags, dir_fd=directory)
     try:
         _require_regular(descriptor)
+        require_size("the file", os.fstat(descriptor).st_size, max_bytes)
         size = 0
         while chunk := os.read(descriptor, 1 << 20):
             size += len(chunk)
-            if size > max_bytes:
-                raise OSError(errno.EFBIG, f"the file is larger than {max_bytes} bytes")
+            require_size("the file", size, max_bytes, exact=False)
             frames.write_all(target, chunk)
         return size
     finally:
         os.close(descriptor)
+
+
+def require_size(what: str, size: int, max_bytes: int, exact: bool = True) -> None:
+    """Raise OSError if `size` bytes are more than `max_bytes`. Without `exact`, the true size may be larger."""
+    if size > max_bytes:
+        least = "" if exact else "at least "
+        raise OSError(errno.EFBIG, f"{what}: {least}{size} bytes, the maximum is {max_bytes}")
 
 
 def _require_regular(descriptor: int) -> None:
@@ -113,30 +122,22 @@ def _make_writable(name: str, directory: int) -> None:
                 os.chmod(one, 0o700, dir_fd=inner)
 
 
-def list_files(root: str, path: str, recursive: bool) -> dict[str, Any]:
+def list_files(root: str, path: str) -> dict[str, Any]:
     """List a directory: path, type, size in bytes, permission bits and modification time of each entry."""
     names = split_path(path)
     found: list[dict[str, Any]] = []
-    waiting = [names]
-    while waiting and len(found) < MAX_LISTED_FILES:
-        current = waiting.pop()
-        with open_directory(root, current) as directory, os.scandir(directory) as entries:
-            for entry in entries:
-                status = os.stat(entry.name, dir_fd=directory, follow_symlinks=False)
-                kind = _TYPES.get(stat.S_IFMT(status.st_mode), "other")
-                found.append(
-                    {
-                        "path": "/".join([*current, entry.name]),
-                        "type": kind,
-                        "size": status.st_size,
-                        "mode": stat.S_IMODE(status.st_mode),
-                        "modified_at": status.st_mtime,
-                    }
-                )
-                if recursive and kind == "directory":
-                    waiting.append([*current, entry.name])
-                if len(found) >= MAX_LISTED_FILES:
-                    break
+    with open_directory(root, names) as directory, os.scandir(directory) as entries:
+        for entry in itertools.islice(entries, MAX_LISTED_FILES):
+            status = os.stat(entry.name, dir_fd=directory, follow_symlinks=False)
+            found.append(
+                {
+                    "path": "/".join([*names, entry.name]),
+                    "type": _TYPES.get(stat.S_IFMT(status.st_mode), "other"),
+                    "size": status.st_size,
+                    "mode": stat.S_IMODE(status.st_mode),
+                    "modified_at": status.st_mtime,
+                }
+            )
     found.sort(key=lambda entry: str(entry["path"]))
     return {"files": found, "complete": len(found) < MAX_LISTED_FILES}
 

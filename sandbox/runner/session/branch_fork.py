@@ -13,13 +13,11 @@ from sandbox.runner.session.output_stream import OutputStream
 from sandbox.runner.session.reactor import Reactor
 from sandbox.runner.session.uid_listener import ExpectedSwitch, has_uid, read_status
 
-FORK_TIMEOUT_S = 30.0
-
 
 class ReplFork:
     """Moves the children of a forking REPL to their own uids and directories.
 
-    Reports success or failure exactly once.
+    Calls `finish` with an empty string once all have moved, or with the reason of a failure.
     """
 
     def __init__(
@@ -34,13 +32,14 @@ class ReplFork:
         self._parent = parent
         self._branches = branches
         self._known_pids = known_pids
-        self._finish: Callable[[str], None] | None = finish
+        self._report_end = finish
+        self._ended = False
         self._copied = False
         self._waiting: list[Branch] = []  # said hello, but their directory is not ready
         self._left = len(branches)
 
     def begin(self) -> None:
-        """Ask the parent's REPL to fork. Raises LinkClosed if the REPL has ended."""
+        """Ask the parent's REPL to fork. Raises OSError, or LinkClosed if the REPL has ended."""
         assert isinstance(self._parent.link, ReplLink)
         ends: list[int] = []
         try:
@@ -53,34 +52,23 @@ class ReplFork:
                 branch.stdout.close_write_end()
                 branch.stderr.close_write_end()
                 self._watch(branch, self._receive_hello)
-            self._reactor.set_timer(self, FORK_TIMEOUT_S, lambda: self.fail("the fork took too long"))
             self._parent.link.send_fork(ends)
         finally:
             frames.close_descriptors(ends)
 
-    def finish_copy(self, error: str) -> None:
-        """Let the children move to their directories, whose copies are now complete.
-
-        Fail the fork if there is an `error`.
-        """
-        if error:
-            self.fail(f"the directory cannot be copied: {error}")
-            return
+    def finish_copy(self) -> None:
+        """Let the children move to their directories, whose copies are now complete."""
         self._copied = True
         waiting, self._waiting = self._waiting, []
         for branch in waiting:
             self._order_move(branch)
-
-    def fail(self, reason: str) -> None:
-        if self._finish is not None:
-            self._end(reason)
 
     def _watch(self, branch: Branch, callback: Callable[[Branch], None]) -> None:
         def receive() -> None:
             try:
                 callback(branch)
             except LinkClosed:
-                self.fail("the forked process ended")
+                self._finish("the forked process ended")
 
         assert isinstance(branch.link, ReplLink)
         self._reactor.add_reader(branch.link.descriptor, receive)
@@ -97,35 +85,33 @@ class ReplFork:
         else:
             self._waiting.append(branch)
 
+    def _finish(self, error: str) -> None:
+        self._ended = True
+        self._report_end(error)
+
     def _order_move(self, branch: Branch) -> None:
+        if self._ended:
+            return
         assert isinstance(branch.link, ReplLink)
         self._parent.family.expected[branch.pid] = ExpectedSwitch(branch.pid, self._parent.uid, branch.uid)
         null = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
         try:
             branch.link.send_move(branch.uid, branch.spec.directory, null)
         except LinkClosed:
-            self.fail("the forked process ended")
+            self._finish("the forked process ended")
         finally:
             os.close(null)
 
     def _receive_moved(self, branch: Branch) -> None:
         assert isinstance(branch.link, ReplLink)
-        branch.link.receive()
+        branch.link.receive().close()
         if not has_uid(read_status(branch.pid), branch.uid):
             raise LinkClosed
         branch.ready = True
         self._reactor.remove_reader(branch.link.descriptor)
         self._left -= 1
         if not self._left:
-            self._end("")
-
-    def _end(self, error: str) -> None:
-        self._reactor.cancel_timer(self)
-        for branch in self._branches:
-            self._parent.family.expected.pop(branch.pid, None)
-        finish, self._finish = self._finish, None
-        if finish is not None:
-            finish(error)
+            self._finish("")
 
 
 def create_directory(branch: Branch) -> None:

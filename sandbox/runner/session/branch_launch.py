@@ -31,9 +31,10 @@ SETUP_FAILED = 120
 
 
 class BranchSpec(NamedTuple):
-    """The uid, directory, environment and limits of a branch's process."""
+    """The uid, directory, environment and limits of a branch's process. No process has the uid `spare_uid`."""
 
     uid: int
+    spare_uid: int
     directory: str
     environment: Mapping[str, str]
     limits: Mapping[str, Any]  # processes, file_mb

@@ -13,11 +13,9 @@ from sandbox.runner import frames
 from sandbox.runner.session import archive, branch_files
 from sandbox.runner.session.branch import Branch
 from sandbox.runner.session.replies import Replies
-from sandbox.runner.session.side_process import SideResult
+from sandbox.runner.session.side_process import RunSideProcess, SideResult
 
-MAX_FILE_BYTES = 1 << 30
-
-RunSideProcess = Callable[[Callable[[], Any], int | None, Callable[[SideResult], None]], None]
+MAX_FILE_BYTES = 64 << 20  # of a file, an archive, or an archive's files, unless the request sets `max_bytes`
 
 
 class FileOperations:
@@ -34,19 +32,17 @@ class FileOperations:
         target = -1
         work: Callable[[], Any]
         if action == "put_file":
-            mode = int(request.get("mode", 0o644)) & 0o777
-            work = lambda: branch_files.put_file(root, path, content, mode)  # noqa: E731
+            work = lambda: branch_files.put_file(root, path, content)  # noqa: E731
         elif action == "delete_file":
             work = lambda: branch_files.delete_file(root, path)  # noqa: E731
         elif action == "list_files":
-            recursive = bool(request.get("recursive", False))
-            work = lambda: branch_files.list_files(root, path, recursive)  # noqa: E731
+            work = lambda: branch_files.list_files(root, path)  # noqa: E731
         elif action == "get_file":
             target = os.memfd_create("file", os.MFD_CLOEXEC)
             work = lambda: branch_files.get_file(root, path, target, limit)  # noqa: E731
         elif action == "snapshot":
             target = os.memfd_create("archive", os.MFD_CLOEXEC)
-            work = lambda: archive.write_archive(root, target)  # noqa: E731
+            work = lambda: archive.write_archive(root, target, limit)  # noqa: E731
         elif action == "restore":
             source = frames.create_memory_file("archive", content)
             os.lseek(source, 0, os.SEEK_SET)

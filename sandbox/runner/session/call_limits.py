@@ -13,15 +13,13 @@ from collections.abc import Callable
 from sandbox.runner.session.branch import Branch, Call
 from sandbox.runner.session.branch_files import measure_bytes
 from sandbox.runner.session.reactor import Reactor
-from sandbox.runner.session.side_process import SideResult, kill_uid
+from sandbox.runner.session.side_process import RunSideProcess, SideResult
 from sandbox.runner.supervisor import process_tree, usage
 
 GRACE_S = 0.5
 REPEAT_INTERRUPT_S = 0.1
 MIN_CHECK_S, MAX_CHECK_S = 0.005, 0.25
 DISK_CHECK_INTERVAL_S = 1.0
-
-RunSideProcess = Callable[[Callable[[], int], int | None, Callable[[SideResult], None]], None]
 
 
 class CallLimits:
@@ -68,7 +66,7 @@ class CallLimits:
             return
         call.stopped, call.stop_reason = status, reason
         self.interrupt(branch, call)
-        self._reactor.set_timer(call, GRACE_S, lambda: kill_uid(branch.uid))
+        self._reactor.set_timer(call, GRACE_S, branch.kill)
 
     def interrupt(self, branch: Branch, call: Call, repeats: int = 3) -> None:
         """Interrupt a call. A shell gets the signal several times, a REPL only once.

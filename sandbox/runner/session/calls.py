@@ -14,16 +14,16 @@ from sandbox.runner.session.links import Message, ReplLink, ShellLink
 from sandbox.runner.session.output_stream import RUNAWAY_BYTES
 from sandbox.runner.session.replies import Replies
 
+MAX_EXIT_CODE = 255
 SHELL_INTERRUPTED = 128 + signal.SIGINT
 
 
 class Calls:
     """The running calls of all branches."""
 
-    def __init__(self, replies: Replies, limits: CallLimits, end_branch: Callable[[Branch, int, str], None]) -> None:
+    def __init__(self, replies: Replies, limits: CallLimits) -> None:
         self._replies = replies
         self._limits = limits
-        self._end_branch = end_branch
 
     def execute(self, branch: Branch, request: dict[str, Any], content: bytes) -> None:
         """Begin a call. `content` is the code followed by the stdin.
@@ -80,8 +80,7 @@ class Calls:
         """
         call = branch.call
         if call is None or not (message.header.get("done") or message.header.get("display")):
-            if message.large is not None:
-                os.close(message.large)
+            message.close()
             return
         for stream in branch.outputs:
             stream.drain()
@@ -90,11 +89,11 @@ class Calls:
         elif message.large is not None:
             self._replies.send_large({"id": call.id, "event": "display"}, message.large, message.large_bytes)
         elif isinstance(message.body.get("data"), dict):
-            self._replies.send({"id": call.id, "event": "display", "data": message.body["data"]})
+            self._replies.send({"id": call.id, "event": "display"}, body={"data": message.body["data"]})
 
     def _finish(self, branch: Branch, call: Call, message: Message) -> None:
         code = message.header.get("exit_code")
-        code = code if isinstance(code, int) and not isinstance(code, bool) else None
+        code = code if type(code) is int and 0 <= code <= MAX_EXIT_CODE else None
         was_interrupted = message.header.get("interrupted") is True or (
             branch.kind == "shell" and code == SHELL_INTERRUPTED
         )
@@ -114,13 +113,13 @@ class Calls:
             }
             self._replies.send(header | {"result": None, "error": None}, body=body)
 
-    def end(self, branch: Branch, wait_status: int, reason: str) -> None:
-        """Report that the branch ended during its call."""
+    def end(self, branch: Branch, wait_status: int | None, reason: str) -> None:
+        """Report that the branch ended during its call: by itself with a `wait_status`, or because it was closed."""
         call = branch.call
         assert call is not None
         for stream in branch.outputs:
             stream.drain()
-        code = os.WEXITSTATUS(wait_status) if os.WIFEXITED(wait_status) else None
+        code = None if wait_status is None or not os.WIFEXITED(wait_status) else os.WEXITSTATUS(wait_status)
         header = self._build_done(branch, call, call.stopped or "ended", code)
         self._replies.send(
             header | {"result": None, "error": None, "state": "lost", "reason": call.stop_reason or reason}

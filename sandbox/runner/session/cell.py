@@ -46,9 +46,7 @@ class CellRunner:
         self._run_coroutine = run_coroutine
         self._flags = 0  # of the `from __future__` imports so far
         self._count = 0
-        self._last_result: Any = None
-        namespace["_"] = ""
-        self._last_result = ""
+        namespace["_"] = self._last_result = ""
 
     def run(self, source: str) -> CellOutcome:
         """Run a cell. The outcome contains any exception that the cell raises, even KeyboardInterrupt or SystemExit."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import socket
 import struct
@@ -11,7 +10,7 @@ from typing import Any, NamedTuple
 
 from sandbox.runner import frames
 from sandbox.runner.session import shell
-from sandbox.runner.session.repl import MAX_BODY_BYTES, SEALS
+from sandbox.runner.session.message_body import MAX_BODY_BYTES, SEALS, read_body
 
 _CREDENTIALS = struct.Struct("=iII")
 
@@ -26,6 +25,11 @@ class Message(NamedTuple):
     body: dict[str, Any]
     large: int | None = None
     large_bytes: int = 0
+
+    def close(self) -> None:
+        """Close `large`, if there is one. For a message that is not passed on."""
+        if self.large is not None:
+            os.close(self.large)
 
 
 class LinkClosed(Exception):
@@ -64,18 +68,18 @@ class ReplLink:
             raise LinkClosed from error
 
     def receive(self) -> Message:
+        """Receive a message, whose `large` the caller must close. Raises LinkClosed."""
         header, payload, descriptors = self.receive_frame()
+        try:
+            body = read_body(payload)
+        except ValueError as error:
+            frames.close_descriptors(descriptors)
+            raise LinkClosed from error
         large = None
         large_bytes = header.get("large", 0)
         if len(descriptors) == 1 and isinstance(large_bytes, int) and 0 < large_bytes <= MAX_BODY_BYTES:
             large = descriptors.pop() if _is_sealed(descriptors[0]) else None
         frames.close_descriptors(descriptors)
-        try:
-            body = json.loads(payload or b"{}")
-        except (ValueError, RecursionError) as error:
-            raise LinkClosed from error
-        if not isinstance(body, dict):
-            raise LinkClosed
         return Message(header, body, large, large_bytes if large is not None else 0)
 
     def receive_frame(self) -> tuple[dict[str, Any], bytes, list[int]]:

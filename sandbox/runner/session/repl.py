@@ -35,11 +35,8 @@ from sandbox.runner.session.branch_launch import (
 )
 from sandbox.runner.session.cell import CellOutcome, CellRunner
 from sandbox.runner.session.event_loop import KeptEventLoop
+from sandbox.runner.session.message_body import MAX_BODY_BYTES, MAX_INLINE_BODY_BYTES, SEALS
 from sandbox.runner.zygote import confinement
-
-MAX_INLINE_BODY_BYTES = 60_000
-MAX_BODY_BYTES = 8 << 20
-SEALS = 0x0002 | 0x0004 | 0x0008  # F_SEAL_SHRINK, F_SEAL_GROW, F_SEAL_WRITE
 
 
 class Repl:
@@ -138,10 +135,14 @@ class Repl:
 
     def _send(self, header: dict[str, Any], body: dict[str, Any]) -> None:
         """Send a message. A large body is sent in a sealed memfd, so that nobody can change it afterward."""
-        text = json.dumps(body, separators=(",", ":"), default=str).encode()
-        if len(text) > MAX_BODY_BYTES:
-            omitted = {"text/plain": f"<{len(text)} bytes were left out>"}
-            text = json.dumps({name: omitted for name, value in body.items() if value is not None}).encode()
+        try:
+            text = json.dumps(body, separators=(",", ":"), default=str).encode()
+            omitted = f"<{len(text)} bytes were left out>" if len(text) > MAX_BODY_BYTES else ""
+        except Exception as error:  # noqa: BLE001 - the program's objects may be circular, or fail in `str`
+            omitted = f"<not JSON: {type(error).__name__}>"
+        if omitted:
+            replaced = {name: {"text/plain": omitted} for name, value in body.items() if value is not None}
+            text = json.dumps(replaced).encode()
         if len(text) <= MAX_INLINE_BODY_BYTES:
             frames.send(self._connection, header, payload=text)
             return

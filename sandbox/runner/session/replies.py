@@ -1,4 +1,9 @@
-"""Send answers to the worker: results, errors and events. A large body is sent in a memfd."""
+"""Send answers to the worker: results, errors and events. A large body is sent in a memfd.
+
+The header of a frame contains the fields of the supervisor. A large body may come from a program, unread, and contain
+anything. The worker takes only these fields from it, so that a program cannot replace those of the supervisor: `result`
+and `error` of a `done` event, `data` of a `display` event, and `files` and `complete` of an answer without an event.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +11,10 @@ import json
 from typing import Any
 
 from sandbox.runner import frames
+from sandbox.runner.session.message_body import MAX_INLINE_BODY_BYTES
 from sandbox.runner.session.reactor import FrameSender
 
-MAX_INLINE_BODY_BYTES = 60_000
+MAX_MESSAGE_CHARS = 2_000
 
 
 class RequestFailed(Exception):
@@ -46,7 +52,7 @@ class Replies:
         self._sender.send(header, payload, descriptors)
 
     def send_large(self, header: dict[str, Any], descriptor: int, size: int) -> None:
-        """Send a frame whose body is a JSON object of `size` bytes in a memfd, then close the memfd."""
+        """Send a frame whose body is in a memfd of `size` bytes, then close the memfd. The body is not trusted."""
         self._sender.send(header | {"large": size}, b"", [descriptor])
 
     def send_file(self, header: dict[str, Any], descriptor: int, size: int) -> None:
@@ -54,4 +60,5 @@ class Replies:
         self._sender.send(header | {"memory_file": size}, b"", [descriptor])
 
     def send_error(self, request: Any, code: str, message: str) -> None:
-        self._sender.send({"id": request, "error": {"code": code, "message": message}})
+        """Send an error. The message is cut, because a branch's process may have written a part of it."""
+        self._sender.send({"id": request, "error": {"code": code, "message": message[:MAX_MESSAGE_CHARS]}})

@@ -5,19 +5,19 @@ that the answers repeat. Each branch has a uid, a directory and one process: a P
 branches run concurrently, one at a time per branch. The supervisor waits for events but never blocks on a program. It
 reads outputs from non-blocking pipes, and side processes do all work on files.
 
-Messages of a branch's process are not trusted. A forged message corrupts only the answers of its own branch.
+Messages of a branch's process are not trusted. A forged message corrupts only the answers of its own branch: its type,
+size and depth are checked, and a large body is passed on unread, apart from the supervisor's own fields (`replies`).
 """
 
 from __future__ import annotations
 
 import gc
-import importlib
 import json
 import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple, NoReturn
 
 from sandbox.runner import frames
@@ -32,8 +32,8 @@ from sandbox.runner.session.forks import Forks
 from sandbox.runner.session.links import LinkClosed
 from sandbox.runner.session.reactor import FrameSender, Reactor
 from sandbox.runner.session.replies import Replies, RequestFailed
-from sandbox.runner.session.side_process import SideProcess, SideResult, kill_uid
-from sandbox.runner.supervisor.clear_directory import clear_directory
+from sandbox.runner.session.side_process import SideProcess, SideResult
+from sandbox.runner.supervisor.clear_directory import remove_directory
 from sandbox.runner.supervisor.process_setup import deny_pseudo_terminals, set_up_process
 from sandbox.runner.supervisor.supervisor import send_broken
 
@@ -51,16 +51,15 @@ class SessionSupervisor:
         self._reactor = Reactor()
         self._replies = Replies(FrameSender(connection, self._reactor))
         self._branches: dict[int, Branch] = {}
-        self._dying: dict[int, Branch] = {}  # by pid
         self._side_processes: dict[int, SideProcess] = {}
         forkable = detect_kernel() != GVISOR
         self._factory = BranchFactory(self._reactor, root, uid_base, forkable, self._receive_message)
         limits = CallLimits(self._reactor, root, SHARED, self._list_own_pids, self._run_side_process)
-        self._calls = Calls(self._replies, limits, self._end_branch)
+        self._calls = Calls(self._replies, limits)
         os.chmod(root, 0o711)  # a branch need not see the names of the others
         self._files = FileOperations(self._replies, self._run_side_process)
         self._forks = Forks(
-            self._reactor, self._replies, self._factory, self._calls, self._list_own_pids, self._run_side_process,
+            self._reactor, self._replies, self._factory, self._list_own_pids, self._run_side_process,
             self._add_branch, self._discard_branch,
         )  # fmt: skip
         self._wake_read, wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
@@ -98,7 +97,7 @@ class SessionSupervisor:
         branch = self._branches.get(number)
         if branch is None:
             raise RequestFailed("unknown_branch", f"there is no branch {number}")
-        if (branch.call is not None or branch.busy) and action not in WHILE_BUSY:
+        if (branch.call is not None or branch.busy or not branch.ready) and action not in WHILE_BUSY:
             raise RequestFailed("busy", f"branch {number} still runs another call")
         if action == "execute":
             self._calls.execute(branch, request, _read_content(request, payload, descriptors))
@@ -137,13 +136,17 @@ class SessionSupervisor:
             message = branch.link.receive()
         except LinkClosed:
             self._reactor.remove_reader(branch.link.descriptor)
-            kill_uid(branch.uid)  # without its link nobody can use it; its end is reported when it is reaped
+            branch.kill()  # without its link nobody can use it; its end is reported when it is reaped
+            if self._branches.get(branch.number) is not branch:
+                self._forks.fail(branch, "a new shell ended")
             return
         if branch.pending_call is not None:  # an internal command of a fork
+            message.close()
             if message.header.get("done"):
                 branch.pending_call()
-        elif message.header.get("fork_failed"):
-            self._forks.fail(branch, str(message.header["fork_failed"]))
+        elif isinstance(reason := message.header.get("fork_failed"), str):
+            message.close()
+            self._forks.fail(branch, f"the branch cannot fork: {reason}")
         else:
             self._calls.handle(branch, message)
 
@@ -170,17 +173,16 @@ class SessionSupervisor:
                 side.finish(side.collect())
             elif branch is not None:
                 branch.reaped_cpu_s += used.ru_utime + used.ru_stime
-                self._end_branch(branch, status, "")
+                branch.starting_pid = 0
+                self._end_branch(branch, status)
             else:
                 for one in self._branches.values():
                     if one.uid == ended.si_uid:
                         one.reaped_cpu_s += used.ru_utime + used.ru_stime
 
-    def _end_branch(self, branch: Branch, status: int, reason: str) -> None:
+    def _end_branch(self, branch: Branch, status: int) -> None:
         """Report the end of a branch's process, and remove all its processes and files."""
-        if self._branches.get(branch.number) is not branch:
-            return
-        reason = reason or self._factory.explain_end(status)
+        reason = self._factory.explain_end(status)
         if not branch.ready:
             message = branch.stderr.take_held().decode("utf-8", "replace").strip()
             self._replies.send_error(branch.open_request, "not_started", message or reason)
@@ -191,8 +193,10 @@ class SessionSupervisor:
         self._remove(branch, lambda _: None)
 
     def _close(self, branch: Branch, request: dict[str, Any]) -> None:
-        if branch.call is not None:
-            self._calls.end(branch, 0, "the branch was closed")
+        if not branch.ready:
+            self._replies.send_error(branch.open_request, "not_started", "the branch was closed")
+        elif branch.call is not None:
+            self._calls.end(branch, None, "the branch was closed")
 
         def finish(result: SideResult) -> None:
             if result.error:
@@ -207,8 +211,12 @@ class SessionSupervisor:
 
     def _remove(self, branch: Branch, finish: Callable[[SideResult], None]) -> None:
         """Kill all processes of the branch's uid and remove its files."""
+        self._forks.fail(branch, "the branch has ended")
         self._branches.pop(branch.number, None)
-        kill_uid(branch.uid)
+        branch.kill()
+        for process in self._side_processes.values():
+            if process.uid == branch.uid:
+                process.stop()
         self._factory.release(branch)
         directory, uid = branch.spec.directory, branch.uid
 
@@ -216,30 +224,19 @@ class SessionSupervisor:
             def combine(own: SideResult) -> None:
                 finish(own if own.error else shared)
 
-            self._run_side_process(lambda: _remove_directory(directory), None, combine)
+            self._run_side_process(lambda: remove_directory(directory), None, combine)
 
         self._run_side_process(lambda: branch_files.remove_shared_files(SHARED, uid), uid, remove_rest)
 
-    def _run_side_process(self, work: Callable[[], Any], uid: int | None, finish: Callable[[SideResult], None]) -> None:
+    def _run_side_process(
+        self, work: Callable[[], Any], uid: int | None, finish: Callable[[SideResult], None]
+    ) -> SideProcess:
         process = SideProcess(work, uid, finish)
         self._side_processes[process.pid] = process
+        return process
 
     def _list_own_pids(self) -> set[int]:
         return {branch.pid for branch in self._branches.values()} | set(self._side_processes)
-
-
-def _remove_directory(directory: str) -> None:
-    """Remove a directory whose owner's processes have been killed. The last of them may still be ending."""
-    for attempt in range(3):
-        try:
-            clear_directory(directory)
-            os.rmdir(directory)
-            return
-        except FileNotFoundError:
-            return
-        except OSError:
-            if attempt == 2:
-                raise
 
 
 def _read_content(request: dict[str, Any], payload: bytes, descriptors: list[int]) -> bytes:
@@ -259,8 +256,6 @@ class SessionOptions(NamedTuple):
     uid_base: int  # branches use the uids above this one
     session: bool = True
     root: str = "/box"  # holds the branches' directories
-    modules: Sequence[str] = ()  # to import in advance
-    cpus: float = 0.0
 
 
 def main() -> NoReturn:
@@ -270,11 +265,6 @@ def main() -> NoReturn:
     deny_pseudo_terminals()
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     connection.connect(options.connect)
-    for name in options.modules:
-        try:
-            importlib.import_module(name)
-        except ImportError:  # the program will get the same error
-            continue
     try:
         SessionSupervisor(connection, options.root, options.uid_base).serve()
     except frames.ConnectionClosed:

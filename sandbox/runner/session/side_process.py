@@ -2,7 +2,7 @@
 
 The process is trusted code that acts with the branch's uid as its effective uid. Even if it follows a malicious path or
 link, it can reach only files that the branch itself can reach. Its real uid stays root, so the branch's processes can
-neither signal nor inspect it.
+neither signal nor inspect it, and killing all processes of a uid does not end it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from sandbox.runner import frames
+from sandbox.runner.supervisor import process_tree
 from sandbox.runner.zygote import confinement
 
 MAX_RESULT_BYTES = 16 << 20
@@ -32,6 +33,8 @@ class SideProcess:
 
     def __init__(self, work: Callable[[], Any], uid: int | None, finish: Callable[[SideResult], None]) -> None:
         self._result = os.memfd_create("result", os.MFD_CLOEXEC)
+        self._ended = False
+        self.uid = uid
         self.finish = finish
         self.pid = os.fork()
         if self.pid == 0:
@@ -57,8 +60,14 @@ class SideProcess:
         finally:
             os._exit(code)
 
+    def stop(self) -> None:
+        """Kill the process if it has not been reaped; `finish` then gets an error unless the work is already done."""
+        if not self._ended:
+            process_tree.kill(self.pid)
+
     def collect(self) -> SideResult:
-        """Return the result of the ended process and close its memfd."""
+        """Return the result of the reaped process and close its memfd."""
+        self._ended = True
         try:
             text = frames.read_memory_file(self._result, MAX_RESULT_BYTES)
             return SideResult(**json.loads(text))
@@ -66,13 +75,5 @@ class SideProcess:
             return SideResult(error="the file operation was killed")
 
 
-def kill_uid(uid: int) -> None:
-    """Kill every process of a uid in a single system call, so that none of them can fork in the meantime."""
-    pid = os.fork()
-    if pid == 0:
-        try:
-            os.setresuid(0, uid, 0)
-            os.kill(-1, signal.SIGKILL)
-        finally:
-            os._exit(0)
-    os.waitpid(pid, 0)
+# Starts a side process that does `work` with the effective uid, or as root; the last argument is its `finish`.
+RunSideProcess = Callable[[Callable[[], Any], int | None, Callable[[SideResult], None]], SideProcess]

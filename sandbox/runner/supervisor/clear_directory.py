@@ -9,6 +9,9 @@ directory, because in a directory with the sticky bit only the owner may delete 
 from __future__ import annotations
 
 import os
+import time
+
+REMOVE_TIMEOUT_S, REMOVE_PAUSE_S = 10.0, 0.01
 
 
 def clear_directory(root: str) -> None:
@@ -23,6 +26,25 @@ def clear_directory(root: str) -> None:
                     remove_subdirectory(entry.path, root)
                 else:
                     os.unlink(entry.path)
+
+
+def remove_directory(directory: str) -> None:
+    """Remove a directory, whose owner's processes have been killed, with everything in it.
+
+    The last of them may still be ending, and then creates one more file. Raises OSError after several attempts.
+    """
+    deadline = time.monotonic() + REMOVE_TIMEOUT_S
+    while True:
+        try:
+            clear_directory(directory)
+            os.rmdir(directory)
+            return
+        except OSError:
+            if not os.path.exists(directory):
+                return
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(REMOVE_PAUSE_S)
 
 
 def remove_subdirectory(directory: str, root: str) -> None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-
 from sandbox.runner.supervisor.usage import KernelFile
 
 
@@ -27,19 +24,3 @@ class GvisorKernel:
         rows = [line.split() for line in self._network.read_bytes().splitlines() if line.startswith(b"Tcp:")]
         names, numbers = rows[0], rows[1]
         return sum(int(number) for name, number in zip(names, numbers, strict=False) if name.endswith(b"Opens"))
-
-
-def kill_user_processes(uid: int) -> None:
-    """Kill all processes of a uid with one system call, as that uid.
-
-    A list of pids could be outdated before it is read.
-    """
-    pid = os.fork()
-    if pid == 0:
-        try:
-            os.setresgid(uid, uid, uid)
-            os.setresuid(uid, uid, uid)
-            os.kill(-1, signal.SIGKILL)
-        finally:
-            os._exit(0)
-    os.waitpid(pid, 0)

@@ -1,4 +1,4 @@
-"""List the children and descendants of a process, and kill a process."""
+"""List the children and descendants of a process, and kill a process or all processes of a uid."""
 
 from __future__ import annotations
 
@@ -58,3 +58,21 @@ def kill(pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
     except ProcessLookupError:
         pass
+
+
+def kill_user(uid: int, spare_uid: int) -> None:
+    """Kill every process whose real or saved uid is `uid`, with one system call. Only root can do this.
+
+    A list of pids could be outdated before it is read. The kernel lets a process send a signal if its real or effective
+    uid equals the target's real or saved uid. So the killer's effective uid is `uid`, and its real and saved uid are
+    `spare_uid`, which no other process may have. It thus kills no process whose real uid is root, even if that process
+    acts with an effective uid of `uid`, and no process of `uid` can stop the killer.
+    """
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.setresuid(spare_uid, uid, spare_uid)
+            os.kill(-1, signal.SIGKILL)
+        finally:
+            os._exit(0)
+    os.waitpid(pid, 0)

@@ -7,7 +7,6 @@ import time
 
 from sandbox.runner.supervisor import process_tree, usage
 from sandbox.runner.supervisor.errors import BoxBroken
-from sandbox.runner.supervisor.gvisor_kernel import kill_user_processes
 from sandbox.runner.supervisor.zygotes import ZygotePool
 
 KILL_TIMEOUT_S = 5.0
@@ -22,7 +21,7 @@ class ProgramProcesses:
 
     def __init__(self, zygotes: ZygotePool, uid_base: int | None, in_gvisor: bool) -> None:
         self._zygotes = zygotes
-        self._uid = uid_base
+        self._uid = self._spare_uid = uid_base
         self._in_gvisor = in_gvisor
         self._children_file = usage.KernelFile(f"/proc/self/task/{os.getpid()}/children")
 
@@ -69,5 +68,5 @@ class ProgramProcesses:
 
     def _kill_uid(self) -> None:
         """Kill all processes of the run's uid. This is for gVisor, where listing processes takes longer than a fork."""
-        if self._in_gvisor and self._uid is not None:
-            kill_user_processes(self._uid)
+        if self._in_gvisor and self._uid is not None and self._spare_uid is not None:
+            process_tree.kill_user(self._uid, self._spare_uid)

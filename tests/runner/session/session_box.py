@@ -14,6 +14,9 @@ from sandbox.box.docker.engine import DockerEngine
 from sandbox.runner import frames
 
 LIMITS = {"cpu_time_s": 10.0, "wall_time_s": 30.0, "output_kb": 256}
+BRANCH_LIMITS = {"processes": 32, "file_mb": 64, "disk_mb": 64}
+# the fields that a large body may set, by the frame's event
+BODY_FIELDS = {"done": ("result", "error"), "display": ("data",), None: ("files", "complete")}
 ANSWER_TIMEOUT_S = 60.0
 
 
@@ -61,7 +64,7 @@ class SessionBox:
         return self.wait(self.send(do, branch, content, **fields))
 
     def open(self, branch: int = 0, kind: str = "python", **fields: Any) -> None:
-        fields.setdefault("limits", {"processes": 32, "file_mb": 64, "disk_mb": 64})
+        fields.setdefault("limits", BRANCH_LIMITS)
         answer = self.ask("open", branch, kind=kind, **fields)
         assert answer.header.get("opened"), answer.header
 
@@ -111,7 +114,8 @@ class SessionBox:
             assert ready, f"no answer; arrived: {self._arrived}"
             header, content, descriptors = frames.receive(self.handle.connection)
             if "large" in header:
-                header |= json.loads(frames.read_memory_file(descriptors.pop(), header["large"]))
+                body = json.loads(frames.read_memory_file(descriptors.pop(), header["large"]))
+                header |= {name: body[name] for name in BODY_FIELDS[header.get("event")] if name in body}
             if "memory_file" in header:
                 content = frames.read_memory_file(descriptors.pop(), header["memory_file"])
             assert not descriptors

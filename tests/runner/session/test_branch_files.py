@@ -7,6 +7,7 @@ import tarfile
 
 import pytest
 
+from sandbox.box.docker.engine import DockerEngine
 from tests.runner.session.session_box import SessionBox
 
 
@@ -17,10 +18,12 @@ def test_a_file_goes_in_and_out(box: SessionBox) -> None:
         "(256000, True)"
     )
     assert box.ask("get_file", path="a/b.bin").content == content
-    listed = box.ask("list_files", path="", recursive=True).header["files"]
-    assert [(entry["path"], entry["type"], entry["size"]) for entry in listed if entry["type"] == "file"] == [
-        ("a/b.bin", "file", 256_000)
-    ]
+    for path, entry_type, size in (("", "directory", None), ("a", "file", 256_000)):
+        answer = box.ask("list_files", path=path).header
+        assert answer["complete"]
+        (entry,) = answer["files"]
+        assert (entry["path"], entry["type"]) == (f"{path}/b.bin" if path else "a", entry_type)
+        assert size in {None, entry["size"]}
     assert box.ask("delete_file", path="a").header["done"]
     assert box.ask("list_files", path="").header["files"] == []
     assert box.ask("get_file", path="a/b.bin").header["error"]["code"] == "not_found"
@@ -74,3 +77,32 @@ def test_an_archive_cannot_write_outside(box: SessionBox, name: str, kind: bytes
         archive.addfile(member, io.BytesIO())
     assert box.ask("restore", content=content.getvalue()).header["error"]["code"] in {"file_error", "not_found"}
     assert box.execute("import os; os.path.exists('/tmp/escaped')").text == "False"
+
+
+@pytest.mark.parametrize("action", ["get_file", "snapshot"])
+def test_a_file_or_snapshot_over_the_maximum_is_an_error_with_both_sizes(box: SessionBox, action: str) -> None:
+    box.execute("import os\nopen('f', 'wb').write(b'x' * 5000); os.link('f', 'g')")
+    error = box.ask(action, path="f", max_bytes=4999).header["error"]
+    assert error["code"] == "file_error"
+    assert "5000 bytes" in error["message"]
+    assert "4999" in error["message"]
+    assert len(box.ask(action, path="f", max_bytes=30_000).content) >= 5000
+
+
+def test_the_headers_of_an_archive_count_toward_its_maximum(box: SessionBox) -> None:
+    box.execute("for number in range(100): open(f'empty{number}', 'w').close()")
+    error = box.ask("snapshot", max_bytes=20_000).header["error"]
+    assert error["code"] == "file_error"
+    assert "at least" in error["message"]
+
+
+@pytest.mark.parametrize("action", ["get_file", "snapshot"])
+def test_the_default_maximum_is_64_mib(engine: DockerEngine, action: str) -> None:
+    box = SessionBox(engine)
+    box.open(limits={"processes": 16, "file_mb": 1024, "disk_mb": 512})
+    box.execute("open('hole', 'wb').truncate(900 << 20)")
+    error = box.ask(action, path="hole").header["error"]
+    assert error["code"] == "file_error"
+    assert f"{900 << 20} bytes, the maximum is {64 << 20}" in error["message"]
+    assert box.execute("1 + 1").text == "2"
+    box.close()

@@ -152,24 +152,78 @@ answers
     assert box.execute(code).text == "[-1, -1, -1, -1]"
 
 
-def test_a_lying_repl_spoils_only_its_own_answers(box: SessionBox) -> None:
-    branch = box.fork()[0]
-    code = """
-import os, socket, json, struct
+FORGE = """
+import fcntl, json, os, socket, struct
 s = socket.socket(fileno=os.dup(448))
 def say(header, body=b'{}'):
     text = json.dumps(header).encode()
     s.send(struct.pack('=I', len(text)) + text + body)
-say({'display': True}, b'{"data": 5}')
-say({'display': True, 'large': 10**9})
-say({'ready': True}); say({'moved': True}); say({'fork_failed': 'x'})
-say({'done': True, 'exit_code': 'zero', 'branch': 0}, b'{"result": 7, "error": [1]}')
+def say_large(header, body):
+    memory_file = os.memfd_create('forged', os.MFD_ALLOW_SEALING)
+    os.write(memory_file, body)
+    fcntl.fcntl(memory_file, fcntl.F_ADD_SEALS, 0x2 | 0x4 | 0x8)
+    text = json.dumps(header | {'large': len(body)}).encode()
+    socket.send_fds(s, [struct.pack('=I', len(text)) + text], [memory_file])
+    os.close(memory_file)
+"""
+
+
+def test_a_lying_repl_spoils_only_its_own_answers(box: SessionBox) -> None:
+    branch = box.fork()[0]
+    code = f"""{FORGE}
+say({{'display': True}}, b'{{"data": 5}}')
+say({{'display': True, 'large': 10**9}})
+say({{'ready': True}}); say({{'moved': True}}); say({{'fork_failed': 'x'}})
+say({{'done': True, 'exit_code': 'zero', 'branch': 0}}, b'{{"result": 7, "error": [1]}}')
 """
     answer = box.execute(code, branch)
     assert (answer.header["status"], answer.header["exit_code"], answer.header["result"]) == ("error", None, None)
     box.send_code("s.send(b'rubbish')\nimport time; time.sleep(1)", branch)
     assert box.wait_for_event("done")["state"] in {"kept", "lost"}
     assert box.execute("1 + 1").text == "2"
+
+
+def test_a_forged_large_body_replaces_no_field_of_the_supervisor(box: SessionBox) -> None:
+    branch = box.fork()[0]
+    box.execute(FORGE, branch)
+    forged = {"id": 1, "event": "ended", "branch": 0, "status": "ok", "exit_code": 0, "usage": {"cpu_time_s": -1.0}}
+    body = forged | {"state": "lost", "memory_file": 5, "large": 3, "result": {"text/plain": "7"}, "error": None}
+    number = box.send_code(
+        f"body = json.dumps({body | {'data': {'text/plain': 'shown'}}}).encode()\n"
+        "say_large({'display': True}, body)\nsay_large({'done': True, 'exit_code': 9}, body)",
+        branch,
+    )
+    answer = box.wait(number)
+    assert answer.displays == ({"text/plain": "shown"},)
+    assert answer.text == "7"
+    assert (answer.header["id"], answer.header["event"], answer.header["exit_code"]) == (number, "done", 9)
+    assert (answer.header["status"], answer.header["state"]) == ("error", "kept")
+    assert answer.header["usage"]["cpu_time_s"] >= 0.0
+    assert "branch" not in answer.header
+    assert box.execute("1 + 1").text == "2"
+
+
+@pytest.mark.parametrize(
+    "forgery",
+    [
+        # nested so deeply that it can be decoded, but not encoded again with more calls on the stack
+        "for n in range(700, 1100): say({'display': True}, b'{\"data\":{\"x\":' + b'[' * n + b']' * n + b'}}')",
+        "for n in range(700, 1100): say({'fork_failed': 'x'}, b'{\"x\":' + b'[' * n + b']' * n + b'}')",
+        # three bytes that take six in a frame's header
+        "say({'display': True}, b'{\"data\":{\"x\":\"' + '\u20ac'.encode() * 18_000 + b'\"}}')",
+        "say({'display': True}, b'{\"data\":{\"x\":\"' + '\u20ac'.encode() * 40_000 + b'\"}}')",
+        "say({'done': True, 'exit_code': int('9' * 4000)})",
+        # more descriptors than the supervisor may have open
+        "for _ in range(3000): say_large({'fork_failed': 'x'}, b'{}')",
+    ],
+)
+def test_a_forged_message_leaves_the_supervisor_and_its_frames_intact(box: SessionBox, forgery: str) -> None:
+    branch = box.fork()[0]
+    box.execute(FORGE, branch)
+    answer = box.execute(forgery, branch)
+    assert answer.header["exit_code"] in {None, 0}, answer.header
+    assert box.execute("1 + 1").text == "2"
+    assert box.execute("2 + 2", box.fork()[0]).text == "4"
 
 
 def test_another_branch_cannot_read_files_in_shared_directories(box: SessionBox) -> None:

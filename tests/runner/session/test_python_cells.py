@@ -148,3 +148,12 @@ def test_one_call_at_a_time(box: SessionBox) -> None:
     number = box.send_code("import time; time.sleep(0.3); 'slept'")
     assert box.execute("1").header["error"]["code"] == "busy"
     assert box.wait(number).text == "'slept'"
+
+
+@pytest.mark.parametrize("value", ["circular", "{(1, 2): 3}", "Rude()"])
+def test_a_result_that_is_not_json_is_described_and_keeps_the_state(box: SessionBox, value: str) -> None:
+    box.execute("circular = []\ncircular.append(circular)\nclass Rude:\n    def __str__(self): raise OSError")
+    answer = box.execute(f"class Shown:\n    def _repr_json_(self): return {value}\nx = 5\nShown()")
+    assert (answer.header["status"], answer.header["state"]) == ("ok", "kept")
+    assert (answer.text or "").startswith("<not JSON: ")
+    assert box.execute("x").text == "5"
