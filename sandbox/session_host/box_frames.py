@@ -97,6 +97,8 @@ def build_error(failure: object) -> Exception:
 
 def _read_part(descriptors: list[int], size: object) -> bytes:
     """Read the next descriptor, a memfd of `size` bytes, and close it. Raises ValueError or OSError."""
-    if not isinstance(size, int) or not 0 <= size <= MAX_PART_BYTES or not descriptors:
-        raise ValueError(f"a part of {size} bytes, the maximum is {MAX_PART_BYTES}")
+    if not isinstance(size, int) or not 0 <= size <= MAX_PART_BYTES:
+        raise ValueError(f"it has {size} bytes, the maximum is {MAX_PART_BYTES}")
+    if not descriptors:
+        raise ValueError("its content is missing")
     return frames.read_memory_file(descriptors.pop(0), size)

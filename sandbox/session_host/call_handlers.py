@@ -7,7 +7,7 @@ from base64 import b64encode
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from sandbox.errors import BadRequest, BoxError, EngineUnavailable, NoFreeSession
+from sandbox.errors import BadRequest, BoxError, EngineUnavailable, NoFreeSession, SessionEnded
 from sandbox.queue.session_answers import PART_PREFIX
 from sandbox.queue.session_records import parse_stored
 from sandbox.schema.sessions import CallStatus, SessionCall, SessionFiles, SessionStatus
@@ -113,6 +113,8 @@ class CallHandlers:
         except EngineUnavailable:
             session.family.clean = False  # the box may still add branches
             raise
+        if not session.family.members:  # the last session of the box has ended meanwhile
+            raise SessionEnded("the session has ended")
         branches = reply.header.get("branches")
         if not isinstance(branches, list) or not all(isinstance(branch, int) for branch in branches):
             raise BoxError("the box did not return the numbers of the forks")

@@ -29,6 +29,7 @@ RETRY_PAUSE_S = 0.2
 NO_ROOM_PAUSE_S = 0.1
 DRAINING_PAUSE_S = 0.5
 CLOSE_TIMEOUT_S = 5.0
+REQUIRED = {"do", "id", "reader", "session"}  # fields of a request for a session, besides those that are read here
 
 Message = Mapping[str, Any]
 
@@ -111,7 +112,9 @@ class Intake:
         try:
             message: Message = json.loads(taken[1])
             expires_at, memory_mb = float(message["expires_at"]), int(message["memory_mb"])
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            if missing := REQUIRED - message.keys():
+                raise ValueError(f"it lacks {sorted(missing)}")
+        except (ValueError, KeyError, TypeError) as error:
             logger.error("a request for a session is invalid: %r", error)
             return
         if expires_at < time.time():

@@ -56,8 +56,6 @@ class Rebuilder:
         """
         live: LiveSession | None = None
         try:
-            if self._sessions.find(message["session"]) is not None:
-                raise NoFreeSession("this host holds the session", 1.0)
             record, lines = await asyncio.to_thread(self._begin, message)
             journal = [json.loads(line) for line in lines]
             request = parse_stored(SessionRequest, journal[0]["request"])
@@ -92,6 +90,8 @@ class Rebuilder:
         if not self._redis.set(message["lock"], self._host, xx=True, keepttl=True):
             raise NoFreeSession(TAKEN, 2.0)
         self._locks.add(message["lock"])
+        if self._sessions.find(message["session"]) is not None:
+            raise NoFreeSession("this host holds the session", 1.0)
         record = session_records.read_record(self._redis, message["session"])
         if record.session.status is not SessionStatus.OPEN:
             raise SessionEnded(f"the session is {record.session.status}: {record.session.reason}")
