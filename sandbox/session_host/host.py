@@ -210,6 +210,10 @@ class HostProcess:
             answer: Answer = {"session": session.record.session.model_dump(mode="json")}
         except SandboxError as error:
             answer = dict(encode_error(error))
+        except asyncio.CancelledError:  # this host stops
+            if message["do"] == "open":  # whoever waits for a rebuild asks another host
+                self._write_answer(message, dict(encode_error(NoFreeSession(STOPPED, 2.0))))
+            raise
         except Exception as error:  # the process boundary: the client must get an answer
             logger.exception("a session did not open", extra={"session": message["session"]})
             answer = dict(encode_error(BoxError(f"the session did not open: {error!r}")))

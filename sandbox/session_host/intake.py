@@ -29,7 +29,13 @@ RETRY_PAUSE_S = 0.2
 NO_ROOM_PAUSE_S = 0.1
 DRAINING_PAUSE_S = 0.5
 CLOSE_TIMEOUT_S = 5.0
-REQUIRED = {"do", "id", "reader", "session"}  # fields of a request for a session, besides those that are read here
+REQUIRED = {
+    "asked_at",
+    "do",
+    "id",
+    "reader",
+    "session",
+}  # fields of a request for a session, besides those that are read here
 
 Message = Mapping[str, Any]
 

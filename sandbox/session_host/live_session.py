@@ -24,7 +24,7 @@ from sandbox.schema.sessions import CallStatus, SessionCall, SessionLanguage, Se
 from sandbox.session_host.box_frames import MAX_PART_BYTES
 from sandbox.session_host.call_answer import Answer, KeptAnswers, build_result, check_same
 from sandbox.session_host.call_output import CallOutput, OnPart
-from sandbox.session_host.session_box import ANSWER_TIMEOUT_S, OnEvent, Reply, SessionBox
+from sandbox.session_host.session_box import OnEvent, Reply, SessionBox
 
 MAX_CELLS_CHARS = 4 << 20
 WALL_GRACE_S = 20.0
@@ -104,7 +104,7 @@ class LiveSession:
         payload: bytes = b"",
         *,
         on_event: OnEvent | None = None,
-        timeout_s: float = ANSWER_TIMEOUT_S,
+        timeout_s: float | None = None,
     ) -> Reply:
         """Send a request for this session's branch to the box; see `SessionBox.ask`."""
         self._requests += 1

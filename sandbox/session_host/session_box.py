@@ -24,7 +24,8 @@ from sandbox.session_host.box_frames import MAX_MESSAGE_CHARS, InvalidPart, buil
 logger = logging.getLogger(__name__)
 
 READY_TIMEOUT_S = 60.0
-ANSWER_TIMEOUT_S = 60.0  # longer than the box allows for a fork
+ANSWER_TIMEOUT_S = 60.0
+LONG_TIMEOUTS_S = {"fork": 90.0, "snapshot": 120.0, "restore": 120.0}  # the box itself gives a fork 30 s
 SILENT_TIMEOUT_S = 180.0  # a box that answers nothing for so long is broken
 SEND_TIMEOUT_S = 5.0
 
@@ -87,13 +88,15 @@ class SessionBox:
         payload: bytes = b"",
         *,
         on_event: OnEvent | None = None,
-        timeout_s: float = ANSWER_TIMEOUT_S,
+        timeout_s: float | None = None,
     ) -> Reply:
         """Send a request and return its answer. A large payload is passed in a memfd.
 
         Raises BadRequest, NotFound or SessionBusy if the box refuses, SessionEnded if it no longer has the branch,
         EngineUnavailable if the answer is late, and BoxError if the box fails.
         """
+        if timeout_s is None:
+            timeout_s = LONG_TIMEOUTS_S.get(fields["do"], ANSWER_TIMEOUT_S)
         number, request = self._send(fields, payload, on_event)
         try:
             async with asyncio.timeout(timeout_s):

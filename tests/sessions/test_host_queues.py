@@ -67,7 +67,8 @@ def run_intake(redis_server: RedisServer, places: Places) -> Iterator[Taken]:
 
 def push_open(redis: Redis, session: str, memory_mb: int = 64, expires_in_s: float = 60.0) -> None:
     message = {"do": "open", "id": "c", "reader": "r", "session": session, "memory_mb": memory_mb}
-    redis.rpush(redis_keys.SESSION_OPENS, json.dumps(message | {"expires_at": time.time() + expires_in_s}))
+    times = {"asked_at": time.time(), "expires_at": time.time() + expires_in_s}
+    redis.rpush(redis_keys.SESSION_OPENS, json.dumps(message | times))
 
 
 def test_an_intake_that_waits_leaves_the_last_place_to_a_fork(redis: Redis, redis_server: RedisServer) -> None:
