@@ -61,7 +61,7 @@ class BoxPeer:
         finally:
             frames.close_descriptors([descriptor])
 
-    def build_session(self, session_id: str = "s", replay: bool = False, **fields: Any) -> LiveSession:
+    def build_session(self, session_id: str = "s", replay: bool = False) -> LiveSession:
         info = SessionInfo.model_validate(
             {
                 "id": session_id,
