@@ -66,7 +66,5 @@ def decode_answer(message: bytes) -> Answer:
 
 def encode_error(error: errors.SandboxError) -> Answer:
     """Describe an error in a host's answer."""
-    known = next((name for name, kind in _ERRORS.items() if type(error) is kind), "")
-    if not known:
-        known = "BadRequest" if isinstance(error, errors.BadRequest) else "BoxError"
+    known = next((kind.__name__ for kind in type(error).__mro__ if kind.__name__ in _ERRORS), "BoxError")
     return {"error": {"type": known, "message": str(error), "field": getattr(error, "field", "")}}

@@ -12,8 +12,9 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
+from pydantic import BaseModel
 from redis import Redis
 from redis.client import Pipeline
 
@@ -24,6 +25,7 @@ from sandbox.schema.sessions import SessionHost, SessionInfo, SessionStatus
 ENDED_TTL_S = 3_600
 HEARTBEATS_PER_LEASE = 4
 MAX_LISTED = 1_000
+Stored = TypeVar("Stored", bound=BaseModel)
 HOST_DIED = "the host that held it died or cannot be reached"
 
 # Count a session against its owner's limit, or return how many the owner has open.
@@ -56,8 +58,28 @@ class SessionRecord:
 
     @classmethod
     def decode(cls, fields: Mapping[bytes, bytes]) -> SessionRecord:
-        session = SessionInfo.model_validate_json(fields[b"session"])
+        session = parse_stored(SessionInfo, json.loads(fields[b"session"]))
         return cls(session, fields[b"host"].decode(), fields[b"owner"].decode())
+
+
+def parse_stored(model: type[Stored], data: object) -> Stored:
+    """Parse a model from Redis. Ignores fields that are unknown, because a newer version may have written it.
+
+    Raises ValidationError.
+    """
+    return model.model_validate(_leave_out_unknown(model, data))
+
+
+def _leave_out_unknown(model: type[BaseModel], data: object) -> object:
+    if not isinstance(data, dict):
+        return data
+    known: dict[str, object] = {}
+    for name, value in data.items():
+        if (field := model.model_fields.get(name)) is not None:
+            kind: object = field.annotation
+            is_model = isinstance(kind, type) and issubclass(kind, BaseModel)
+            known[name] = _leave_out_unknown(kind, value) if is_model else value  # type: ignore[arg-type]
+    return known
 
 
 def read_record(redis: Redis, session_id: str) -> SessionRecord:
@@ -168,7 +190,7 @@ def list_hosts(redis: Redis, lease_s: float) -> list[SessionHost]:
     """Return the session hosts that are alive. Raises RedisError."""
     ids = [each.decode() for each in redis.zrangebyscore(redis_keys.SESSION_HOSTS, time.time() - lease_s, "+inf")]
     found = redis.mget([redis_keys.session_host(host) for host in ids]) if ids else []
-    return [SessionHost.model_validate_json(text) for text in found if text]
+    return [parse_stored(SessionHost, json.loads(text)) for text in found if text]
 
 
 def count_hosts(redis: Redis, lease_s: float) -> int:

@@ -21,6 +21,7 @@ logger = logging.getLogger(__name__)
 
 PAUSE_AFTER_FAILURE_S = 1.0
 MAX_PARALLEL_STARTS = 2
+STOPPED = "its host was stopped"
 
 
 class SessionEngine(Protocol):
@@ -56,7 +57,9 @@ class BoxPool:
             self._run(self._start_one())
 
     async def take(self) -> SessionBox:
-        """Return a ready box, or wait for the next one. Raises InfrastructureError."""
+        """Return a ready box, or wait for the next one. Raises InfrastructureError, also once the pool is closing."""
+        if self._closed:
+            raise EngineUnavailable(STOPPED)
         while self._ready:
             box = self._ready.popleft()
             if not box.is_broken:
@@ -89,17 +92,24 @@ class BoxPool:
         else:
             self._offer(box)
 
+    def stop(self) -> None:
+        """Give out no more boxes. Those who wait for one get EngineUnavailable."""
+        self._closed = True
+        self._fail_waiters(EngineUnavailable(STOPPED))
+
     async def close(self) -> None:
         """Destroy all boxes that no session uses, and close the engine."""
-        self._closed = True
-        for waiter in self._waiters:
-            waiter.cancel()
+        self.stop()
         while self._ready:
             self._run(self._destroy(self._ready.popleft()))
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        while self._tasks:  # a box that is starting is destroyed afterwards
+            await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.to_thread(self._engine.close)
 
     def _offer(self, box: SessionBox) -> None:
+        if self._closed:
+            self._run(self._destroy(box))
+            return
         while self._waiters:
             waiter = self._waiters.popleft()
             if not waiter.done():
@@ -113,16 +123,17 @@ class BoxPool:
             box = SessionBox(handle)
             try:
                 await box.connect()
-            except InfrastructureError:
+            except Exception:
                 await asyncio.to_thread(handle.destroy)
                 raise
-            if self._closed:
-                await self._destroy(box)
-            else:
-                self._offer(box)
+            self._offer(box)
         except InfrastructureError as error:
             logger.warning("a session box did not start: %s", error)
             self._fail_waiters(error)
+            await asyncio.sleep(PAUSE_AFTER_FAILURE_S)
+        except Exception as error:  # the process boundary: those who wait must get an answer
+            logger.exception("a session box did not start")
+            self._fail_waiters(EngineUnavailable(repr(error)))
             await asyncio.sleep(PAUSE_AFTER_FAILURE_S)
         finally:
             self._starting -= 1
@@ -139,7 +150,7 @@ class BoxPool:
         try:
             box.disconnect()
             await asyncio.to_thread(box.handle.destroy)
-        except InfrastructureError as error:
+        except (InfrastructureError, OSError) as error:
             logger.warning("a session box was not removed: %s", error)
         finally:
             if not self._closed:

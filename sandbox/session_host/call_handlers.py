@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 import time
 from base64 import b64encode
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from redis import Redis
-from redis.exceptions import RedisError
-
-from sandbox.errors import BadRequest, BoxError, NoFreeSession, QueueUnavailable, SandboxError
-from sandbox.queue import redis_keys
+from sandbox.errors import BadRequest, BoxError, EngineUnavailable, NoFreeSession, SessionEnded
 from sandbox.queue.session_answers import PART_PREFIX
-from sandbox.schema.sessions import CallStatus, SessionCall, SessionStatus
-from sandbox.session_host.answers import AnswerWriter
-from sandbox.session_host.held_sessions import HeldSessions, ask_for_file, explain_end
-from sandbox.session_host.live_session import Answer, LiveSession
+from sandbox.queue.session_records import parse_stored
+from sandbox.schema.sessions import CallStatus, SessionCall, SessionFiles, SessionStatus
+from sandbox.session_host.answers import AnswerWriter, encode_answer
+from sandbox.session_host.call_answer import Answer
+from sandbox.session_host.held_sessions import HeldSessions, explain_end
+from sandbox.session_host.journal import Journals, SessionMoved
+from sandbox.session_host.live_session import LiveSession
 from sandbox.session_host.observer import SessionObserver
 from sandbox.session_host.places import Places
 
@@ -31,13 +28,13 @@ class CallHandlers:
 
     def __init__(
         self,
-        redis: Redis,
+        journals: Journals,
         sessions: HeldSessions,
         places: Places,
         answers: AnswerWriter,
         observer: SessionObserver,
     ) -> None:
-        self._redis = redis
+        self._journals = journals
         self._sessions = sessions
         self._places = places
         self._answers = answers
@@ -64,10 +61,12 @@ class CallHandlers:
         return await self._handlers[message["do"]](session, message)
 
     async def _execute(self, session: LiveSession, message: Message) -> Answer:
-        call = SessionCall.model_validate(message["call"])
+        call = parse_stored(SessionCall, message["call"])
+        is_repeated = call.sequence is not None and call.sequence <= session.sequence
+        line = self._journals.prepare(session, {"do": "execute", "call": message["call"]}, needs_room=not is_repeated)
 
         def send_part(part: Message) -> None:
-            self._answers.write(message["reader"], message["id"], PART_PREFIX + json.dumps(part).encode())
+            self._answers.write(message["reader"], message["id"], PART_PREFIX + encode_answer(part))
 
         began = time.monotonic()
         answer = await session.execute(call, send_part if message["stream"] else None)
@@ -83,11 +82,11 @@ class CallHandlers:
         else:
             is_new = answer["sequence"] > session.journaled  # and not a repeated call
             session.journaled = max(session.journaled, answer["sequence"])
-            await self._write_journal(session, {"do": "execute", "call": message["call"]} if is_new else None)
+            await self._append(session, line if is_new else "")
         return answer
 
     async def _interrupt(self, session: LiveSession, message: Message) -> Answer:
-        reply = await session.family.box.ask({"do": "interrupt", "branch": session.branch})
+        reply = await session.ask({"do": "interrupt"})
         return {"interrupted": reply.header.get("interrupted") is True}
 
     async def _fork(self, session: LiveSession, message: Message) -> Answer:
@@ -95,20 +94,33 @@ class CallHandlers:
         if session.record.session.replay:
             raise BadRequest("a session with `replay` cannot be forked")
         taken = self._places.take(len(ids))
+        began = time.monotonic()
         try:
             if taken < len(ids):
                 raise NoFreeSession(f"this host has {taken} free places for sessions, but {len(ids)} are needed")
-            began = time.monotonic()
-            reply = await session.family.box.ask({"do": "fork", "branch": session.branch, "count": len(ids)})
-            branches = [int(branch) for branch in reply.header["branches"]]
-            if len(branches) != len(ids):
-                raise BoxError("the box returned a different number of forks than requested")
-        except SandboxError:
+            branches = await self._fork_branch(session, len(ids))
+        except BaseException:
             self._places.release(taken)
             raise
         await self._sessions.add_forks(session, ids, branches)
         self._observer.record_forks(len(ids), time.monotonic() - began)
         return {"ids": ids}
+
+    async def _fork_branch(self, session: LiveSession, count: int) -> list[int]:
+        """Return the numbers of `count` new branches. Raises SandboxError."""
+        try:
+            reply = await session.ask({"do": "fork", "count": count})
+        except EngineUnavailable:
+            session.family.clean = False  # the box may still add branches
+            raise
+        if not session.family.members:  # the last session of the box has ended meanwhile
+            raise SessionEnded("the session has ended")
+        branches = reply.header.get("branches")
+        if not isinstance(branches, list) or not all(isinstance(branch, int) for branch in branches):
+            raise BoxError("the box did not return the numbers of the forks")
+        if len({*branches} - session.family.members.keys()) != count or len(branches) != count:
+            raise BoxError("the box returned a different number of forks than requested")
+        return branches
 
     async def _close(self, session: LiveSession, message: Message) -> Answer:
         await self._sessions.end(session, SessionStatus.CLOSED, "it was closed")
@@ -118,43 +130,34 @@ class CallHandlers:
         return {"session": session.update_expiry().session.model_dump(mode="json")}
 
     async def _read_cells(self, session: LiveSession, message: Message) -> Answer:
-        return {"code": "\n".join(session.cells)}
+        return {"code": session.join_cells()}
 
     async def _get_file(self, session: LiveSession, message: Message) -> Answer:
-        reply = await session.family.box.ask({"do": "get_file", "branch": session.branch, "path": message["path"]})
-        return {"content": b64encode(reply.content).decode()}
+        content = await session.read_content({"do": "get_file", "path": message["path"]})
+        return {"content": b64encode(content).decode()}
 
     async def _list_files(self, session: LiveSession, message: Message) -> Answer:
-        fields = {"do": "list_files", "branch": session.branch, "path": message["path"]}
-        reply = await session.family.box.ask(fields)
-        return {"files": reply.header.get("files", []), "complete": reply.header.get("complete") is not False}
+        header = (await session.ask({"do": "list_files", "path": message["path"]})).header
+        fields = {"files": header.get("files", []), "complete": header.get("complete") is not False}
+        try:
+            return SessionFiles.model_validate(fields).model_dump(mode="json")
+        except ValueError as error:
+            raise BadRequest(f"the box sent an invalid list of files: {error}") from error
 
     async def _snapshot(self, session: LiveSession, message: Message) -> Answer:
-        reply = await session.family.box.ask({"do": "snapshot", "branch": session.branch})
-        return {"content": b64encode(reply.content).decode()}
+        return {"content": b64encode(await session.read_content({"do": "snapshot"})).decode()}
 
     async def _change_file(self, session: LiveSession, message: Message) -> Answer:
-        await ask_for_file(session, message)
         names = [name for name in ("do", "path", "content") if name in message]
-        await self._write_journal(session, {name: message[name] for name in names})
+        line = self._journals.prepare(session, {name: message[name] for name in names})
+        await session.change_files(message)
+        await self._append(session, line)
         return DONE
 
-    async def _write_journal(self, session: LiveSession, entry: Message | None) -> None:
-        """Append an entry to the journal, after any earlier entries that are still unwritten.
-
-        Raises QueueUnavailable.
-        """
-        if not session.record.session.replay:
-            return
-        if entry is not None:
-            session.unwritten.append(json.dumps(entry))
-        lines, session.unwritten = session.unwritten, []
-        if not lines:
-            return
+    async def _append(self, session: LiveSession, line: str) -> None:
+        """Append a line to the session's journal, if it has one. Raises QueueUnavailable."""
         try:
-            await asyncio.to_thread(self._redis.rpush, redis_keys.session_journal(session.id), *lines)
-        except RedisError as error:
-            session.unwritten[:0] = lines
-            raise QueueUnavailable(
-                f"the call ran, but Redis has not recorded it; repeat its number: {error}"
-            ) from error
+            await self._journals.append(session, [line] if line else [])
+        except SessionMoved:
+            self._sessions.drop(session, moved=True)
+            raise

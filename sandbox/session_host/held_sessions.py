@@ -1,4 +1,4 @@
-"""The sessions that this host holds: open them, rebuild lost ones, and end them.
+"""The sessions that this host holds: open them, and end them.
 
 A session and its forks are a family, which shares one box. When the last of them ends, the box goes back to the pool.
 It is reused only if every one of them was proven clean.
@@ -10,17 +10,16 @@ import asyncio
 import json
 import logging
 import time
-from base64 import b64decode
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from redis import Redis
 from redis.exceptions import RedisError
 
-from sandbox.errors import BoxError, NoFreeSession, QueueUnavailable, SandboxError, SessionEnded
+from sandbox.errors import BoxError, QueueUnavailable, SandboxError, SessionEnded
 from sandbox.queue import redis_keys, session_records
-from sandbox.queue.session_records import SessionRecord
-from sandbox.schema.sessions import SessionCall, SessionInfo, SessionLanguage, SessionRequest, SessionStatus
+from sandbox.queue.session_records import SessionRecord, parse_stored
+from sandbox.schema.sessions import SessionInfo, SessionLanguage, SessionRequest, SessionStatus
 from sandbox.session_host.box_pool import BoxPool
 from sandbox.session_host.live_session import Family, LiveSession
 from sandbox.session_host.observer import SessionObserver
@@ -30,6 +29,7 @@ logger = logging.getLogger(__name__)
 
 BOX_KINDS = {SessionLanguage.PYTHON: "python", SessionLanguage.BASH: "shell"}
 JOURNAL_GRACE_S = 60
+END_TIMEOUT_S = 5.0  # for the requests of a session that is ended
 
 Message = Mapping[str, Any]
 Start = Callable[[Awaitable[None]], None]
@@ -48,6 +48,7 @@ class HeldSessions:
         self._start = start
         self._observer = observer
         self._sessions: dict[str, LiveSession] = {}
+        self._moved: set[str] = set()
         self.on_ended: Callable[[], None] = lambda: None
 
     def __len__(self) -> int:
@@ -62,7 +63,7 @@ class HeldSessions:
         return {
             session.id: now + session.expires_in_s
             for session in self._sessions.values()
-            if session.is_running or session.used_at >= recently
+            if session.is_active or session.used_at >= recently
         }
 
     def get(self, session_id: str) -> LiveSession:
@@ -71,9 +72,33 @@ class HeldSessions:
             raise SessionEnded("the session has ended")
         return session
 
+    def find(self, session_id: str) -> LiveSession | None:
+        return self._sessions.get(session_id)
+
+    def has_moved(self, session_id: str) -> bool:
+        """Return whether this host held a session that continues on another host, or may be rebuilt on one."""
+        return session_id in self._moved
+
     async def open(self, message: Message) -> LiveSession:
         """Open a session in a place and memory that are already reserved; free both on failure. Raises SandboxError."""
-        request = SessionRequest.model_validate(message["request"])
+        live: LiveSession | None = None
+        try:
+            request = parse_stored(SessionRequest, message["request"])
+            live = await self.create(self._build_record(message, request), request)
+            await asyncio.to_thread(self._record_opened, live, message["request"], request.ttl_s)
+        except BaseException as error:
+            if live is None:
+                self.give_up(message)
+            else:
+                self.drop(live)
+            await asyncio.to_thread(self.release_quota, message)
+            if isinstance(error, RedisError):
+                raise QueueUnavailable(f"Redis did not take the record of the session: {error}") from error
+            raise
+        self._observer.record_opened(live.record.session.language, time.time() - message["asked_at"])
+        return live
+
+    def _build_record(self, message: Message, request: SessionRequest) -> SessionRecord:
         now = time.time()
         session = SessionInfo(
             id=message["session"],
@@ -84,96 +109,32 @@ class HeldSessions:
             replay=request.replay,
             limits=request.limits,
         )
-        try:
-            live = await self._create(SessionRecord(session, self._host, message["owner"]), request)
-        except SandboxError:
-            self.give_up(message)
-            await asyncio.to_thread(
-                session_records.release_sessions, self._redis, message["owner"], [message["session"]]
-            )
-            raise
+        return SessionRecord(session, self._host, message["owner"])
+
+    def _record_opened(self, live: LiveSession, request: Message, ttl_s: float) -> None:
         pipeline = self._redis.pipeline(transaction=True)
         session_records.write_record(pipeline, live.record)
-        if request.replay:
-            session_records.append_journal(pipeline, session.id, {"do": "open", "request": message["request"]})
-            pipeline.expire(redis_keys.session_journal(session.id), int(request.ttl_s) + JOURNAL_GRACE_S)
+        if live.record.session.replay:
+            entry = {"do": "open", "request": request}
+            session_records.append_journal(pipeline, live.id, entry)
+            pipeline.expire(redis_keys.session_journal(live.id), int(ttl_s) + JOURNAL_GRACE_S)
+            live.journal_bytes = len(json.dumps(entry))
+        pipeline.execute()
+
+    def release_quota(self, message: Message) -> None:
+        """Stop counting a session that did not open against the limit of its owner."""
         try:
-            await asyncio.to_thread(pipeline.execute)
+            session_records.release_sessions(self._redis, message["owner"], [message["session"]])
         except RedisError as error:
-            await self.drop(live)
-            raise QueueUnavailable(f"Redis did not take the record of the session: {error}") from error
-        self._observer.record_opened(session.language, time.time() - message["asked_at"])
-        return live
+            logger.warning("cannot release a session: %s", error, extra={"session": message["session"]})
 
     def give_up(self, message: Message) -> None:
         """Free the place and the memory that were reserved for a request that will not be served."""
         self._places.free_memory(message["memory_mb"])
         self._places.release()
 
-    async def reopen(self, message: Message) -> LiveSession:
-        """Rebuild a session from its journal: run all its calls again, in order. Raises SandboxError."""
-        session_id = message["session"]
-        live: LiveSession | None = None
-        try:
-            # From now on, callers that wait can see whether the host that rebuilds the session is alive.
-            if not await asyncio.to_thread(self._redis.set, message["lock"], self._host, xx=True, keepttl=True):
-                raise NoFreeSession("another host rebuilds the session", 2.0)
-            lines = await asyncio.to_thread(self._redis.lrange, redis_keys.session_journal(session_id), 0, -1)
-            if not lines:
-                raise SessionEnded("the session's journal is gone")
-            journal = [json.loads(line) for line in lines]
-            request = SessionRequest.model_validate(journal[0]["request"])
-            record = await asyncio.to_thread(session_records.read_record, self._redis, session_id)
-            live = await self._create(SessionRecord(record.session, self._host, record.owner), request)
-            for entry in journal[1:]:
-                await self._repeat(live, entry)
-            live.replayed, live.journaled = len(journal) - 1, live.sequence
-            await asyncio.to_thread(self._record_rebuilt, live, message["lock"])
-        except (SandboxError, RedisError) as error:
-            if live is None:
-                self.give_up(message)
-            else:
-                await self.drop(live)
-            if isinstance(error, RedisError):
-                raise QueueUnavailable(f"the session was not rebuilt: {error}") from error
-            await self._give_up_rebuilding(message, error)
-            raise
-        self._observer.record_opened(live.record.session.language, time.time() - message["asked_at"])
-        logger.info("session rebuilt", extra={"session": session_id, "calls": live.replayed})
-        return live
-
-    def _record_rebuilt(self, live: LiveSession, lock: str) -> None:
-        """Record that this host holds the session now. Raises NoFreeSession or RedisError."""
-        if self._redis.get(lock) != self._host.encode():
-            raise NoFreeSession("another host rebuilds the session", 2.0)
-        pipeline = self._redis.pipeline(transaction=True)
-        session_records.write_record(pipeline, live.record)
-        pipeline.delete(lock)
-        pipeline.execute()
-
-    async def _give_up_rebuilding(self, message: Message, error: SandboxError) -> None:
-        """Let another host try to rebuild the session; if its calls cannot be repeated, mark it as lost."""
-        try:
-            if await asyncio.to_thread(self._redis.get, message["lock"]) != self._host.encode():
-                return
-            if isinstance(error, SessionEnded):
-                record = await asyncio.to_thread(session_records.read_record, self._redis, message["session"])
-                await asyncio.to_thread(
-                    session_records.end_session, self._redis, record, SessionStatus.LOST, str(error)
-                )
-            await asyncio.to_thread(self._redis.delete, message["lock"])
-        except (RedisError, SandboxError) as failure:
-            logger.warning("cannot give up a session: %s", failure, extra={"session": message["session"]})
-
-    async def _repeat(self, live: LiveSession, entry: Message) -> None:
-        if entry["do"] == "execute":
-            answer = await live.execute(SessionCall.model_validate(entry["call"]), None)
-            if answer["state"] == "lost":
-                raise SessionEnded(f"call {answer['sequence']} could not be repeated: {answer['reason']}")
-        else:
-            await ask_for_file(live, entry)
-
-    async def _create(self, record: SessionRecord, request: SessionRequest) -> LiveSession:
+    async def create(self, record: SessionRecord, request: SessionRequest) -> LiveSession:
+        """Set up a session in a box, and hold it. Its place and memory are already reserved. Raises SandboxError."""
         box = await self._pool.take()
         limits = request.limits
         try:
@@ -190,7 +151,7 @@ class HeldSessions:
             )
             for path, content in request.files.items():
                 await box.ask({"do": "put_file", "branch": 0, "path": path}, content)
-        except SandboxError:
+        except BaseException:
             self._pool.put_back(box, clean=False)
             raise
         family = Family(box, limits.memory_mb)
@@ -202,23 +163,40 @@ class HeldSessions:
 
     def _hold(self, live: LiveSession) -> None:
         self._sessions[live.id] = live
-        self._report_boxes()
+        self._moved.discard(live.id)
+        self.report_boxes()
 
-    def _report_boxes(self) -> None:
+    def report_boxes(self) -> None:
+        """Report to the observer how many boxes are used and ready."""
         families = {id(session.family) for session in self._sessions.values()}
         self._observer.set_boxes(len(families), self._pool.warm)
 
     async def add_forks(self, session: LiveSession, ids: Sequence[str], branches: Sequence[int]) -> None:
-        """Start to hold the forks that the box has created. Their places are already reserved. Raises RedisError."""
+        """Start to hold the forks that the box has created, in places that are already reserved.
+
+        Raises QueueUnavailable if Redis does not take their records; then they are closed, and their places free.
+        """
         pipeline = self._redis.pipeline(transaction=True)
+        children = []
         for session_id, branch in zip(ids, branches, strict=True):
             update = {"id": session_id, "parent": session.id, "created_at": time.time()}
             forked = session.record.session.model_copy(update=update)
             child = session.fork_to(SessionRecord(forked, self._host, session.record.owner), branch)
             self._hold(child)
-            self._observer.record_opened(session.record.session.language, None)
+            children.append(child)
             session_records.write_record(pipeline, child.update_expiry())
-        await asyncio.to_thread(pipeline.execute)
+        try:
+            await asyncio.to_thread(pipeline.execute)
+        except RedisError as error:
+            await asyncio.gather(*(self._discard(child) for child in children))
+            raise QueueUnavailable(f"Redis did not take the records of the forks: {error}") from error
+        for child in children:
+            self._observer.record_opened(child.record.session.language, None)
+
+    async def _discard(self, session: LiveSession) -> None:
+        """Remove a session that nobody has used and that has no record."""
+        if self._sessions.pop(session.id, None) is not None:
+            await self._close_branch(session)
 
     def _watch(self, family: Family) -> None:
         def handle_ended(branch: int, reason: str) -> None:
@@ -234,19 +212,31 @@ class HeldSessions:
         """End a session: remove everything it left in the box, and record why it ended."""
         if self._sessions.pop(session.id, None) is None:
             return
+        await self._close_branch(session)
+        self._observer.record_ended(session.record.session.language, status)
+        record = session.update_expiry()
+        try:
+            await asyncio.to_thread(self._record_end, record, status, reason)
+        except RedisError as error:
+            logger.warning("cannot record the end of a session: %s", error, extra={"session": session.id})
+        self.on_ended()
+
+    async def _close_branch(self, session: LiveSession) -> None:
+        """Remove everything that a session left in its box, and free its place."""
         family = session.family
         try:
             await family.box.ask({"do": "close", "branch": session.branch})
         except SandboxError:  # even if its process ended by itself: nobody has proven that it left nothing
             family.clean = False
+        if not await session.wait_until_idle(END_TIMEOUT_S):  # a fork may still add a branch
+            family.clean = False
         self._leave(session)
-        self._observer.record_ended(session.record.session.language, status)
-        record = session.update_expiry()
-        try:
-            await asyncio.to_thread(session_records.end_session, self._redis, record, status, reason)
-        except RedisError as error:
-            logger.warning("cannot record the end of a session: %s", error, extra={"session": session.id})
-        self.on_ended()
+
+    def _record_end(self, record: SessionRecord, status: SessionStatus, reason: str) -> None:
+        """Record that a session ended, unless another host holds it now. Raises RedisError."""
+        host = self._redis.hget(redis_keys.session(record.session.id), "host")
+        if host is None or host == self._host.encode():
+            session_records.end_session(self._redis, record, status, reason)
 
     async def end_family(self, family: Family, reason: str) -> None:
         """End a session and all its forks, because their box failed."""
@@ -254,8 +244,10 @@ class HeldSessions:
         ended = [self.end(session, SessionStatus.LOST, reason) for session in list(family.members.values())]
         await asyncio.gather(*ended)
 
-    async def drop(self, session: LiveSession) -> None:
-        """End a session without changing its record, which this host no longer owns."""
+    def drop(self, session: LiveSession, moved: bool = False) -> None:
+        """End a session without changing its record. `moved` says that it continues on another host."""
+        if moved:
+            self._moved.add(session.id)
         if self._sessions.pop(session.id, None) is not None:
             session.family.clean = False
             self._leave(session)
@@ -269,9 +261,9 @@ class HeldSessions:
             self._pool.put_back(family.box, family.clean)
             self._places.free_memory(family.memory_mb)
         self._places.release()
-        self._report_boxes()
+        self.report_boxes()
 
-    async def end_expired(self) -> None:
+    def end_expired(self) -> None:
         """End the sessions that have expired."""
         for session in self.list_all():
             if session.expires_in_s > 0:
@@ -288,7 +280,7 @@ class HeldSessions:
             except SandboxError:
                 record = None
             if record is None or record.host != self._host or record.session.status is not SessionStatus.OPEN:
-                await self.drop(session)
+                self.drop(session, moved=True)
 
 
 def explain_end(session: LiveSession, reason: str) -> str:
@@ -299,11 +291,3 @@ def explain_end(session: LiveSession, reason: str) -> str:
     except BoxError:
         return reason
     return reason or "its process ended"
-
-
-async def ask_for_file(session: LiveSession, message: Message) -> None:
-    """Ask the box to change the session's files. Raises SandboxError."""
-    fields = {"do": message["do"], "branch": session.branch}
-    if "path" in message:
-        fields["path"] = message["path"]
-    await session.family.box.ask(fields, b64decode(message.get("content", "")))

@@ -3,8 +3,10 @@
 Theory of operation. Two threads read Redis: one reads calls of this host's sessions, and the other reads requests for
 new sessions while a place is free. A third thread sends the answers. Everything else happens in one event loop. A host
 has a new id each time it starts. It sends a heartbeat a few times per lease; if it sends none for a lease, its sessions
-count as lost. A host that was suspended for longer than a lease finds its sessions marked as lost and drops them, so a
-session that was rebuilt elsewhere never runs twice.
+count as lost. A host that was suspended for longer than a lease drops the sessions that were marked as lost or rebuilt
+elsewhere, before its next heartbeat. Until then it may still run a call of a session that was rebuilt elsewhere, but
+such a call fails, because the journal of the session takes entries only from the host in its record. A host that stops
+ends its sessions, except those with `replay`: the next call rebuilds them on another host.
 """
 
 from __future__ import annotations
@@ -15,30 +17,34 @@ import logging
 import signal
 import socket
 import time
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Collection, Mapping
 from typing import Any
 
 from redis.exceptions import RedisError
 
 from sandbox.config import SessionSettings
-from sandbox.errors import BoxError, NoFreeSession, SandboxError, SessionEnded
+from sandbox.errors import BoxError, NoFreeSession, QueueUnavailable, SandboxError, SessionEnded
 from sandbox.queue import session_records
 from sandbox.queue.connection import connect, get_failure_log_level
 from sandbox.queue.session_answers import encode_error
 from sandbox.request_context import generate_id
 from sandbox.schema.sessions import SessionHost, SessionStatus
-from sandbox.session_host.answers import AnswerWriter
-from sandbox.session_host.box_pool import BoxPool, SessionEngine
+from sandbox.session_host.answers import AnswerWriter, encode_answer
+from sandbox.session_host.box_pool import STOPPED, BoxPool, SessionEngine
+from sandbox.session_host.call_answer import Answer
 from sandbox.session_host.call_handlers import CallHandlers
-from sandbox.session_host.held_sessions import HeldSessions
+from sandbox.session_host.held_sessions import HeldSessions, explain_end
 from sandbox.session_host.intake import Intake
-from sandbox.session_host.live_session import Answer
+from sandbox.session_host.journal import MOVED, Journals
 from sandbox.session_host.observer import NULL_OBSERVER, SessionObserver
 from sandbox.session_host.places import Places
+from sandbox.session_host.rebuilding import Rebuilder
 
 logger = logging.getLogger(__name__)
 
 EXPIRY_CHECK_INTERVAL_S = 0.5
+OPENS_TIMEOUT_S = 10.0  # for sessions that are being opened when the host stops
+CALLS_TIMEOUT_S = 5.0  # for the answers to calls that end because the host stops
 
 Message = Mapping[str, Any]
 
@@ -58,12 +64,15 @@ class HostProcess:
         self._answers = AnswerWriter(connect(url, forever=True))
         self._sessions = HeldSessions(self._redis, self.id, self._pool, self._places, self._start, observer)
         self._sessions.on_ended = self._stop_if_drained
-        self._handlers = CallHandlers(self._redis, self._sessions, self._places, self._answers, observer)
-        self._intake = Intake(url, self.id, self._places, self._take_calls, self._take_open)
+        self._rebuilder = Rebuilder(self._redis, self.id, settings.lease_s, self._sessions, observer)
+        journals = Journals(self._redis, self.id)
+        self._handlers = CallHandlers(journals, self._sessions, self._places, self._answers, observer)
+        self._intake = Intake(url, self.id, self._places, self._take_calls, self._take_open, self._take_late)
         self._draining = False
         self._stop_requested = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop
         self._tasks: set[asyncio.Future[None]] = set()
+        self._opens: set[asyncio.Future[None]] = set()  # those of the tasks that open a session
         self._heartbeat_at = time.monotonic()
 
     async def run(self) -> None:
@@ -76,10 +85,13 @@ class HostProcess:
         tasks = [asyncio.create_task(self._send_heartbeats()), asyncio.create_task(self._end_expired())]
         logger.info("session host started", extra={"host": self.id, "places": self._settings.sessions})
         await self._stop_requested.wait()
-        self._intake.close()
+        await asyncio.to_thread(self._intake.close)
+        await self._end_sessions()
         for task in tasks:
             task.cancel()
-        await self._shut_down()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.to_thread(session_records.remove_host, self._redis, self.id)
+        await asyncio.to_thread(self._answers.close)
 
     def stop(self) -> None:
         self._stop_requested.set()
@@ -97,21 +109,43 @@ class HostProcess:
             logger.info("drained: the last session has ended")
             self.stop()
 
-    async def _shut_down(self) -> None:
-        sessions = self._sessions.list_all()
-        ended = [self._sessions.end(session, SessionStatus.LOST, "its host was stopped") for session in sessions]
+    async def _end_sessions(self) -> None:
+        """End all sessions, except those that can be rebuilt: they are dropped, and their records stay open."""
+        self._pool.stop()
+        await self._finish(self._opens, OPENS_TIMEOUT_S)
+        ended = []
+        for session in self._sessions.list_all():
+            if session.record.session.replay:
+                self._sessions.drop(session, moved=True)
+            else:
+                ended.append(self._sessions.end(session, SessionStatus.LOST, STOPPED))
         await asyncio.gather(*ended, return_exceptions=True)
         await self._pool.close()
-        await asyncio.to_thread(session_records.remove_host, self._redis, self.id)
-        await asyncio.to_thread(self._answers.close)
+        await self._finish(self._tasks, CALLS_TIMEOUT_S)
+
+    async def _finish(self, tasks: Collection[asyncio.Future[None]], timeout_s: float) -> None:
+        """Wait for tasks, and cancel those that do not end in time."""
+        if not tasks:
+            return
+        _, late = await asyncio.wait(list(tasks), timeout=timeout_s)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
 
     def _start(self, work: Awaitable[None]) -> None:
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._finish_task)
 
+    def _start_open(self, message: Message) -> None:
+        task = asyncio.ensure_future(self._open(message))
+        for tasks in (self._tasks, self._opens):
+            tasks.add(task)
+        task.add_done_callback(self._finish_task)
+
     def _finish_task(self, task: asyncio.Future[None]) -> None:
         self._tasks.discard(task)
+        self._opens.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.error("a call failed: %r", error, exc_info=error)
 
@@ -120,53 +154,78 @@ class HostProcess:
 
         def start() -> None:
             for message in messages:
-                self._start(self._serve(json.loads(message)))
+                try:
+                    call = json.loads(message)
+                except ValueError as error:
+                    logger.error("a call is invalid: %s", error)
+                else:
+                    self._start(self._serve(call))
 
         self._loop.call_soon_threadsafe(start)
 
     def _take_open(self, message: Message) -> None:
         """Start opening a session. The intake calls this from its own thread."""
-        self._loop.call_soon_threadsafe(lambda: self._start(self._open(message)))
+        self._loop.call_soon_threadsafe(self._start_open, message)
+
+    def _take_late(self, message: Message) -> None:
+        """Refuse a request for a session that waited too long. The intake calls this from its own thread."""
+        if message["do"] == "open":
+            self._sessions.release_quota(message)
+        self._write_answer(message, dict(encode_error(NoFreeSession("no place became free in time", 2.0))))
 
     async def _serve(self, message: Message) -> None:
+        answer: Answer | None
         try:
             answer = await self._handlers.serve(message)
         except SandboxError as error:
             answer = await self._describe_failure(message["session"], error)
         except Exception as error:  # the process boundary: the client must get an answer
             logger.exception("a call failed", extra={"session": message["session"], "call": message["do"]})
-            answer = await self._describe_failure(message["session"], BoxError(repr(error)))
-        self._write_answer(message, answer)
+            answer = dict(encode_error(BoxError(f"the call failed: {error!r}")))
+        if answer is not None:
+            self._write_answer(message, answer)
 
-    async def _describe_failure(self, session_id: str, error: SandboxError) -> Answer:
+    async def _describe_failure(self, session_id: str, error: SandboxError) -> Answer | None:
+        """Return the answer to a failed call, and end what has failed: the session, or the box with all its sessions.
+
+        Returns None if this host stops and the session can be rebuilt: whoever waits then sees that the host is gone.
+        """
+        if self._sessions.has_moved(session_id):
+            return None if self._stop_requested.is_set() else dict(encode_error(QueueUnavailable(MOVED)))
+        session = self._sessions.find(session_id)
         if isinstance(error, BoxError):
             reason = f"its box failed: {error}"
-            try:
-                await self._sessions.end_family(self._sessions.get(session_id).family, reason)
-            except SessionEnded:
-                logger.debug("the session of a broken box has ended already", extra={"session": session_id})
+            if session is not None:
+                await self._sessions.end_family(session.family, reason)
             error = SessionEnded(reason)
+        elif isinstance(error, SessionEnded) and session is not None:
+            error = SessionEnded(explain_end(session, str(error)))
+            await self._sessions.end(session, SessionStatus.LOST, str(error))
         return dict(encode_error(error))
 
     async def _open(self, message: Message) -> None:
         try:
-            if message["expires_at"] < time.time():
-                self._sessions.give_up(message)
-                raise NoFreeSession("no place became free in time", 2.0)
             is_new = message["do"] == "open"
-            session = await (self._sessions.open(message) if is_new else self._sessions.reopen(message))
+            session = await (self._sessions.open(message) if is_new else self._rebuilder.rebuild(message))
             answer: Answer = {"session": session.record.session.model_dump(mode="json")}
         except SandboxError as error:
             answer = dict(encode_error(error))
+        except asyncio.CancelledError:  # this host stops
+            if message["do"] == "open":  # whoever waits for a rebuild asks another host
+                self._write_answer(message, dict(encode_error(NoFreeSession(STOPPED, 2.0))))
+            raise
+        except Exception as error:  # the process boundary: the client must get an answer
+            logger.exception("a session did not open", extra={"session": message["session"]})
+            answer = dict(encode_error(BoxError(f"the session did not open: {error!r}")))
         self._write_answer(message, answer)
 
     def _write_answer(self, message: Message, answer: Answer) -> None:
-        self._answers.write(message["reader"], message["id"], json.dumps(answer).encode())
+        self._answers.write(message["reader"], message["id"], encode_answer(answer))
 
     async def _end_expired(self) -> None:
         while True:
             await asyncio.sleep(EXPIRY_CHECK_INTERVAL_S)
-            await self._sessions.end_expired()
+            self._sessions.end_expired()
 
     async def _send_heartbeats(self) -> None:
         interval_s = self._settings.lease_s / session_records.HEARTBEATS_PER_LEASE
@@ -177,6 +236,8 @@ class HostProcess:
                     await self._sessions.drop_given_up()
                 expiries = self._sessions.compute_expiries(self._settings.lease_s)
                 await asyncio.to_thread(self._send_heartbeat, expiries)
+                await asyncio.to_thread(self._rebuilder.renew_locks)
+                self._sessions.report_boxes()
             except RedisError as error:
                 logger.log(get_failure_log_level(), "heartbeat missed: %s", error)
 

@@ -3,40 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-import codecs
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from base64 import b64decode
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from sandbox.errors import BoxError, SequenceMismatch, SessionBusy
+from sandbox.errors import (
+    BadRequest,
+    BoxError,
+    EngineUnavailable,
+    SandboxError,
+    SequenceMismatch,
+    SessionBusy,
+    SessionEnded,
+)
 from sandbox.queue.session_records import SessionRecord
-from sandbox.schema.sessions import CallResult, CallStatus, SessionCall, SessionLanguage, SessionLimits
-from sandbox.session_host.session_box import SessionBox
+from sandbox.schema.sessions import CallStatus, SessionCall, SessionLanguage, SessionLimits
+from sandbox.session_host.box_frames import MAX_PART_BYTES
+from sandbox.session_host.call_answer import Answer, KeptAnswers, build_result, check_same
+from sandbox.session_host.call_output import CallOutput, OnPart
+from sandbox.session_host.session_box import OnEvent, Reply, SessionBox
 
-MAX_KEPT_ANSWERS = 8
-MAX_KEPT_BYTES = 8 << 20
-MAX_DISPLAYS = 256
-MAX_DISPLAY_BYTES = 16 << 20
 MAX_CELLS_CHARS = 4 << 20
 WALL_GRACE_S = 20.0
-# the fields of a result that the box fills in
-BOX_FIELDS = (
-    "status",
-    "exit_code",
-    "result",
-    "error",
-    "usage",
-    "stdout_truncated",
-    "stderr_truncated",
-    "state",
-    "reason",
-)
-
-Answer = dict[str, Any]
-OnPart = Callable[[Mapping[str, Any]], None]
 
 
 @dataclass(slots=True)
@@ -49,14 +40,6 @@ class Family:
     clean: bool = True  # every closed branch was proven clean
 
 
-class KeptAnswer(NamedTuple):
-    """The answer to an earlier call, in case the call is repeated. `size` is in characters."""
-
-    fingerprint: bytes
-    answer: Answer
-    size: int
-
-
 class RunningCall(NamedTuple):
     """The call that a session runs now."""
 
@@ -65,36 +48,8 @@ class RunningCall(NamedTuple):
     task: asyncio.Task[Answer]
 
 
-class CallOutput:
-    """Collects the events of one call, and passes each of them to `on_part` immediately."""
-
-    def __init__(self, on_part: OnPart | None) -> None:
-        self._on_part = on_part
-        self._chunks: dict[str, list[bytes]] = {"stdout": [], "stderr": []}
-        self._decoders = {name: codecs.getincrementaldecoder("utf-8")("replace") for name in self._chunks}
-        self.displays: list[dict[str, str]] = []
-        self._display_bytes = 0
-
-    def add_event(self, header: Mapping[str, Any], payload: bytes) -> None:
-        if header["event"] == "output":
-            stream = str(header["stream"])
-            self._chunks[stream].append(payload)
-            if self._on_part is not None and (text := self._decoders[stream].decode(payload)):
-                self._on_part({"event": stream, "data": {"text": text}})
-        elif header["event"] == "display":
-            data = {str(kind): str(content) for kind, content in header["data"].items()}
-            self._display_bytes += sum(map(len, data.values()))
-            if len(self.displays) < MAX_DISPLAYS and self._display_bytes <= MAX_DISPLAY_BYTES:
-                self.displays.append(data)
-                if self._on_part is not None:
-                    self._on_part({"event": "display", "data": data})
-
-    def read(self, stream: str) -> str:
-        return b"".join(self._chunks[stream]).decode(errors="replace")
-
-
 class LiveSession:
-    """An open session. Not thread-safe: use it in one event loop. `expires_at` and `used_at` are monotonic times."""
+    """An open session. Not thread-safe: use it in one event loop. `ends_at` and `used_at` are monotonic times."""
 
     def __init__(self, record: SessionRecord, family: Family, branch: int, ttl_s: float, idle_ttl_s: float) -> None:
         self.record = record
@@ -106,12 +61,16 @@ class LiveSession:
         self.cpu_time_s = 0.0
         self.sequence = 0
         self.replayed = 0
-        self.cells: list[str] = []  # the code of all successful calls
         self.journaled = 0  # the number of the last call that was added to the journal
         self.unwritten: list[str] = []  # entries of the journal that Redis has not taken yet
+        self.journal_bytes = 0
+        self._cells: list[str] = []  # the code of all successful calls
         self._cells_chars = 0
-        self._answers: OrderedDict[int, KeptAnswer] = OrderedDict()
+        self._answers = KeptAnswers()
         self._running: RunningCall | None = None
+        self._requests = 0  # requests to the box that are in progress
+        self._idle = asyncio.Event()
+        self._idle.set()
 
     @property
     def id(self) -> str:
@@ -126,65 +85,123 @@ class LiveSession:
         return self._running is not None
 
     @property
+    def is_active(self) -> bool:
+        """Whether the box works for this session: on a call, a fork or files."""
+        return self._requests > 0
+
+    @property
     def expires_in_s(self) -> float:
         """The number of seconds until the session expires, unless it gets another call."""
-        idle_end = time.monotonic() if self.is_running else self.used_at
+        idle_end = time.monotonic() if self.is_active else self.used_at
         return min(self.ends_at, idle_end + self.idle_ttl_s) - time.monotonic()
 
     def touch(self) -> None:
         self.used_at = time.monotonic()
 
+    async def ask(
+        self,
+        fields: Mapping[str, Any],
+        payload: bytes = b"",
+        *,
+        on_event: OnEvent | None = None,
+        timeout_s: float | None = None,
+    ) -> Reply:
+        """Send a request for this session's branch to the box; see `SessionBox.ask`."""
+        self._requests += 1
+        self._idle.clear()
+        try:
+            return await self.family.box.ask(
+                {**fields, "branch": self.branch}, payload, on_event=on_event, timeout_s=timeout_s
+            )
+        finally:
+            self._requests -= 1
+            self.touch()
+            if not self._requests:
+                self._idle.set()
+
+    async def wait_until_idle(self, timeout_s: float) -> bool:
+        """Wait for the requests in progress; return False if they do not end in time."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._idle.wait()
+        except TimeoutError:
+            return False
+        return True
+
     async def execute(self, call: SessionCall, on_part: OnPart | None) -> Answer:
         """Run a call, or return the answer of an earlier call with the same number.
 
-        Raises SessionBusy, SequenceMismatch or BoxError.
+        A call that the box refuses does not use up its number. Raises BadRequest, SessionBusy, SequenceMismatch,
+        SessionEnded or BoxError.
         """
         number = self.sequence + 1 if call.sequence is None else call.sequence
-        if (kept := self._answers.get(number)) is not None:
-            _check_same(kept.fingerprint, call, number)
-            return kept.answer
+        fingerprint = _compute_fingerprint(call)
+        if (kept := self._answers.find(number, fingerprint)) is not None:
+            return kept
         if self._running is not None:
             if call.sequence is not None and self._running.number == number:
-                _check_same(self._running.fingerprint, call, number)
+                check_same(self._running.fingerprint, fingerprint, number)
                 return await asyncio.shield(self._running.task)
             raise SessionBusy("the session runs another call, and it runs one at a time")
         if number != self.sequence + 1:
             known = "the answer to that call is no longer stored" if number <= self.sequence else "calls are missing"
             raise SequenceMismatch(f"the call has number {number}, and the next one is {self.sequence + 1}: {known}")
         self.sequence = number
-        task = asyncio.get_running_loop().create_task(self._execute(call, number, on_part))
-        self._running = RunningCall(number, _compute_fingerprint(call), task)
-        try:
-            return await asyncio.shield(task)
-        finally:
-            self.touch()
+        task = asyncio.get_running_loop().create_task(self._execute(call, number, fingerprint, on_part))
+        self._running = RunningCall(number, fingerprint, task)
+        return await asyncio.shield(task)
 
-    async def _execute(self, call: SessionCall, number: int, on_part: OnPart | None) -> Answer:
+    async def _execute(self, call: SessionCall, number: int, fingerprint: bytes, on_part: OnPart | None) -> Answer:
         output = CallOutput(on_part)
+        try:
+            reply = await self._run(call, output)
+        except EngineUnavailable as error:  # nobody knows what the call has done
+            raise SessionEnded(f"a call did not end: {error}") from error
+        except BoxError:
+            raise
+        except SandboxError:
+            self.sequence = number - 1
+            raise
+        finally:
+            self._running = None
+        is_command = call.command is not None and self.record.session.language is SessionLanguage.PYTHON
+        result = build_result(reply.header, number, output, is_command)
+        self.cpu_time_s += result.usage.cpu_time_s
+        answer: Answer = {**result.model_dump(mode="json"), "replayed": self.replayed}
+        self.replayed = 0
+        if result.status is CallStatus.OK and call.code is not None:
+            self._add_cell(call.code)
+        self._answers.add(number, fingerprint, answer)
+        return answer
+
+    async def _run(self, call: SessionCall, output: CallOutput) -> Reply:
         limits = call.limits
+        cpu_time_s = min(limits.cpu_time_s, max(0.01, self.limits.cpu_time_s - self.cpu_time_s))
+        stdin = call.stdin.encode()
         fields = {
             "do": "execute",
-            "branch": self.branch,
-            "stdin": len(call.stdin.encode()),
+            "stdin": len(stdin),
             "limits": {
-                "cpu_time_s": min(limits.cpu_time_s, max(0.01, self.limits.cpu_time_s - self.cpu_time_s)),
+                "cpu_time_s": cpu_time_s,
                 "wall_time_s": limits.effective_wall_time_s,
                 "output_kb": limits.output_kb,
             },
         }
-        source = self._build_source(call)
-        try:
-            reply = await self.family.box.ask(
-                fields,
-                source.encode() + call.stdin.encode(),
-                on_event=output.add_event,
-                timeout_s=limits.effective_wall_time_s + WALL_GRACE_S,
-            )
-            answer = self._build_answer(reply.header, call, number, output)
-        finally:
-            self._running = None
-        self._remember(call, number, answer)
-        return answer
+        return await self.ask(
+            fields,
+            self._build_source(call).encode() + stdin,
+            on_event=output.add_event,
+            timeout_s=limits.effective_wall_time_s + WALL_GRACE_S,
+        )
+
+    async def read_content(self, fields: Mapping[str, Any]) -> bytes:
+        """Return the content of a file or of a snapshot. Raises SandboxError."""
+        return (await self.ask({**fields, "max_bytes": MAX_PART_BYTES})).content
+
+    async def change_files(self, message: Mapping[str, Any]) -> None:
+        """Put or delete a file, or restore a snapshot. Raises SandboxError."""
+        fields = {name: message[name] for name in ("do", "path") if name in message}
+        await self.ask(fields, b64decode(message.get("content", "")))
 
     def _build_source(self, call: SessionCall) -> str:
         """Return the source to run. In a Python session, a command runs in bash, as a child of the interpreter."""
@@ -192,44 +209,23 @@ class LiveSession:
             return call.code if call.code is not None else str(call.command)
         return f"__import__('subprocess').run(['/bin/bash', '-c', {call.command!r}]).returncode"
 
-    def _build_answer(self, header: Mapping[str, Any], call: SessionCall, number: int, output: CallOutput) -> Answer:
-        found = {name: header[name] for name in BOX_FIELDS if header.get(name) is not None}
-        if call.command is not None and self.record.session.language is SessionLanguage.PYTHON:
-            _take_exit_code(found)
-        try:
-            result = CallResult.model_validate(
-                {
-                    **found,
-                    "sequence": number,
-                    "stdout": output.read("stdout"),
-                    "stderr": output.read("stderr"),
-                    "displays": output.displays,
-                    "replayed": self.replayed,
-                }
-            )
-        except ValueError as error:
-            raise BoxError(f"the box sent an invalid answer: {error}") from error
-        self.cpu_time_s += result.usage.cpu_time_s
-        self.replayed = 0
-        return result.model_dump(mode="json")
+    def _add_cell(self, code: str) -> None:
+        self._cells_chars += len(code)
+        if self._cells_chars <= MAX_CELLS_CHARS:
+            self._cells.append(code)
 
-    def _remember(self, call: SessionCall, number: int, answer: Answer) -> None:
-        if answer["status"] == CallStatus.OK and call.code is not None:
-            self._cells_chars += len(call.code)
-            if self._cells_chars <= MAX_CELLS_CHARS:
-                self.cells.append(call.code)
-        size = len(answer["stdout"]) + len(answer["stderr"])
-        size += sum(len(content) for display in answer["displays"] for content in display.values())
-        self._answers[number] = KeptAnswer(_compute_fingerprint(call), answer, size)
-        while len(self._answers) > MAX_KEPT_ANSWERS or (
-            len(self._answers) > 1 and sum(kept.size for kept in self._answers.values()) > MAX_KEPT_BYTES
-        ):
-            self._answers.popitem(last=False)
+    def join_cells(self) -> str:
+        """Return the code of all successful calls. Raises BadRequest if it is too long to be kept."""
+        if self._cells_chars > MAX_CELLS_CHARS:
+            raise BadRequest(
+                f"the code of the session's calls has over {MAX_CELLS_CHARS >> 20} MiB; write it to a file", "file"
+            )
+        return "\n".join(self._cells)
 
     def fork_to(self, record: SessionRecord, branch: int) -> LiveSession:
         """Return a session for `branch`, which was forked from this session's branch."""
         child = LiveSession(record, self.family, branch, self.ends_at - time.monotonic(), self.idle_ttl_s)
-        child.cells = list(self.cells)
+        child._cells = list(self._cells)
         child._cells_chars = self._cells_chars
         self.family.members[branch] = child
         return child
@@ -245,16 +241,3 @@ class LiveSession:
 def _compute_fingerprint(call: SessionCall) -> bytes:
     """Return a digest of what a call runs."""
     return sha256(repr((call.code, call.command, call.stdin)).encode("utf-8", "surrogatepass")).digest()
-
-
-def _check_same(fingerprint: bytes, call: SessionCall, number: int) -> None:
-    """Raise SequenceMismatch if another call had this number: its answer would be taken for the answer to this one."""
-    if fingerprint != _compute_fingerprint(call):
-        raise SequenceMismatch(f"number {number} belongs to a call with other code or input")
-
-
-def _take_exit_code(found: dict[str, Any]) -> None:
-    """Convert the value of the expression that ran a command into the command's exit code."""
-    if found.get("status") == CallStatus.OK and isinstance(found.get("result"), dict):
-        text = str(found.pop("result").get("text/plain", ""))
-        found["exit_code"] = int(text) if text.lstrip("-").isdecimal() else None

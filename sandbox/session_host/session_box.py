@@ -1,29 +1,33 @@
 """The host's connection to the session supervisor in one box.
 
 Several requests may be in progress at once. Each has a number, and the box's answers and events have the number of
-their request. Everything that a box sends is untrusted: frames are limited in size, and the type of every field is
-checked. If the connection breaks, all requests fail, and the box is destroyed.
+their request. Everything that a box sends is untrusted (`box_frames`). An invalid or late answer fails its request. If
+the connection breaks, or the box sends nothing for much longer, all requests fail, and the box is destroyed.
 """
 
 from __future__ import annotations
 
 import asyncio
 import itertools
-import json
+import logging
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from sandbox.box.engine import BoxHandle
-from sandbox.errors import BadRequest, BoxError, NotFound, SessionBusy
+from sandbox.errors import BadRequest, BoxError, EngineUnavailable
 from sandbox.runner import frames
+from sandbox.runner.reports import replace_surrogates
+from sandbox.session_host.box_frames import MAX_MESSAGE_CHARS, InvalidPart, build_error, read_frame
+
+logger = logging.getLogger(__name__)
 
 READY_TIMEOUT_S = 60.0
-ANSWER_TIMEOUT_S = 30.0
+ANSWER_TIMEOUT_S = 60.0
+LONG_TIMEOUTS_S = {"fork": 90.0, "snapshot": 120.0, "restore": 120.0}  # the box itself gives a fork 30 s
+SILENT_TIMEOUT_S = 180.0  # a box that answers nothing for so long is broken
 SEND_TIMEOUT_S = 5.0
-MAX_ARCHIVE_BYTES = 64 << 20
-MAX_MESSAGE_CHARS = 2_000
-BOX_FAILURES = {"ended", "exists", "internal", "not_started", "too_many_branches", "unknown_branch"}
 
 
 class Reply(NamedTuple):
@@ -40,6 +44,7 @@ OnEvent = Callable[[Mapping[str, Any], bytes], None]
 class _Request:
     future: asyncio.Future[Reply]
     on_event: OnEvent | None = None
+    sent_at: float = field(default_factory=time.monotonic)
 
 
 @dataclass(slots=True)
@@ -54,6 +59,8 @@ class SessionBox:
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
     _requests: dict[int, _Request] = field(default_factory=dict)
     _loop: asyncio.AbstractEventLoop | None = None
+    _heard_at: float = 0.0
+    _silent_since: float | None = None
 
     async def connect(self) -> None:
         """Wait for the supervisor's first frame. Raises BoxError."""
@@ -81,19 +88,22 @@ class SessionBox:
         payload: bytes = b"",
         *,
         on_event: OnEvent | None = None,
-        timeout_s: float = ANSWER_TIMEOUT_S,
+        timeout_s: float | None = None,
     ) -> Reply:
         """Send a request and return its answer. A large payload is passed in a memfd.
 
-        Raises BadRequest, NotFound or SessionBusy if the box refuses, and BoxError if the box fails.
+        Raises BadRequest, NotFound or SessionBusy if the box refuses, SessionEnded if it no longer has the branch,
+        EngineUnavailable if the answer is late, and BoxError if the box fails.
         """
+        if timeout_s is None:
+            timeout_s = LONG_TIMEOUTS_S.get(fields["do"], ANSWER_TIMEOUT_S)
         number, request = self._send(fields, payload, on_event)
         try:
             async with asyncio.timeout(timeout_s):
                 return await request.future
         except TimeoutError:
-            self._break(f"the box did not answer within {timeout_s:.0f} s")
-            raise BoxError(f"the box did not answer within {timeout_s:.0f} s") from None
+            self._check_silence(request)
+            raise EngineUnavailable(f"the box did not answer within {timeout_s:.0f} s") from None
         finally:
             self._requests.pop(number, None)
 
@@ -117,6 +127,15 @@ class SessionBox:
             frames.close_descriptors(lent)
         return number, request
 
+    def _check_silence(self, late: _Request) -> None:
+        """Give the box up if it has sent nothing at all for long, while this and earlier requests waited."""
+        if self._heard_at >= late.sent_at:
+            return
+        if self._silent_since is None:
+            self._silent_since = late.sent_at
+        if time.monotonic() - self._silent_since >= SILENT_TIMEOUT_S:
+            self._break(f"the box sent nothing for {SILENT_TIMEOUT_S:.0f} s")
+
     def disconnect(self) -> None:
         """Stop reading from the box before it is destroyed. All requests in progress fail."""
         if not self.is_broken:
@@ -127,8 +146,12 @@ class SessionBox:
         try:
             header, payload, descriptors = frames.receive(self.handle.connection)
         except frames.FrameError as error:
+            if isinstance(error.__cause__, RecursionError):  # the program's doing; its call gets no answer in time
+                logger.warning("a box sent a frame that is nested too deeply")
+                return
             self._break(f"the connection to the box broke: {error}")
             return
+        self._heard_at, self._silent_since = time.monotonic(), None
         try:
             self._dispatch(header, payload, descriptors)
         except (TypeError, ValueError, KeyError, OSError) as error:
@@ -137,27 +160,26 @@ class SessionBox:
             frames.close_descriptors(descriptors)
 
     def _dispatch(self, header: dict[str, Any], payload: bytes, descriptors: list[int]) -> None:
-        if "large" in header:  # the rest of the header, which is too large for a frame
-            header |= json.loads(_read_part(descriptors, header["large"]))
-        if "memory_file" in header:
-            payload = _read_part(descriptors, header["memory_file"])
         event = header.get("event")
         if event == "ended":
-            self.on_ended(int(header["branch"]), str(header.get("reason", ""))[:MAX_MESSAGE_CHARS])
+            reason = replace_surrogates(header.get("reason", ""))[:MAX_MESSAGE_CHARS]
+            self.on_ended(int(header["branch"]), reason)
             return
         request = self._requests.get(int(header["id"]))
-        if request is None:
+        if request is None or request.future.done():
+            return
+        try:
+            header, payload = read_frame(header, payload, descriptors)
+        except InvalidPart as error:
+            _fail(request, header, error)
             return
         if event is not None and event != "done":
             if request.on_event is not None:
                 request.on_event(header, payload)
-            return
-        if request.future.done():
-            return
-        if (failure := header.get("error")) is not None and event is None:
-            request.future.set_exception(_build_error(failure))
-            return
-        request.future.set_result(Reply(header, payload))
+        elif (failure := header.get("error")) is not None and event is None:
+            request.future.set_exception(build_error(failure))
+        else:
+            request.future.set_result(Reply(header, payload))
 
     def _break(self, reason: str) -> None:
         if self.is_broken:
@@ -172,20 +194,13 @@ class SessionBox:
         self.on_lost(reason)
 
 
-def _read_part(descriptors: list[int], size: object) -> bytes:
-    """Read the next descriptor, a memfd of `size` bytes, and close it. Raises ValueError."""
-    if not isinstance(size, int) or not 0 <= size <= MAX_ARCHIVE_BYTES or not descriptors:
-        raise ValueError(f"a part of {size} bytes, the maximum is {MAX_ARCHIVE_BYTES}")
-    return frames.read_memory_file(descriptors.pop(0), size)
-
-
-def _build_error(failure: Mapping[str, Any]) -> Exception:
-    message = str(failure.get("message", ""))[:MAX_MESSAGE_CHARS]
-    code = failure.get("code")
-    if code == "busy":
-        return SessionBusy(message or "the session runs another call, and it runs one at a time")
-    if code == "not_found":
-        return NotFound(message)
-    if code in BOX_FAILURES:
-        return BoxError(message)
-    return BadRequest(message)
+def _fail(request: _Request, header: Mapping[str, Any], error: InvalidPart) -> None:
+    """Fail a request whose answer is invalid. A call has run, so it gets an answer that says so."""
+    event = header.get("event")
+    if event == "done":
+        status = "error" if header.get("status") == "ok" else header.get("status")
+        invalid = {"type": "InvalidAnswer", "message": str(error)}
+        request.future.set_result(Reply({**header, "status": status, "result": None, "error": invalid}))
+    elif event is None:
+        request.future.set_exception(BadRequest(str(error)))
+    # a display that cannot be shown is left out

@@ -264,3 +264,30 @@ def test_the_stateless_routes_never_see_a_session(client: Client) -> None:
         code = "import glob, os\nprint('secret' in globals(), os.listdir('.'), glob.glob('/tmp/*'))"
         result = client.execute({"language": "python", "code": code})
         assert result.stdout == "False ['main.py'] []\n"
+
+
+def test_json_representations_are_shown_as_text(client: Client) -> None:
+    code = (
+        "class Chart:\n"
+        "    def __repr__(self): return 'chart'\n"
+        "    def _repr_json_(self): return {'data': [1, None]}\n"
+        "    def _repr_mimebundle_(self, include=None, exclude=None): return {'text/html': None, 'x/y': {'a': 1}}\n"
+        "display(Chart())\n"
+        "Chart()"
+    )
+    expected = {"text/plain": "chart", "application/json": '{"data": [1, null]}', "x/y": '{"a": 1}'}
+    with client.session() as session:
+        answer = session.execute(code)
+        assert answer.result == expected
+        assert answer.displays == [expected]
+        assert session.execute("1").status == "ok"
+
+
+def test_lone_surrogates_do_not_break_an_answer(client: Client) -> None:
+    with client.session() as session:
+        answer = session.execute("raise ValueError('x\\ud800')")
+        assert answer.error is not None
+        assert answer.error.message.startswith("x")
+        session.execute("open(b'name-\\xff', 'w').close()")
+        assert [entry.path[:5] for entry in session.list_files()] == ["name-"]
+        assert session.execute("'y\\ud800'").status == "ok"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import tarfile
+import threading
+import time
 
 import pytest
 
@@ -109,3 +111,39 @@ def test_an_exit_of_bash_ends_the_session(client: Client) -> None:
         assert (answer.status, answer.state, answer.exit_code) == ("ended", "lost", 3)
         with pytest.raises(SessionEnded):
             session.command("true")
+
+
+def test_a_snapshot_that_is_too_large_fails_alone(client: Client) -> None:
+    with client.session() as session:
+        session.execute("x = 1\nfor name in 'ab':\n    open(name, 'wb').write(bytes(40 << 20))")
+        with pytest.raises(BadRequest):
+            session.snapshot()
+        assert session.execute("x").result == {"text/plain": "1"}
+
+
+def test_a_session_can_be_closed_during_a_fork(client: Client) -> None:
+    """A fork of a session that ends meanwhile is refused, or it lives on."""
+    session = client.session()
+    session.open()
+    session.execute("x = 1")
+    forked: list[object] = []
+
+    def fork() -> None:
+        try:
+            forked.extend(session.fork(2))
+        except SandboxError as error:
+            forked.append(error)
+
+    thread = threading.Thread(target=fork)
+    thread.start()
+    time.sleep(0.005)
+    session.close()
+    thread.join()
+    for each in forked:
+        if isinstance(each, SandboxError):
+            assert isinstance(each, (BadRequest, NotFound, SessionEnded))
+        else:
+            assert each.execute("x").result == {"text/plain": "1"}  # type: ignore[attr-defined]
+            each.close()  # type: ignore[attr-defined]
+    with client.session() as fresh:
+        assert fresh.execute("globals().get('x')").result is None

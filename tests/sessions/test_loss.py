@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import threading
 import time
@@ -13,7 +14,8 @@ import pytest
 from sandbox.api.app import create_app
 from sandbox.client import Client, Retries
 from sandbox.config import ApiSettings
-from sandbox.errors import NoFreeSession, SessionEnded
+from sandbox.errors import BadRequest, NoFreeSession, SessionEnded
+from sandbox.queue import redis_keys
 from tests.api.threaded_server import serve_in_thread
 from tests.redis_server import RedisServer
 from tests.sessions.session_hosts import SessionHosts
@@ -84,6 +86,65 @@ def test_a_host_that_stops_ends_its_sessions_and_says_so(own_hosts: SessionHosts
         assert process.wait(30) == 0
         with pytest.raises(SessionEnded, match="host was stopped"):
             session.execute("1")
+
+
+def test_a_replayed_session_continues_after_its_host_stopped(own_hosts: SessionHosts, own_client: Client) -> None:
+    process = own_hosts.start(2)
+    with own_client.session(replay=True) as session:
+        session.execute("x = 1")
+        own_hosts.start(2)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+        assert session.describe().status == "open"
+        answer = session.execute("x + 1")
+        assert (answer.result, answer.replayed) == ({"text/plain": "2"}, 1)
+
+
+def test_a_call_moves_to_another_host_when_its_host_stops(own_hosts: SessionHosts, own_client: Client) -> None:
+    process = own_hosts.start(2)
+    with own_client.session(replay=True) as session:
+        session.execute("x = 1")
+        own_hosts.start(2)
+        threading.Timer(1.0, lambda: process.send_signal(signal.SIGTERM)).start()
+        answer = session.execute("import time\ntime.sleep(3)\nx + 1", limits={"wall_time_s": 30})
+        assert (answer.result, answer.sequence) == ({"text/plain": "2"}, 2)
+        assert process.wait(30) == 0
+
+
+def test_a_session_whose_host_is_alive_is_not_rebuilt(
+    own_hosts: SessionHosts, own_client: Client, redis_server: RedisServer
+) -> None:
+    own_hosts.start(4)
+    with own_client.session(replay=True) as session:
+        session.execute("x = 1")
+        redis = redis_server.connect(DATABASE)
+        lock = redis_keys.session_journal(session.id) + ":lock"
+        redis.set(lock, "1", ex=60)
+        message = {"do": "reopen", "id": "c", "reader": "r", "session": session.id, "memory_mb": 64, "lock": lock}
+        fields = {"expires_at": time.time() + 60, "asked_at": time.time()}
+        redis.rpush(redis_keys.SESSION_OPENS, json.dumps(message | fields))
+        answer = redis.blpop([redis_keys.messages("r")], 20)
+        assert answer is not None
+        assert b"NoFreeSession" in answer[1]
+        assert redis.get(lock) is None
+        redis.close()
+        assert session.execute("x").result == {"text/plain": "1"}
+
+
+def test_a_session_that_cannot_be_rebuilt_is_lost(
+    own_hosts: SessionHosts, own_client: Client, redis_server: RedisServer
+) -> None:
+    process = own_hosts.start(2)
+    with own_client.session(replay=True) as session:
+        session.execute("x = 1")
+        redis = redis_server.connect(DATABASE)
+        redis.rpush(redis_keys.session_journal(session.id), json.dumps({"do": "put_file", "path": "../x"}))
+        redis.close()
+        process.kill()
+        own_hosts.start(2)
+        with pytest.raises(BadRequest):
+            session.execute("x")
+        assert session.describe().status == "lost"
 
 
 def test_a_draining_host_waits_for_its_last_session(own_hosts: SessionHosts, own_client: Client) -> None:

@@ -74,3 +74,11 @@ def test_the_session_never_sees_the_tests(client: Client) -> None:
         session.verify([{"assert": "assert add(40, 2) == 42  # hidden marker"}], file="solution.py")
         answer = session.command("grep -rs 'hidden marker' . /tmp /box 2>/dev/null; ls")
         assert answer.stdout == "solution.py\n"
+
+
+def test_code_that_is_too_long_to_be_kept_is_not_judged_in_part(client: Client) -> None:
+    with client.session() as session:
+        for _ in range(5):
+            assert session.execute("#" + "x" * 1_000_000).status == "ok"
+        with pytest.raises(BadRequest, match="4 MiB"):
+            session.verify([{"assert": "assert True"}])
