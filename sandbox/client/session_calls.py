@@ -11,8 +11,9 @@ from pydantic import TypeAdapter, ValidationError
 from sandbox.client.protocol import ApiCall, build_error_from_problem, build_headers, validate_and_encode
 from sandbox.client.retries import StreamAttempts
 from sandbox.client.streams import BlockSplitter, JobEvent
-from sandbox.errors import InfrastructureError
+from sandbox.errors import BadRequest, InfrastructureError
 from sandbox.schema import Problem, VerifyResult
+from sandbox.schema.programs import check_relative_path
 from sandbox.schema.sessions import (
     CallResult,
     ForkRequest,
@@ -67,6 +68,14 @@ def build_fork_call(session_id: str, count: int) -> ApiCall[ForkResult]:
 def build_file_call(
     method: str, session_id: str, path: str, answer: type[Answer], content: bytes | None = None
 ) -> ApiCall[Answer]:
+    """Build a call for one file. Raises BadRequest for a path that leads out of the work directory.
+
+    httpx would remove `..` from the URL, so such a path would reach another route.
+    """
+    try:
+        check_relative_path(path)
+    except ValueError as error:
+        raise BadRequest(f"path {path!r} {error}", "path.path") from None
     statuses = frozenset({200}) if answer is bytes else _NO_CONTENT
     return ApiCall(method, f"/sessions/{session_id}/files/{quote(path)}", answer, content, {}, statuses)
 
