@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 from urllib.parse import quote
+from uuid import uuid4
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -33,9 +34,10 @@ _CREATED, _NO_CONTENT = frozenset({201}), frozenset({204})
 _OBJECT_ADAPTER = TypeAdapter(dict[str, Any])
 
 
+# The generated keys keep a retry after a lost answer from opening or forking a session twice.
 def build_open_call(request: SessionRequest | Mapping[str, Any]) -> ApiCall[SessionInfo]:
     body = validate_and_encode(SessionRequest, request)
-    return ApiCall("POST", "/sessions", SessionInfo, body, build_headers(""), _CREATED)
+    return ApiCall("POST", "/sessions", SessionInfo, body, build_headers(uuid4().hex), _CREATED)
 
 
 def build_list_call() -> ApiCall[SessionList]:
@@ -62,7 +64,7 @@ def build_interrupt_call(session_id: str) -> ApiCall[InterruptResult]:
 
 def build_fork_call(session_id: str, count: int) -> ApiCall[ForkResult]:
     body = validate_and_encode(ForkRequest, {"count": count})
-    return ApiCall("POST", f"/sessions/{session_id}/fork", ForkResult, body, build_headers(""))
+    return ApiCall("POST", f"/sessions/{session_id}/fork", ForkResult, body, build_headers(uuid4().hex))
 
 
 def build_file_call(
