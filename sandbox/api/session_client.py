@@ -15,7 +15,7 @@ from fastapi import Request
 from starlette.requests import ClientDisconnect
 
 from sandbox.api.result_waiter import wait_for_disconnect
-from sandbox.errors import NoFreeSession, QueueUnavailable, SandboxError, SessionEnded
+from sandbox.errors import BoxError, NoFreeSession, QueueUnavailable, SandboxError, SessionEnded
 from sandbox.queue.session_answers import Answer, OnPart, decode_answer
 from sandbox.queue.session_calls import OPEN_GRACE_S, REOPEN_TIMEOUT_S, PendingCall, SessionCalls
 from sandbox.queue.session_openings import Opening, SessionOpenings
@@ -97,6 +97,8 @@ async def call_session(
             await _ensure_host(calls, session_id)
         elif (message := await _wait_for_answer(calls, pending, session_id)) is not None:
             return decode_answer(message)
+        elif fields["do"] == "execute" and "sequence" not in fields["call"]:
+            raise BoxError("the session's host died during a call without `sequence`, so the call may have run or not")
 
 
 async def _wait_for_open(

@@ -263,6 +263,27 @@ def test_a_call_is_not_sent_again_if_its_host_seems_dead_for_a_moment(
     assert response.result().json() == CALL_RESULT
 
 
+@pytest.mark.parametrize("sequence", [None, 1])
+def test_only_a_numbered_call_is_sent_again_after_its_host_died(
+    http: httpx.Client, redis: Redis, host: ScriptedHost, threads: ThreadPoolExecutor, sequence: int | None
+) -> None:
+    session = host.record("s1", KEY.entry.split(":")[0], replay=True)
+    response = threads.submit(http.post, f"/sessions/{session.id}/execute", json={"code": "1", "sequence": sequence})
+    host.take_call()
+    other = ScriptedHost(redis, "h2")
+    session_records.remove_host(redis, host.id)
+    request = other.take_open()
+    assert (request["do"], request["session"]) == ("reopen", session.id)
+    rebuilt = other.record(session.id, KEY.entry.split(":")[0], replay=True)
+    other.answer(request, {"session": rebuilt.model_dump(mode="json")})
+    if sequence is None:
+        assert response.result().status_code == 502
+        assert other.count_waiting() == 0
+    else:
+        other.answer(other.take_call(), CALL_RESULT)
+        assert response.result().json() == CALL_RESULT
+
+
 def test_a_list_has_the_callers_open_sessions_only(
     settings: ApiSettings, http: httpx.Client, redis: Redis, host: ScriptedHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
