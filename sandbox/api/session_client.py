@@ -17,7 +17,7 @@ from starlette.requests import ClientDisconnect
 from sandbox.api.result_waiter import wait_for_disconnect
 from sandbox.errors import BoxError, NoFreeSession, QueueUnavailable, SandboxError, SessionEnded
 from sandbox.queue.session_answers import Answer, OnPart, decode_answer
-from sandbox.queue.session_calls import OPEN_GRACE_S, REOPEN_TIMEOUT_S, PendingCall, SessionCalls
+from sandbox.queue.session_calls import OPEN_GRACE_S, REOPEN_LOCK_S, PendingCall, SessionCalls
 from sandbox.queue.session_openings import Opening, SessionOpenings
 from sandbox.queue.session_requests import Claim, derive_ids
 from sandbox.schema.sessions import ForkRequest, ForkResult, SessionInfo, SessionRequest, SessionStatus
@@ -196,7 +196,7 @@ async def _reopen(calls: SessionCalls, session_id: str) -> None:
     pending = await asyncio.to_thread(calls.reopen, session_id)
     future = None if pending is None else _wrap(pending)
     try:
-        async with asyncio.timeout(REOPEN_TIMEOUT_S):
+        async with asyncio.timeout(REOPEN_LOCK_S):
             while not await asyncio.to_thread(calls.find_living_host, session_id):
                 if future is None:
                     await asyncio.sleep(POLL_INTERVAL_S)

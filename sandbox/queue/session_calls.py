@@ -28,7 +28,7 @@ from sandbox.request_context import CURRENT_CALLER, Role, generate_id
 from sandbox.schema.sessions import SessionInfo, SessionStatus
 
 ANY_OWNER = "*"
-REOPEN_TIMEOUT_S = 120
+REOPEN_LOCK_S = 120
 EVERY = 0  # as a limit of `list_records`: all of them
 OPEN_GRACE_S = 0.5  # time for the request to reach a host that has a free place
 
@@ -99,9 +99,9 @@ class SessionCalls:
     def reopen(self, session_id: str) -> PendingCall | None:
         """Ask a host to rebuild a lost session from its journal. Returns None if another process has already asked."""
         key = _get_reopen_lock(session_id)
-        if not self._query(lambda: self.redis.set(key, WANTED, nx=True, ex=REOPEN_TIMEOUT_S)):
+        if not self._query(lambda: self.redis.set(key, WANTED, nx=True, ex=REOPEN_LOCK_S)):
             return None
-        expires_at = time.time() + REOPEN_TIMEOUT_S
+        expires_at = time.time() + REOPEN_LOCK_S
         memory_mb = self.get(session_id).session.limits.memory_mb
         fields = {"do": "reopen", "session": session_id, "expires_at": expires_at, "memory_mb": memory_mb, "lock": key}
         return self.push_open(fields)
