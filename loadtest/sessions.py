@@ -6,12 +6,10 @@ Redis and the session host.
 
 from __future__ import annotations
 
-import os
-import platform
 import statistics
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -22,8 +20,10 @@ import docker
 from redis import Redis
 from rich.console import Console
 
+from loadtest.bench import Plan, describe_machine
 from loadtest.session_table import Row, SessionCosts
 from loadtest.sides import HttpSide, SandboxDialect
+from loadtest.spread import compute_percentile
 from loadtest.temporary_service import TemporaryService
 from loadtest.workloads import select_workloads
 from sandbox.box.docker.engine import HOME_LABEL
@@ -46,7 +46,8 @@ def measure(
     console: Console, *, calls: int, at_once: int, idle: int, churn: int, rounds: int, seconds: float
 ) -> SessionCosts:
     """Measure all rows: `idle` sessions for the row on memory, and `churn` sessions for what is left behind."""
-    costs = SessionCosts(_describe_machine())
+    machine = describe_machine(Plan(workloads=()))
+    costs = SessionCosts(f"{machine['cores']} CPUs, {machine['memory_gib']} GiB, Linux {machine['kernel']}")
     with _start_service(sessions=at_once + 8, spares=at_once) as (service, client):
         costs.rows += measure_one_at_a_time(client, calls)
         costs.rows += measure_throughput(service.url, seconds)
@@ -107,11 +108,11 @@ def measure_one_at_a_time(client: Client, calls: int) -> list[Row]:
             closes.append(_time_ms(each.close))
     return [
         Row("open, one at a time", statistics.median(opens), "ms", 10.0, detail=f"{calls} sessions"),
-        Row("open, one at a time, p99", _percentile(opens, 99), "ms", 50.0),
+        Row("open, one at a time, p99", compute_percentile(opens, 99), "ms", 50.0),
         Row("execute", statistics.median(executes), "ms", 6.0, detail="x += 1; x"),
-        Row("execute, p99", _percentile(executes, 99), "ms"),
+        Row("execute, p99", compute_percentile(executes, 99), "ms"),
         Row("fork", statistics.median(forks), "ms", 8.0, detail="of an idle interpreter"),
-        Row("fork, p99", _percentile(forks, 99), "ms"),
+        Row("fork, p99", compute_percentile(forks, 99), "ms"),
         Row("close", statistics.median(closes), "ms"),
     ]
 
@@ -147,7 +148,7 @@ def measure_at_once(client: Client, at_once: int) -> list[Row]:
     detail = f"{at_once} warm boxes"
     return [
         Row(f"open, {at_once} at once", statistics.median(times), "ms", detail=detail),
-        Row(f"open, {at_once} at once, p99", _percentile(times, 99), "ms", 1_000.0),
+        Row(f"open, {at_once} at once, p99", compute_percentile(times, 99), "ms", 1_000.0),
     ]
 
 
@@ -264,15 +265,6 @@ def _time_ms(work: Callable[[], object]) -> float:
     return (time.monotonic() - began) * 1000
 
 
-def _percentile(values: Sequence[float], percent: int) -> float:
-    return sorted(values)[min(len(values) - 1, len(values) * percent // 100)]
-
-
 def _read_available_mb() -> float:
     lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable")) / 1024
-
-
-def _describe_machine() -> str:
-    memory_gb = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >> 30
-    return f"{os.cpu_count()} CPUs, {memory_gb} GiB, Linux {platform.release()}"

@@ -124,9 +124,14 @@ class ResultWaiter(AsyncIterator[list[int]]):
         self._fail(HTTPException(504, advice))
 
     async def _wait_for_disconnect(self) -> None:
-        while (await self._request.receive())["type"] != "http.disconnect":
-            pass
+        await wait_for_disconnect(self._request)
         self._fail(ClientDisconnect())
+
+
+async def wait_for_disconnect(request: Request) -> None:
+    """Wait until the client disconnects. The request's body must have been read."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 def _replace_unrunnable(results: list[bytes | SandboxError]) -> list[bytes | SandboxError]:

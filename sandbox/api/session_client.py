@@ -6,27 +6,81 @@ If the session was opened with `replay`, it is rebuilt on another host and the c
 from __future__ import annotations
 
 import asyncio
+import logging
+import time
 from collections.abc import Mapping
 from typing import Any
 
-from sandbox.errors import NoFreeSession, SessionEnded
+from fastapi import Request
+from starlette.requests import ClientDisconnect
+
+from sandbox.api.result_waiter import wait_for_disconnect
+from sandbox.errors import BoxError, NoFreeSession, QueueUnavailable, SandboxError, SessionEnded
 from sandbox.queue.session_answers import Answer, OnPart, decode_answer
-from sandbox.queue.session_calls import OPEN_GRACE_S, PendingCall, SessionCalls
-from sandbox.schema.sessions import SessionInfo, SessionRequest, SessionStatus
+from sandbox.queue.session_calls import OPEN_GRACE_S, REOPEN_LOCK_S, PendingCall, SessionCalls
+from sandbox.queue.session_openings import Opening, SessionOpenings
+from sandbox.queue.session_requests import Claim, derive_ids
+from sandbox.schema.sessions import ForkRequest, ForkResult, SessionInfo, SessionRequest, SessionStatus
+
+logger = logging.getLogger(__name__)
 
 HOST_CHECK_INTERVAL_S = 1.0
-REOPEN_TIMEOUT_S = 120.0
-REOPEN_POLL_INTERVAL_S = 0.1
+OPEN_TIMEOUT_S = 120.0  # for a host that has taken a request
+POLL_INTERVAL_S = 0.1
 
 
-async def open_session(calls: SessionCalls, request: SessionRequest) -> SessionInfo:
-    """Open a session; wait up to `request.wait_s` for a free place.
+async def open_session(calls: SessionCalls, request: Request, wanted: SessionRequest, key: str = "") -> SessionInfo:
+    """Open a session; wait up to `wanted.wait_s` for a free place. A repeated key gets the session of the first one.
 
-    Raises `errors.NoFreeSession`, `errors.SessionQuotaExceeded`, `errors.QueueUnavailable` or `errors.BoxError`.
+    Raises `errors.NoFreeSession`, `errors.SessionQuotaExceeded`, `errors.IdempotencyKeyReused`,
+    `errors.QueueUnavailable`, `errors.BoxError`, or ClientDisconnect.
     """
-    session_id, pending = await asyncio.to_thread(calls.open, request)
-    answer = await _wait_for_open(calls, pending, session_id, request.wait_s)
-    return SessionInfo.model_validate(answer["session"])
+    openings = SessionOpenings(calls)
+    gone = asyncio.create_task(wait_for_disconnect(request))
+    try:
+        while True:
+            opening = await asyncio.to_thread(openings.open, wanted, key)
+            try:
+                if opening.call is not None:
+                    return await _wait_for_open(calls, opening.call, wanted.wait_s, gone)
+                sessions = await _wait_for_first_request(openings, opening.claim, 1, wanted.wait_s, gone)
+            except BaseException:
+                await asyncio.shield(_give_up(openings, opening))
+                raise
+            if sessions is not None:
+                return sessions[0]
+    finally:
+        gone.cancel()
+
+
+async def fork_session(
+    calls: SessionCalls, request: Request, session_id: str, wanted: ForkRequest, key: str = ""
+) -> ForkResult:
+    """Fork a session. A repeated key gets the forks of the first request.
+
+    Raises `errors.SessionQuotaExceeded`, `errors.IdempotencyKeyReused`, ClientDisconnect, or the errors of
+    `call_session`.
+    """
+    openings = SessionOpenings(calls)
+    record = await asyncio.to_thread(calls.get, session_id)
+    gone = asyncio.create_task(wait_for_disconnect(request))
+    try:
+        while True:
+            claim = await asyncio.to_thread(openings.claim, ["fork", session_id], wanted, key)
+            ids = derive_ids(claim, wanted.count)
+            if not claim.is_first:
+                if await _wait_for_first_request(openings, claim, wanted.count, 0.0, gone) is None:
+                    continue
+                return ForkResult(ids=ids)
+            try:
+                await asyncio.to_thread(openings.admit_forks, record, ids)
+                answer = await call_session(calls, session_id, {"do": "fork", "ids": ids})
+                return ForkResult.model_validate(answer)
+            except BaseException:
+                await asyncio.shield(asyncio.to_thread(openings.abandon, claim, record.owner, ids))
+                raise
+    finally:
+        gone.cancel()
 
 
 async def call_session(
@@ -39,68 +93,113 @@ async def call_session(
     """
     while True:
         pending = await asyncio.to_thread(calls.send, session_id, fields, on_part)
-        if isinstance(pending, PendingCall):
-            message = await _wait_for_answer(calls, pending)
-            if message is not None:
-                return decode_answer(message)
-        session = await asyncio.to_thread(calls.mark_lost, session_id)
-        if session.status is not SessionStatus.OPEN:
-            raise SessionEnded(f"the session is {session.status}: {session.reason}")
-        if not session.replay:
-            continue  # its host has just come back
-        await _reopen(calls, session_id)
+        if not isinstance(pending, PendingCall):
+            await _ensure_host(calls, session_id)
+        elif (message := await _wait_for_answer(calls, pending, session_id)) is not None:
+            return decode_answer(message)
+        elif fields["do"] == "execute" and "sequence" not in fields["call"]:
+            raise BoxError("the session's host died during a call without `sequence`, so the call may have run or not")
 
 
-async def _wait_for_open(calls: SessionCalls, pending: PendingCall, session_id: str, wait_s: float) -> Answer:
-    future = asyncio.wrap_future(pending.future)
-    try:
-        done, _ = await asyncio.wait({future}, timeout=wait_s + OPEN_GRACE_S)
-        if not done and await asyncio.to_thread(calls.withdraw, pending, session_id):
-            future.cancel()
+async def _wait_for_open(
+    calls: SessionCalls, call: PendingCall, wait_s: float, gone: asyncio.Future[None]
+) -> SessionInfo:
+    future = _wrap(call)
+    await _wait_for_either(future, gone, wait_s + OPEN_GRACE_S)
+    if not future.done():
+        if await asyncio.to_thread(calls.withdraw, call):
             raise NoFreeSession(f"all places for sessions were taken for {wait_s:g} s", 2.0)
-        async with asyncio.timeout(REOPEN_TIMEOUT_S):
-            return decode_answer(await future)
-    except TimeoutError:
-        raise NoFreeSession("the host that took the request did not answer", 2.0) from None
-    except asyncio.CancelledError:
-        await asyncio.shield(asyncio.to_thread(_give_up_open, calls, pending, session_id))
-        raise
+        await _wait_for_either(future, gone, OPEN_TIMEOUT_S)
+    if not future.done():
+        raise NoFreeSession("the host that took the request did not answer", 2.0)
+    return SessionInfo.model_validate(decode_answer(future.result())["session"])
 
 
-def _give_up_open(calls: SessionCalls, pending: PendingCall, session_id: str) -> None:
-    """Withdraw the request of a client that disconnected, or close the session if it is already open."""
-    if not calls.withdraw(pending, session_id):
-        calls.close_when_open(pending, session_id)
+async def _wait_for_first_request(
+    openings: SessionOpenings, claim: Claim, count: int, wait_s: float, gone: asyncio.Future[None]
+) -> list[SessionInfo] | None:
+    """Wait for the sessions of an earlier request with the same key. Returns None if that request failed."""
+    ids = derive_ids(claim, count)
+    deadline = time.monotonic() + wait_s + OPEN_TIMEOUT_S
+    while (sessions := await asyncio.to_thread(openings.find_sessions, ids)) is None:
+        if not await asyncio.to_thread(openings.is_claimed, claim):
+            return None
+        if time.monotonic() > deadline:
+            raise NoFreeSession("an earlier request with this key has not ended", 2.0)
+        await _wait_for_either(None, gone, POLL_INTERVAL_S)
+    return sessions
 
 
-async def _wait_for_answer(calls: SessionCalls, pending: PendingCall) -> bytes | None:
-    """Return the answer, or None if the host died."""
-    future = asyncio.wrap_future(pending.future)
+async def _wait_for_either(future: asyncio.Future[bytes] | None, gone: asyncio.Future[None], timeout_s: float) -> None:
+    """Wait until a future is done or the time is up. Raises ClientDisconnect."""
+    futures: set[asyncio.Future[Any]] = {gone} if future is None else {gone, future}
+    await asyncio.wait(futures, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+    if gone.done() and (future is None or not future.done()):
+        raise ClientDisconnect
+
+
+async def _give_up(openings: SessionOpenings, opening: Opening) -> None:
+    try:
+        await asyncio.to_thread(openings.give_up, opening)
+    except QueueUnavailable as error:
+        logger.warning("cannot give up a session: %s", error, extra={"session": opening.claim.session_id})
+
+
+def _wrap(call: PendingCall) -> asyncio.Future[bytes]:
+    """Return a call's future for this event loop. Wait for it with `asyncio.wait`, which never cancels it."""
+    future = asyncio.wrap_future(call.future)
+    future.add_done_callback(lambda done: done.cancelled() or done.exception())  # it may fail when nobody waits
+    return future
+
+
+async def _wait_for_answer(calls: SessionCalls, call: PendingCall, session_id: str) -> bytes | None:
+    """Return the answer, or None if the session was rebuilt on another host. Raises `errors.SessionEnded`.
+
+    A host may seem dead for a moment, and still run the call. The call is therefore given up only when its session is
+    lost or rebuilt, and never sent twice to one host.
+    """
+    future = _wrap(call)
     try:
         while True:
-            done, _ = await asyncio.wait({future}, timeout=HOST_CHECK_INTERVAL_S)
-            if done:
+            await asyncio.wait({future}, timeout=HOST_CHECK_INTERVAL_S)
+            if future.done():
                 return future.result()
-            if not await asyncio.to_thread(calls.is_host_alive, pending.host):
+            if await asyncio.to_thread(calls.is_host_alive, call.host):
+                continue
+            try:
+                await _ensure_host(calls, session_id)
+            except SandboxError:
                 await asyncio.sleep(0)
-                if future.done():
+                if future.done():  # the answer arrived at the last moment
                     return future.result()
-                calls.forget(pending)
+                raise
+            if await asyncio.to_thread(calls.find_living_host, session_id) not in ("", call.host):
                 return None
-    except asyncio.CancelledError:
-        calls.forget(pending)
-        raise
+    finally:
+        if not future.done():
+            calls.forget(call)
+
+
+async def _ensure_host(calls: SessionCalls, session_id: str) -> None:
+    """Mark a session as lost if its host is dead, or rebuild it if it has a journal. Raises `errors.SessionEnded`."""
+    session = await asyncio.to_thread(calls.mark_lost, session_id)
+    if session.status is not SessionStatus.OPEN:
+        raise SessionEnded(f"the session is {session.status}: {session.reason}")
+    if session.replay:
+        await _reopen(calls, session_id)
 
 
 async def _reopen(calls: SessionCalls, session_id: str) -> None:
     """Rebuild a session on another host, or wait until another process has rebuilt it."""
+    if await asyncio.to_thread(calls.find_living_host, session_id):
+        return
     pending = await asyncio.to_thread(calls.reopen, session_id)
-    future = None if pending is None else asyncio.wrap_future(pending.future)
+    future = None if pending is None else _wrap(pending)
     try:
-        async with asyncio.timeout(REOPEN_TIMEOUT_S):
-            while not await asyncio.to_thread(calls.has_living_host, session_id):
+        async with asyncio.timeout(REOPEN_LOCK_S):
+            while not await asyncio.to_thread(calls.find_living_host, session_id):
                 if future is None:
-                    await asyncio.sleep(REOPEN_POLL_INTERVAL_S)
+                    await asyncio.sleep(POLL_INTERVAL_S)
                 elif (await asyncio.wait({future}, timeout=HOST_CHECK_INTERVAL_S))[0]:
                     decode_answer(future.result())
                     return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tarfile
+from base64 import b64decode
 
 from sandbox.errors import BadRequest
 from sandbox.queue.submission import Submission
@@ -14,13 +15,18 @@ from sandbox.schema.tests import AnyTest, AssertTest, FunctionTest
 MAX_COPIED_BYTES = 32 << 20
 
 
-def build_submission(request: SessionVerifyRequest, archive: bytes, cells: str) -> Submission:
-    """Build the submission that judges a session's files.
+def needs_files(request: SessionVerifyRequest) -> bool:
+    """Return whether judging needs the session's files: functions of the calls are judged without them."""
+    return request.file is not None or any(not isinstance(test, FunctionTest | AssertTest) for test in request.tests)
+
+
+def build_submission(request: SessionVerifyRequest, archive: str, cells: str) -> Submission:
+    """Build the submission that judges a session's files. `archive` is a tar archive in base64, or empty.
 
     The program is `request.file` or, if that is not set, `cells`. Raises BadRequest if the file is missing, or if the
     session has more files than a program may have.
     """
-    files = read_archive(archive)
+    files = read_archive(b64decode(archive)) if archive else {}
     code = cells
     if request.file is not None:
         if request.file not in files:
@@ -44,23 +50,31 @@ def build_submission(request: SessionVerifyRequest, archive: bytes, cells: str) 
 
 
 def read_archive(archive: bytes) -> dict[str, bytes]:
-    """Return the regular files of a tar archive by path. Raises BadRequest if they are too large in total."""
+    """Return the regular files of a tar archive by path, hard links too.
+
+    Raises BadRequest if they are too large in total.
+    """
     files: dict[str, bytes] = {}
     left = MAX_COPIED_BYTES
     try:
         with tarfile.open(fileobj=io.BytesIO(archive), mode="r:") as opened:
             for member in opened:
-                if not member.isreg():
+                linked = files.get(member.linkname.removeprefix("./")) if member.islnk() else None
+                if not member.isreg() and linked is None:
                     continue
-                left -= member.size
+                left -= member.size if linked is None else len(linked)
                 if left < 0:
                     raise BadRequest(f"the session's files have more than {MAX_COPIED_BYTES >> 20} MiB in total")
-                content = opened.extractfile(member)
-                assert content is not None
-                files[member.name.removeprefix("./")] = content.read()
+                files[member.name.removeprefix("./")] = _read_member(opened, member) if linked is None else linked
     except tarfile.TarError as error:
         raise BadRequest(f"the session's files cannot be read: {error}") from error
     return files
+
+
+def _read_member(opened: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    content = opened.extractfile(member)
+    assert content is not None
+    return content.read()
 
 
 def _add_files(test: AnyTest, files: dict[str, bytes]) -> AnyTest:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codeop
+import os
 import shutil
 import signal
 import subprocess
@@ -79,7 +80,8 @@ def _is_complete_bash(source: str) -> bool:
         return False
     if (bash := shutil.which("bash")) is None:
         return True
-    checked = subprocess.run([bash, "-n"], input=source, capture_output=True, text=True, check=False)
+    english = {**os.environ, "LC_ALL": "C"}  # bash translates its messages
+    checked = subprocess.run([bash, "-n"], input=source, env=english, capture_output=True, text=True, check=False)
     return not any(reason in checked.stderr for reason in INCOMPLETE_BASH)
 
 

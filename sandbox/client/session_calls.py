@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 from urllib.parse import quote
+from uuid import uuid4
 
 from pydantic import TypeAdapter, ValidationError
 
 from sandbox.client.protocol import ApiCall, build_error_from_problem, build_headers, validate_and_encode
 from sandbox.client.retries import StreamAttempts
 from sandbox.client.streams import BlockSplitter, JobEvent
-from sandbox.errors import InfrastructureError
+from sandbox.errors import BadRequest, InfrastructureError
 from sandbox.schema import Problem, VerifyResult
+from sandbox.schema.programs import check_relative_path
 from sandbox.schema.sessions import (
     CallResult,
     ForkRequest,
@@ -32,9 +34,10 @@ _CREATED, _NO_CONTENT = frozenset({201}), frozenset({204})
 _OBJECT_ADAPTER = TypeAdapter(dict[str, Any])
 
 
+# The generated keys keep a retry after a lost answer from opening or forking a session twice.
 def build_open_call(request: SessionRequest | Mapping[str, Any]) -> ApiCall[SessionInfo]:
     body = validate_and_encode(SessionRequest, request)
-    return ApiCall("POST", "/sessions", SessionInfo, body, build_headers(""), _CREATED)
+    return ApiCall("POST", "/sessions", SessionInfo, body, build_headers(uuid4().hex), _CREATED)
 
 
 def build_list_call() -> ApiCall[SessionList]:
@@ -61,12 +64,20 @@ def build_interrupt_call(session_id: str) -> ApiCall[InterruptResult]:
 
 def build_fork_call(session_id: str, count: int) -> ApiCall[ForkResult]:
     body = validate_and_encode(ForkRequest, {"count": count})
-    return ApiCall("POST", f"/sessions/{session_id}/fork", ForkResult, body, build_headers(""))
+    return ApiCall("POST", f"/sessions/{session_id}/fork", ForkResult, body, build_headers(uuid4().hex))
 
 
 def build_file_call(
     method: str, session_id: str, path: str, answer: type[Answer], content: bytes | None = None
 ) -> ApiCall[Answer]:
+    """Build a call for one file. Raises BadRequest for a path that leads out of the work directory.
+
+    httpx would remove `..` from the URL, so such a path would reach another route.
+    """
+    try:
+        check_relative_path(path)
+    except ValueError as error:
+        raise BadRequest(f"path {path!r} {error}", "path.path") from None
     statuses = frozenset({200}) if answer is bytes else _NO_CONTENT
     return ApiCall(method, f"/sessions/{session_id}/files/{quote(path)}", answer, content, {}, statuses)
 

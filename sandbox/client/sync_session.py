@@ -31,7 +31,8 @@ class Session:
     """A session. As a context manager, it opens on entry and closes on exit.
 
     Each call has a number, so the client can repeat a call after a lost answer, and the code still runs once. Calls
-    raise `errors.SessionEnded` once the session has ended, with the reason.
+    raise `errors.SessionEnded` once the session has ended, with the reason. `sequence` is the number of the latest call
+    of an open session; None means that the client asks the service for it.
     """
 
     def __init__(
@@ -40,12 +41,13 @@ class Session:
         read_stream: Callable[[session_calls.CallStream], Iterator[JobEvent]],
         request: SessionRequest | Mapping[str, Any] | None = None,
         session_id: str = "",
+        sequence: int | None = None,
     ) -> None:
         self._send = send
         self._read_stream = read_stream
         self._request = request
         self._id = session_id
-        self._sequence: int | None = None if session_id else 0
+        self._sequence = sequence if session_id else 0
 
     @property
     def id(self) -> str:
@@ -101,7 +103,7 @@ class Session:
     def fork(self, count: int = 1) -> list[Session]:
         """Copy the session, with its variables and files; return the copies."""
         answer = self._send(session_calls.build_fork_call(self._id, count))
-        return [type(self)(self._send, self._read_stream, session_id=session_id) for session_id in answer.ids]
+        return [type(self)(self._send, self._read_stream, session_id=each, sequence=0) for each in answer.ids]
 
     def put_file(self, path: str, content: bytes) -> None:
         """Write a file below the work directory."""
@@ -145,7 +147,7 @@ class Session:
     def _number_call(self, fields: dict[str, Any], limits: Mapping[str, Any] | None) -> dict[str, Any]:
         """Add the call's number; ask the service for the latest one if an answer was lost or others use the session."""
         if self._sequence is None:
-            self._sequence = (self.describe()).calls
+            self._sequence = (self.describe()).calls or 0
         fields["sequence"] = self._sequence + 1
         if limits is not None:
             fields["limits"] = dict(limits)

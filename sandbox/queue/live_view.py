@@ -16,7 +16,6 @@ from sandbox.schema.live import (
     LiveResult,
     LiveSecond,
     LiveSession,
-    LiveSessionHost,
     LiveSessions,
     LiveSlot,
     LiveView,
@@ -55,12 +54,7 @@ def _read_sessions(redis: Redis, lease_s: float) -> LiveSessions | None:
     if not hosts and not latest:
         return None
     return LiveSessions(
-        hosts=[
-            LiveSessionHost(
-                name=host.name, places=host.capacity, open=host.open, warm=host.warm, draining=host.draining
-            )
-            for host in sorted(hosts, key=lambda host: (host.name, host.id))
-        ],
+        hosts=sorted(hosts, key=lambda host: (host.name, host.id)),
         latest=latest,
     )
 

@@ -46,6 +46,7 @@
 | sandbox:session:hosts        | zset   | session host -> time of its last heartbeat | pruned by the hosts        |
 | sandbox:session:host:<id>    | string | a session host's description as JSON       | a few leases               |
 | sandbox:session:opens        | list   | requests for a new session                 | until a host takes them    |
+| sandbox:session:request:<id> | hash   | a request with an idempotency key          | 1 h                        |
 | sandbox:session:calls:<host> | list   | calls of the sessions of one host          | until the host takes them  |
 | sandbox:session:owned:<key id> | zset | an API key's sessions by expiry            | the longest of them        |
 | sandbox:session:journal:<id> | list   | the calls of a session with `replay`       | as its session             |
@@ -172,6 +173,10 @@ def gpu_events(job_id: str) -> str:
 
 def session(session_id: str) -> str:
     return f"{PREFIX}session:{session_id}"
+
+
+def session_request(session_id: str) -> str:
+    return f"{PREFIX}session:request:{session_id}"
 
 
 def session_host(host: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from redis import Redis
@@ -43,6 +43,11 @@ class CallReader(ResultReader):
     def listen(self, call_id: str, on_part: OnPart) -> None:
         """Call `on_part` with each part of an answer, in the reader's thread, until the answer is complete."""
         self._listeners[call_id] = on_part
+
+    def fail(self, item_ids: Iterable[str], error: Exception) -> None:
+        for item_id in item_ids:
+            self._listeners.pop(item_id, None)
+            super().fail([item_id], error)
 
     def resolve(self, item_id: str, result: bytes) -> None:
         if result.startswith(PART_PREFIX):

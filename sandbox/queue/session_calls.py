@@ -11,22 +11,25 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from sandbox import errors
 from sandbox.config import ApiSettings
 from sandbox.queue import redis_keys, session_records
+from sandbox.queue.admission import get_owner_filter
 from sandbox.queue.connection import connect, translate_redis_errors
 from sandbox.queue.session_answers import CallReader, OnPart
 from sandbox.queue.session_records import SessionRecord
 from sandbox.request_context import CURRENT_CALLER, Role, generate_id
-from sandbox.schema.sessions import SessionHost, SessionInfo, SessionRequest, SessionStatus
+from sandbox.schema.sessions import SessionInfo, SessionStatus
 
 ANY_OWNER = "*"
 REOPEN_LOCK_S = 120
+EVERY = 0  # as a limit of `list_records`: all of them
 OPEN_GRACE_S = 0.5  # time for the request to reach a host that has a free place
 
 # Push a call to the host of its session if the session is open, belongs to the caller, and its host is alive.
@@ -61,18 +64,18 @@ class SessionCalls:
     """The API's side of sessions. Thread-safe. Methods raise `errors.QueueUnavailable` if Redis does not answer."""
 
     def __init__(self, settings: ApiSettings) -> None:
-        self._redis = connect(settings.effective_redis_url)
-        self._lease_s = settings.lease_s
-        self._max_sessions = settings.key_max_sessions
-        self._reader = CallReader(self._redis)
-        self._send_script = self._redis.register_script(_SEND)
+        self.redis = connect(settings.effective_redis_url)
+        self.lease_s = settings.lease_s
+        self.max_sessions = settings.key_max_sessions
+        self._reader = CallReader(self.redis)
+        self._send_script = self.redis.register_script(_SEND)
         self._start_lock = threading.Lock()
         self._is_started = False
 
     def close(self) -> None:
         if self._is_started:
             self._reader.close()
-        self._redis.close()
+        self.redis.close()
 
     def _start(self) -> None:
         """Start the reader on the first call, because an API that never uses sessions does not need its thread."""
@@ -81,70 +84,37 @@ class SessionCalls:
                 self._reader.start()
                 self._is_started = True
 
-    def open(self, request: SessionRequest) -> tuple[str, PendingCall]:
-        """Ask for a new session; return its id and the pending answer.
-
-        Raises `errors.NoFreeSession` if no host holds sessions, or `errors.SessionQuotaExceeded`.
-        """
-        owner, session_id = _get_caller_id(), generate_id()
-        if not self.list_hosts():
-            raise errors.NoFreeSession("no session host is running; set SANDBOX_SESSIONS on a host", 5.0)
-        self._query(
-            lambda: session_records.admit_sessions(
-                self._redis, owner, [session_id], request.ttl_s, self._get_max_sessions()
-            )
-        )
-        fields = {
-            "do": "open",
-            "session": session_id,
-            "owner": owner,
-            "expires_at": time.time() + request.wait_s + OPEN_GRACE_S,
-            "memory_mb": request.limits.memory_mb,
-        }
-        return session_id, self._push_open(fields | {"request": request.model_dump(mode="json")})
-
-    def withdraw(self, call: PendingCall, session_id: str) -> bool:
+    def withdraw(self, call: PendingCall) -> bool:
         """Withdraw a request for a session. Returns False if a host has already taken it."""
-        withdrawn = bool(self._query(lambda: self._redis.lrem(redis_keys.SESSION_OPENS, 1, call.message)))
+        withdrawn = bool(self._query(lambda: self.redis.lrem(redis_keys.SESSION_OPENS, 1, call.message)))
         if withdrawn:
             self._reader.fail([call.id], errors.NoFreeSession("all places for sessions are taken", 2.0))
-            owner = json.loads(call.message)["owner"]
-            self._query(lambda: session_records.release_sessions(self._redis, owner, [session_id]))
         return withdrawn
 
-    def close_when_open(self, call: PendingCall, session_id: str) -> None:
-        """Close a session as soon as it is open. Called if its client disconnected."""
-
-        def close(future: Future[bytes]) -> None:
-            if not future.cancelled() and future.exception() is None and "session" in json.loads(future.result()):
-                threading.Thread(target=self.send, args=(session_id, {"do": "close"}), daemon=True).start()
-
-        call.future.add_done_callback(close)
-
-    def has_living_host(self, session_id: str) -> bool:
-        """Return whether the host of a session is alive. Raises `errors.NotFound`."""
-        record = self._query(lambda: session_records.read_record(self._redis, session_id))
-        return self.is_host_alive(record.host)
+    def find_living_host(self, session_id: str) -> str:
+        """Return the host of a session, or an empty string if it is dead. Raises `errors.NotFound`."""
+        record = self._query(lambda: session_records.read_record(self.redis, session_id))
+        return record.host if self.is_host_alive(record.host) else ""
 
     def reopen(self, session_id: str) -> PendingCall | None:
         """Ask a host to rebuild a lost session from its journal. Returns None if another process has already asked."""
         key = _get_reopen_lock(session_id)
-        if not self._query(lambda: self._redis.set(key, WANTED, nx=True, ex=REOPEN_LOCK_S)):
+        if not self._query(lambda: self.redis.set(key, WANTED, nx=True, ex=REOPEN_LOCK_S)):
             return None
         expires_at = time.time() + REOPEN_LOCK_S
         memory_mb = self.get(session_id).session.limits.memory_mb
         fields = {"do": "reopen", "session": session_id, "expires_at": expires_at, "memory_mb": memory_mb, "lock": key}
-        return self._push_open(fields)
+        return self.push_open(fields)
 
     def end_abandoned_reopen(self, session_id: str) -> bool:
         """Return whether no host is rebuilding a session. Frees the lock if the host that held it died."""
         key = _get_reopen_lock(session_id)
-        holder: bytes | None = self._query(lambda: self._redis.get(key))
+        holder: bytes | None = self._query(lambda: self.redis.get(key))
         if holder is None:
             return True
         if holder == WANTED or self.is_host_alive(holder.decode()):
             return False
-        self._query(lambda: self._redis.eval(_UNLOCK, 1, key, holder))
+        self._query(lambda: self.redis.eval(_UNLOCK, 1, key, holder))
         return True
 
     def send(self, session_id: str, fields: Mapping[str, Any], on_part: OnPart | None = None) -> PendingCall | str:
@@ -155,21 +125,31 @@ class SessionCalls:
         self._start()
         call_id = generate_id()
         message = self._encode(call_id, {"session": session_id, "stream": on_part is not None, **fields})
-        future = self._reader.expect([call_id])[0]
-        if on_part is not None:
-            self._reader.listen(call_id, on_part)
         keys = [redis_keys.session(session_id), redis_keys.SESSION_HOSTS, redis_keys.session_calls("")]
-        arguments = [_get_owner_filter(), time.time() - self._lease_s, message]
-        reply = self._query(lambda: self._send_script(keys=keys, args=arguments))
+        arguments = [_get_visible_owner(), time.time() - self.lease_s, message]
+        with self._expect(call_id) as future:
+            if on_part is not None:
+                self._reader.listen(call_id, on_part)
+            reply = self._query(lambda: self._send_script(keys=keys, args=arguments))
+            if reply == b"missing":
+                raise session_records.build_not_found(session_id)
         if isinstance(reply, list):
             return PendingCall(call_id, future, reply[1].decode())
         self._reader.fail([call_id], errors.SessionEnded(""))
-        if reply == b"missing":
-            raise errors.NotFound(f"no session {session_id}, or it ended over an hour ago")
         return str(reply.decode())
 
+    @contextmanager
+    def _expect(self, call_id: str) -> Iterator[Future[bytes]]:
+        """Yield the future of a call's answer. If the call cannot be sent, nothing waits for its answer."""
+        future = self._reader.expect([call_id])[0]
+        try:
+            yield future
+        except errors.SandboxError as error:
+            self._reader.fail([call_id], error)
+            raise
+
     def is_host_alive(self, host: str) -> bool:
-        return self._query(lambda: session_records.is_host_alive(self._redis, host, self._lease_s))
+        return self._query(lambda: session_records.is_host_alive(self.redis, host, self.lease_s))
 
     def forget(self, call: PendingCall) -> None:
         """Stop waiting for an answer."""
@@ -177,9 +157,9 @@ class SessionCalls:
 
     def get(self, session_id: str) -> SessionRecord:
         """Return a session's record, with status `lost` if its host is dead. Raises `errors.NotFound`."""
-        record = self._query(lambda: session_records.read_record(self._redis, session_id))
-        if not _may_see(record.owner):
-            raise errors.NotFound(f"no session {session_id}, or it ended over an hour ago")
+        record = self._query(lambda: session_records.read_record(self.redis, session_id))
+        if not get_owner_filter()(record.owner):
+            raise session_records.build_not_found(session_id)
         if record.session.status is SessionStatus.OPEN and not record.session.replay:
             return self._mark_lost_if_dead(record)
         return record
@@ -190,27 +170,13 @@ class SessionCalls:
         return self._mark_lost_if_dead(record).session
 
     def list_open(self) -> list[SessionInfo]:
-        """Return the caller's open sessions, latest first."""
-        records = self._query(lambda: session_records.list_records(self._redis, _may_see))
-        living = {host.id for host in self.list_hosts()}
-        return [
-            record.session if record.host in living else self._mark_lost_if_dead(record).session for record in records
-        ]
-
-    def list_hosts(self) -> list[SessionHost]:
-        return self._query(lambda: session_records.list_hosts(self._redis, self._lease_s))
-
-    def admit_forks(self, record: SessionRecord, session_ids: list[str]) -> None:
-        """Count new forks against the limit of their owner. Raises `errors.SessionQuotaExceeded`."""
-        ttl_s = max(1.0, record.session.expires_at - time.time())
-        self._query(
-            lambda: session_records.admit_sessions(
-                self._redis, record.owner, session_ids, ttl_s, self._get_max_sessions()
-            )
-        )
-
-    def release(self, record: SessionRecord, session_ids: list[str]) -> None:
-        self._query(lambda: session_records.release_sessions(self._redis, record.owner, session_ids))
+        """Return the caller's open sessions, latest first. Their `calls` are unknown, because only hosts count them."""
+        records = self._query(lambda: session_records.list_records(self.redis, get_owner_filter(), EVERY))
+        hosts = self._query(lambda: session_records.list_hosts(self.redis, self.lease_s))
+        living = {host.id for host in hosts}
+        records = [record if record.host in living else self._mark_lost_if_dead(record) for record in records]
+        sessions = [record.session for record in records if record.session.status is SessionStatus.OPEN]
+        return [session.model_copy(update={"calls": None}) for session in sessions[: session_records.MAX_LISTED]]
 
     def _mark_lost_if_dead(self, record: SessionRecord) -> SessionRecord:
         if record.session.status is not SessionStatus.OPEN or self.is_host_alive(record.host):
@@ -218,25 +184,21 @@ class SessionCalls:
         if record.session.replay:
             return record
         return self._query(
-            lambda: session_records.end_session(self._redis, record, SessionStatus.LOST, session_records.HOST_DIED)
+            lambda: session_records.end_session(self.redis, record, SessionStatus.LOST, session_records.HOST_DIED)
         )
 
-    def _push_open(self, fields: Mapping[str, Any]) -> PendingCall:
+    def push_open(self, fields: Mapping[str, Any]) -> PendingCall:
         self._start()
         call_id = generate_id()
         message = self._encode(call_id, fields)
-        future = self._reader.expect([call_id])[0]
-        self._query(lambda: self._redis.rpush(redis_keys.SESSION_OPENS, message))
+        with self._expect(call_id) as future:
+            self._query(lambda: self.redis.rpush(redis_keys.SESSION_OPENS, message))
         return PendingCall(call_id, future, message=message)
 
     def _encode(self, call_id: str, fields: Mapping[str, Any]) -> bytes:
         return json.dumps(
             {"id": call_id, "reader": self._reader.reader_id, "asked_at": time.time(), **fields}, separators=(",", ":")
         ).encode()
-
-    def _get_max_sessions(self) -> int:
-        caller = CURRENT_CALLER.get()
-        return 0 if caller is None else self._max_sessions
 
     @translate_redis_errors
     def _query(self, query: Callable[[], Found]) -> Found:
@@ -247,16 +209,7 @@ def _get_reopen_lock(session_id: str) -> str:
     return redis_keys.session_journal(session_id) + ":lock"
 
 
-def _get_caller_id() -> str:
-    caller = CURRENT_CALLER.get()
-    return "" if caller is None else caller.id
-
-
-def _get_owner_filter() -> str:
+def _get_visible_owner() -> str:
+    """Return the owner whose sessions the caller may use. `queue.admission` has the same rule as a predicate."""
     caller = CURRENT_CALLER.get()
     return ANY_OWNER if caller is None or caller.role is Role.ADMIN else caller.id
-
-
-def _may_see(owner: str) -> bool:
-    caller = CURRENT_CALLER.get()
-    return caller is None or caller.may_see(owner)

@@ -86,8 +86,12 @@ def read_record(redis: Redis, session_id: str) -> SessionRecord:
     """Return a session's record. Raises `errors.NotFound` or RedisError."""
     fields = redis.hgetall(redis_keys.session(session_id))
     if not fields:
-        raise NotFound(f"no session {session_id}, or it ended over an hour ago")
+        raise build_not_found(session_id)
     return SessionRecord.decode(fields)
+
+
+def build_not_found(session_id: str) -> NotFound:
+    return NotFound(f"no session {session_id}, or it ended over an hour ago")
 
 
 def write_record(pipeline: Pipeline, record: SessionRecord) -> None:

@@ -6,6 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
+from sandbox.schema.sessions import SessionHost, SessionSummary
+
 SlotState = Literal["idle", "busy", "warming", "draining", "silent"]
 
 
@@ -71,31 +73,16 @@ class LiveResult(BaseModel):
     worker: str
 
 
-class LiveSessionHost(BaseModel):
-    """A session host that is alive, as it last reported itself."""
-
-    name: str
-    places: int = Field(description="sessions that it may hold at one time")
-    open: int = Field(description="sessions that it holds; forks count")
-    warm: int = Field(description="boxes that are ready for new sessions")
-    draining: bool = Field(False, description="it takes no new sessions, and stops when the last one has ended")
-
-
-class LiveSession(BaseModel):
+class LiveSession(SessionSummary):
     """An open session. `expires_at` is at most a few seconds old."""
 
-    id: str
-    language: str
-    created_at: float = Field(description="in seconds since the epoch")
-    expires_at: float = Field(description="when it ends if it is not called before, in seconds since the epoch")
-    parent: str | None = Field(None, description="the session that this one was forked from")
     host: str = Field("", description="empty: its host is gone, and the next call rebuilds it (`replay`)")
 
 
 class LiveSessions(BaseModel):
     """The session hosts, and the latest 50 open sessions."""
 
-    hosts: list[LiveSessionHost]
+    hosts: list[SessionHost]
     latest: list[LiveSession]
 
 

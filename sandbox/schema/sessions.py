@@ -22,7 +22,7 @@ from sandbox.schema.tests import AnyTest
 from sandbox.schema.wire import LimitsRequest, WireModel
 
 MAX_TTL_S = 86_400
-MAX_BRANCHES = 64
+MAX_FORKS = 32  # of one call; equal to the box's own limit, `runner.session.forks.MAX_COUNT`
 MAX_VARIABLES = 256
 VariableName = Annotated[str, Field(max_length=255, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
@@ -43,12 +43,12 @@ class SessionStatus(StrEnum):
 
 
 class SessionLimits(WireModel):
-    """The limits of a session. `memory_mb` and `disk_mb` count for a session and all its forks together."""
+    """The limits of a session. `memory_mb` counts for a session and all its forks together."""
 
     cpu_time_s: float = Field(3_600.0, gt=0, le=86_400, description="CPU seconds of all calls together")
     memory_mb: int = Field(512, ge=16, le=16_384, description="MiB of processes and files together")
     processes: int = Field(64, ge=4, le=512, description="processes and threads at one time")
-    disk_mb: int = Field(256, ge=1, le=16_384, description="MiB of files in the work directory")
+    disk_mb: int = Field(256, ge=1, le=16_384, description="MiB of files in the work directory; each fork has as much")
     file_mb: int = Field(64, ge=1, le=1_024, description="MiB of each file that is written")
 
 
@@ -84,17 +84,22 @@ class SessionRequest(WireModel):
     wait_s: float = Field(30.0, ge=0, le=600, description="how long to wait for a free place if all are taken")
 
 
-class SessionInfo(WireModel):
-    """The state of a session."""
+class SessionSummary(WireModel):
+    """What every view of a session shows."""
 
     id: str
     language: SessionLanguage
-    status: SessionStatus
-    reason: str = Field("", description="why a session ended")
     created_at: float = Field(description="Unix time in seconds")
     expires_at: float = Field(description="Unix time at which it ends if it is not called before")
     parent: str | None = Field(None, description="the session that this one was forked from")
-    calls: int = Field(0, description="number of the latest call; a list of sessions shows 0 for open ones")
+
+
+class SessionInfo(SessionSummary):
+    """The state of a session."""
+
+    status: SessionStatus
+    reason: str = Field("", description="why a session ended")
+    calls: int | None = Field(0, description="number of the latest call; null in a list of sessions")
     replay: bool = False
     limits: SessionLimits = SessionLimits()
 
@@ -175,7 +180,7 @@ class InterruptResult(WireModel):
 
 
 class ForkRequest(WireModel):
-    count: int = Field(1, ge=1, le=MAX_BRANCHES)
+    count: int = Field(1, ge=1, le=MAX_FORKS)
 
 
 class ForkResult(WireModel):
@@ -214,14 +219,14 @@ class SessionVerifyRequest(WireModel):
 
 
 class SessionHost(WireModel):
-    """A host that holds sessions."""
+    """A session host that is alive, as it last reported itself."""
 
     id: str
     name: str
-    capacity: int
-    open: int
-    warm: int
-    draining: bool = False
+    places: int = Field(description="sessions that it may hold at one time")
+    open: int = Field(description="sessions that it holds; forks count")
+    warm: int = Field(description="boxes that are ready for new sessions")
+    draining: bool = Field(False, description="it takes no new sessions, and stops when the last one has ended")
 
 
 REQUEST_MODELS: tuple[type[WireModel], ...] = (SessionRequest, SessionCall, ForkRequest, SessionVerifyRequest)

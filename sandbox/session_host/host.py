@@ -245,7 +245,7 @@ class HostProcess:
         host = SessionHost(
             id=self.id,
             name=socket.gethostname(),
-            capacity=self._settings.sessions,
+            places=self._settings.sessions,
             open=len(self._sessions),
             warm=self._pool.warm,
             draining=self._draining,

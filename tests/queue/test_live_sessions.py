@@ -9,11 +9,11 @@ from redis import Redis
 from sandbox.queue import live_view, redis_keys, session_records
 from sandbox.queue.live_view import MAX_SESSIONS
 from sandbox.queue.session_records import SessionRecord
-from sandbox.schema.live import LiveSessionHost, LiveSessions
+from sandbox.schema.live import LiveSessions
 from sandbox.schema.sessions import SessionHost, SessionInfo, SessionLanguage, SessionStatus
 
 LEASE_S = 4.0
-HOST = SessionHost(id="host-1", name="a", capacity=100, open=3, warm=2)
+HOST = SessionHost(id="host-1", name="a", places=100, open=3, warm=2)
 
 
 def _read_sessions(redis: Redis) -> LiveSessions | None:
@@ -48,14 +48,12 @@ def test_without_hosts_and_sessions_the_live_view_has_no_sessions(redis: Redis) 
 
 
 def test_hosts_are_listed_with_their_places_and_warm_boxes(redis: Redis) -> None:
+    other = HOST.model_copy(update={"id": "host-0", "name": "b", "draining": True})
     _beat(redis)
-    _beat(redis, HOST.model_copy(update={"id": "host-0", "name": "b", "draining": True}))
+    _beat(redis, other)
     shown = _read_sessions(redis)
     assert shown is not None
-    assert shown.hosts == [
-        LiveSessionHost(name="a", places=100, open=3, warm=2),
-        LiveSessionHost(name="b", places=100, open=3, warm=2, draining=True),
-    ]
+    assert shown.hosts == [HOST, other]
     assert shown.latest == []
 
 

@@ -7,10 +7,14 @@ import tarfile
 import threading
 import time
 
+import httpx
 import pytest
 
 from sandbox.client import Client
+from sandbox.client.session_calls import build_file_call
 from sandbox.errors import BadRequest, NotFound, SandboxError, SessionEnded
+from sandbox.runner.session.forks import MAX_COUNT
+from sandbox.schema.sessions import MAX_FORKS
 
 
 def test_files_go_in_and_come_out(client: Client) -> None:
@@ -27,10 +31,25 @@ def test_files_go_in_and_come_out(client: Client) -> None:
             session.get_file("a/c.txt")
 
 
-@pytest.mark.parametrize("path", ["../x", "a/../../x", "/etc/passwd"])
-def test_paths_outside_the_work_directory_are_refused(client: Client, path: str) -> None:
-    with client.session() as session, pytest.raises(SandboxError):
-        session.get_file(path)
+OUTSIDE = ["../x", "a/../../x", "/etc/passwd", "../../../jobs/1", "."]
+
+
+@pytest.mark.parametrize("path", OUTSIDE)
+def test_the_client_sends_no_path_outside_the_work_directory(path: str) -> None:
+    for method, answer in (("GET", bytes), ("PUT", type(None)), ("DELETE", type(None))):
+        with pytest.raises(BadRequest, match="path") as caught:
+            build_file_call(method, "0" * 32, path, answer)
+        assert caught.value.field == "path.path"
+
+
+@pytest.mark.parametrize("path", OUTSIDE)
+def test_the_service_refuses_paths_outside_the_work_directory(client: Client, url: str, path: str) -> None:
+    with client.session() as session:
+        encoded = path.replace(".", "%2e").replace("/", "%2f")  # a client would remove the dots
+        for method in ("GET", "PUT", "DELETE"):
+            response = httpx.request(method, f"{url}/sessions/{session.id}/files/{encoded}")
+            assert response.status_code == 422, response.text
+            assert [error["field"] for error in response.json()["errors"]] == ["path.path"]
 
 
 def test_a_symlink_does_not_lead_out_of_the_work_directory(client: Client) -> None:
@@ -102,7 +121,11 @@ def test_forks_cannot_reach_each_other(client: Client) -> None:
 
 def test_forks_count_against_the_places_of_the_host(client: Client) -> None:
     with client.session() as session, pytest.raises(SandboxError, match="free places"):
-        session.fork(60)
+        session.fork(MAX_FORKS)
+
+
+def test_the_schema_allows_as_many_forks_as_a_box() -> None:
+    assert MAX_FORKS == MAX_COUNT
 
 
 def test_an_exit_of_bash_ends_the_session(client: Client) -> None:

@@ -9,9 +9,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import docker
 import pytest
 
 from sandbox.api.app import create_app
+from sandbox.box.docker.engine import HOME_LABEL
 from sandbox.client import Client, Retries
 from sandbox.config import ApiSettings
 from sandbox.errors import BadRequest, NoFreeSession, SessionEnded
@@ -176,14 +178,16 @@ def test_without_a_host_there_are_no_sessions(own_client: Client) -> None:
         own_client.session().open()
 
 
-def test_a_killed_host_leaves_no_boxes(own_hosts: SessionHosts, own_client: Client) -> None:
-    from sandbox.box.docker.engine import remove_boxes
-
+def test_a_killed_host_leaves_no_boxes(
+    own_hosts: SessionHosts, own_client: Client, docker_client: docker.DockerClient
+) -> None:
+    label = {"label": f"{HOME_LABEL}={own_hosts.settings.home}"}
     process = own_hosts.start(2)
     own_client.session().open()
+    assert docker_client.containers.list(filters=label, ignore_removed=True)
     process.kill()
     process.wait()
     deadline = time.monotonic() + 20
-    while (left := remove_boxes(own_hosts.settings.home)) and time.monotonic() < deadline:
+    while left := docker_client.containers.list(all=True, filters=label, ignore_removed=True):
+        assert time.monotonic() < deadline, left
         time.sleep(0.5)
-    assert left == 0

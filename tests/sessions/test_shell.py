@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
+from sandbox.cli.shell import _is_complete_bash
 from sandbox.client import Client
 from tests.docs.conftest import ROOT
 
@@ -49,6 +52,18 @@ def test_bash_input_may_have_several_lines(client: Client, url: str, lines: str)
     assert [word for word in output.split() if word.isdigit()] == ["1", "2"]
     assert "syntax error" not in errors
     assert client.sessions() == []
+
+
+def test_bash_input_is_checked_in_english_whatever_the_locale(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The bash of this test speaks German unless it is told to use the C locale."""
+    bash = tmp_path / "bash"
+    german = "bash: Zeile 2: Syntaxfehler: Unerwartetes Dateiende."
+    bash.write_text(f'#!/bin/sh\n[ "$LC_ALL" = C ] && exec {shutil.which("bash")} "$@"\necho "{german}" >&2\nexit 2\n')
+    bash.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setenv("LC_ALL", "de_DE.UTF-8")
+    assert not _is_complete_bash("for i in 1 2")
+    assert _is_complete_bash("for i in 1 2; do echo $i; done")
 
 
 def test_an_exit_of_the_shell_ends_the_command(client: Client, url: str) -> None:

@@ -35,6 +35,24 @@ def test_a_program_reads_the_files_of_the_session(client: Client) -> None:
         assert session.verify([{"expected": "6"}], file="total.py").verdict == "accepted"
 
 
+def test_a_program_reads_hard_links(client: Client) -> None:
+    with client.session() as session:
+        session.put_file("one.txt", b"1 2 3")
+        assert session.command("ln one.txt two.txt").exit_code == 0
+        session.put_file("total.py", b"print(open('one.txt').read(), open('two.txt').read())")
+        assert session.verify([{"expected": "1 2 3 1 2 3"}], file="total.py").verdict == "accepted"
+
+
+def test_functions_of_the_calls_are_judged_without_the_files(client: Client) -> None:
+    with client.session() as session:
+        session.execute("def add(a, b):\n    return a + b")
+        session.command("head -c 34000000 /dev/zero > large")
+        tests = [{"assert": "assert add(2, 3) == 5"}, {"args": [1, 2], "expected": 3}]
+        assert session.verify(tests, entry_point="add").verdict == "accepted"
+        with pytest.raises(BadRequest, match="more than 32 MiB"):
+            session.verify([{"expected": ""}])
+
+
 def test_a_program_cannot_edit_the_tests_or_the_reward(client: Client) -> None:
     """The attacks of OpenEnv #1200 and rllm #813: the agent rewrites the tests, and writes the reward itself."""
     with client.session() as session:

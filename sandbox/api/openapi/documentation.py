@@ -59,6 +59,11 @@ _SUBMISSION_HEADERS = [
         "example": "step-17-prompt-3",
     },
 ]
+_SESSION_KEY_HEADER = {
+    **_SUBMISSION_HEADERS[1],
+    "description": "for an hour, a repeated request with the same key gets the sessions of the first one; a different"
+    " request with the same key gets 422",
+}
 _REQUEST_ID_HEADER = {
     "name": "X-Request-ID",
     "in": "header",
@@ -142,16 +147,23 @@ def document_job_events() -> dict[str, Any]:
 
 
 def document_session_call(
-    body: type[BaseModel] | str | None, result: type[BaseModel] | str | None, *problems: int, status: int = 200
+    body: type[BaseModel] | str | None,
+    result: type[BaseModel] | str | None,
+    *problems: int,
+    status: int = 200,
+    has_key: bool = False,
 ) -> dict[str, Any]:
-    """Return the keyword arguments of a session route. A body or result that is not JSON is given as a media type."""
+    """Return the keyword arguments of a session route. A body or result that is not JSON is given as a media type.
+
+    With `has_key`, the route takes an Idempotency-Key.
+    """
     answered = [401, 404, 409, 410, 422, 429, 502, 503, *problems, 500]
     if body is not None:
         answered += [400, 408, 413, 415]
     ok: dict[str, Any] = {"description": "done", "content": {}}
     if result is not None:
         ok["content"] = _build_typed_content(result)
-    extra: dict[str, Any] = {"parameters": [_REQUEST_ID_HEADER]}
+    extra: dict[str, Any] = {"parameters": [*([_SESSION_KEY_HEADER] if has_key else []), _REQUEST_ID_HEADER]}
     if body is not None:
         extra["requestBody"] = {"required": True, "content": _build_typed_content(body)}
     responses: dict[int | str, dict[str, Any]] = {status: ok, **_build_problem_responses(*sorted(set(answered)))}

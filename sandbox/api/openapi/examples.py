@@ -118,7 +118,14 @@ _LIVE_RESULT = {
     "took_s": 0.006,
     "worker": "host-a-4711-0",
 }
-_LIVE_SESSION_HOST = {"name": "host-a", "places": 100, "open": 12, "warm": 2, "draining": False}
+_SESSION_HOST = {
+    "id": "0b7c2e9a51f34d2f8f8c5f0a6f0d9e11",
+    "name": "host-a",
+    "places": 100,
+    "open": 12,
+    "warm": 2,
+    "draining": False,
+}
 _LIVE_SESSION = {
     "id": "5d41402abc4b2a76b9719d911017c592",
     "language": "python",
@@ -127,7 +134,7 @@ _LIVE_SESSION = {
     "parent": None,
     "host": "host-a",
 }
-_LIVE_SESSIONS = {"hosts": [_LIVE_SESSION_HOST], "latest": [_LIVE_SESSION]}
+_LIVE_SESSIONS = {"hosts": [_SESSION_HOST], "latest": [_LIVE_SESSION]}
 _LIVE_VIEW = {
     "at": 1795403496.3,
     "slots": [_LIVE_SLOT],
@@ -185,7 +192,6 @@ EXAMPLES: dict[str, Any] = {
     "LiveResult": _LIVE_RESULT,
     "LiveSecond": _LIVE_SECOND,
     "LiveSession": _LIVE_SESSION,
-    "LiveSessionHost": _LIVE_SESSION_HOST,
     "LiveSessions": _LIVE_SESSIONS,
     "LiveSlot": _LIVE_SLOT,
     "LiveView": _LIVE_VIEW,
@@ -218,6 +224,7 @@ EXAMPLES: dict[str, Any] = {
     "RewardResult": {"rewards": [1.0], "details": [_REWARD_DETAIL]},
     "RlTask": _RL_TASK,
     "Sampling": _SAMPLING,
+    "SessionHost": _SESSION_HOST,
     "SftRequest": {"model": "org/model", "rows": [_SFT_ROW], "steps": 100},
     "SftRow": _SFT_ROW,
     "RunningItem": _RUNNING_ITEM,

@@ -16,11 +16,11 @@ from sandbox.api.dependencies import get_context
 from sandbox.api.openapi.documentation import document_session_call
 from sandbox.api.problems import describe_error
 from sandbox.api.responses import build_json_response, submit_and_respond
-from sandbox.api.session_client import call_session, open_session
-from sandbox.api.session_verify import build_submission
+from sandbox.api.routes.live import format_event
+from sandbox.api.session_client import call_session, fork_session, open_session
+from sandbox.api.session_verify import build_submission, needs_files
 from sandbox.errors import BadRequest, SandboxError
 from sandbox.queue.session_calls import SessionCalls
-from sandbox.request_context import generate_id
 from sandbox.schema import VerifyResult
 from sandbox.schema.programs import check_relative_path
 from sandbox.schema.sessions import (
@@ -47,11 +47,11 @@ ARCHIVE = "application/x-tar"
 BINARY = "application/octet-stream"
 
 
-@router.post("", **document_session_call(SessionRequest, SessionInfo, status=201))
+@router.post("", **document_session_call(SessionRequest, SessionInfo, status=201, has_key=True))
 async def open(request: Request) -> Response:
     """Open a session, and return its id, which every call needs."""
     body = await request_parsing.parse_body(request, SessionRequest)
-    session = await open_session(_get_calls(request), body)
+    session = await open_session(_get_calls(request), request, body, request_parsing.read_idempotency_key(request))
     response = build_json_response(session.model_dump_json(), 201)
     response.headers["Location"] = f"{request.scope.get('root_path', '')}/sessions/{session.id}"
     return response
@@ -104,20 +104,13 @@ async def interrupt(request: Request, session_id: SessionId) -> Response:
     return build_json_response(InterruptResult.model_validate(answer).model_dump_json())
 
 
-@router.post("/{session_id}/fork", **document_session_call(ForkRequest, ForkResult))
+@router.post("/{session_id}/fork", **document_session_call(ForkRequest, ForkResult, has_key=True))
 async def fork(request: Request, session_id: SessionId) -> Response:
     """Copy a session with its variables and files. The original and its copies are independent from then on."""
     body = await request_parsing.parse_body(request, ForkRequest)
-    calls = _get_calls(request)
-    record = await asyncio.to_thread(calls.get, session_id)
-    ids = [generate_id() for _ in range(body.count)]
-    await asyncio.to_thread(calls.admit_forks, record, ids)
-    try:
-        answer = await call_session(calls, session_id, {"do": "fork", "ids": ids})
-    except SandboxError:
-        await asyncio.to_thread(calls.release, record, ids)
-        raise
-    return build_json_response(ForkResult.model_validate(answer).model_dump_json())
+    key = request_parsing.read_idempotency_key(request)
+    forks = await fork_session(_get_calls(request), request, session_id, body, key)
+    return build_json_response(forks.model_dump_json())
 
 
 @router.get("/{session_id}/files", **document_session_call(None, SessionFiles))
@@ -173,9 +166,12 @@ async def verify(request: Request, session_id: SessionId) -> Response:
     """Judge the session's files or cells with hidden tests, which run in another box on a copy of the files."""
     body, preferences = await request_parsing.parse_submission(request, SessionVerifyRequest)
     calls = _get_calls(request)
-    archive = await call_session(calls, session_id, {"do": "snapshot"})
-    cells = {} if body.file is not None else await call_session(calls, session_id, {"do": "cells"})
-    submission = build_submission(body, b64decode(archive["content"]), str(cells.get("code", "")))
+    archive = cells = ""
+    if needs_files(body):
+        archive = (await call_session(calls, session_id, {"do": "snapshot"}))["content"]
+    if body.file is None:
+        cells = (await call_session(calls, session_id, {"do": "cells"}))["code"]
+    submission = await asyncio.to_thread(build_submission, body, archive, cells)
     return await submit_and_respond(request, submission, preferences)
 
 
@@ -190,7 +186,7 @@ def _check_path(path: str) -> str:
         raise BadRequest(str(error), "path.path") from None
 
 
-async def _stream_call(calls: SessionCalls, session_id: str, fields: dict[str, Any]) -> AsyncIterator[bytes]:
+async def _stream_call(calls: SessionCalls, session_id: str, fields: dict[str, Any]) -> AsyncIterator[str]:
     """Yield an answer as server-sent events: first its parts, then the complete answer."""
     loop = asyncio.get_running_loop()
     parts: asyncio.Queue[bytes] = asyncio.Queue()
@@ -203,16 +199,12 @@ async def _stream_call(calls: SessionCalls, session_id: str, fields: dict[str, A
             await asyncio.wait({task, getter}, return_when=asyncio.FIRST_COMPLETED)
             if getter.done():
                 part = json.loads(getter.result())
-                yield _render_event(part["event"], part["data"])
+                yield format_event(part["event"], json.dumps(part["data"]))
             else:
                 getter.cancel()
         try:
-            yield _render_event("result", task.result())
+            yield format_event("result", json.dumps(task.result()))
         except SandboxError as error:
-            yield _render_event("problem", describe_error(error).problem.model_dump(mode="json"))
+            yield format_event("problem", describe_error(error).problem.model_dump_json())
     finally:
         task.cancel()
-
-
-def _render_event(name: str, data: object) -> bytes:
-    return f"event: {name}\ndata: {json.dumps(data)}\n\n".encode()
