@@ -19,6 +19,7 @@ from sandbox.errors import BoxError, NoFreeSession, QueueUnavailable, SandboxErr
 from sandbox.queue.session_answers import Answer, OnPart, decode_answer
 from sandbox.queue.session_calls import OPEN_GRACE_S, REOPEN_LOCK_S, PendingCall, SessionCalls
 from sandbox.queue.session_openings import Opening, SessionOpenings
+from sandbox.queue.session_records import parse_stored
 from sandbox.queue.session_requests import Claim, derive_ids
 from sandbox.schema.sessions import ForkRequest, ForkResult, SessionInfo, SessionRequest, SessionStatus
 
@@ -112,7 +113,7 @@ async def _wait_for_open(
         await _wait_for_either(future, gone, OPEN_TIMEOUT_S)
     if not future.done():
         raise NoFreeSession("the host that took the request did not answer", 2.0)
-    return SessionInfo.model_validate(decode_answer(future.result())["session"])
+    return parse_stored(SessionInfo, decode_answer(future.result())["session"])
 
 
 async def _wait_for_first_request(

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field, model_validator
 
 from sandbox.runner.contract import Usage
+from sandbox.runner.enums import MAX_FORK_COUNT
 from sandbox.schema.checkers import Checker, TokensChecker
 from sandbox.schema.programs import (
     MAX_CODE_CHARS,
@@ -22,7 +23,6 @@ from sandbox.schema.tests import AnyTest
 from sandbox.schema.wire import LimitsRequest, WireModel
 
 MAX_TTL_S = 86_400
-MAX_FORKS = 32  # of one call; equal to the box's own limit, `runner.session.forks.MAX_COUNT`
 MAX_VARIABLES = 256
 VariableName = Annotated[str, Field(max_length=255, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
@@ -180,7 +180,7 @@ class InterruptResult(WireModel):
 
 
 class ForkRequest(WireModel):
-    count: int = Field(1, ge=1, le=MAX_FORKS)
+    count: int = Field(1, ge=1, le=MAX_FORK_COUNT)
 
 
 class ForkResult(WireModel):

@@ -13,8 +13,7 @@ import pytest
 from sandbox.client import Client
 from sandbox.client.session_calls import build_file_call
 from sandbox.errors import BadRequest, NotFound, SandboxError, SessionEnded
-from sandbox.runner.session.forks import MAX_COUNT
-from sandbox.schema.sessions import MAX_FORKS
+from sandbox.runner.enums import MAX_FORK_COUNT
 
 
 def test_files_go_in_and_come_out(client: Client) -> None:
@@ -121,11 +120,7 @@ def test_forks_cannot_reach_each_other(client: Client) -> None:
 
 def test_forks_count_against_the_places_of_the_host(client: Client) -> None:
     with client.session() as session, pytest.raises(SandboxError, match="free places"):
-        session.fork(MAX_FORKS)
-
-
-def test_the_schema_allows_as_many_forks_as_a_box() -> None:
-    assert MAX_FORKS == MAX_COUNT
+        session.fork(MAX_FORK_COUNT)
 
 
 def test_an_exit_of_bash_ends_the_session(client: Client) -> None:

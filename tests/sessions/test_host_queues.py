@@ -166,7 +166,7 @@ def test_fields_of_a_newer_version_are_ignored(redis: Redis) -> None:
         assert record.session.id == "s"
 
     asyncio.run(run())
-    host = {"id": "h", "name": "n", "capacity": 1, "open": 0, "warm": 0, "new": []}
+    host = {"id": "h", "name": "n", "places": 1, "open": 0, "warm": 0, "new": []}
     redis.zadd(redis_keys.SESSION_HOSTS, {"h": time.time()})
     redis.set(redis_keys.session_host("h"), json.dumps(host))
     assert [each.id for each in session_records.list_hosts(redis, 60.0)] == ["h"]

@@ -21,6 +21,7 @@ from sandbox.api.session_client import call_session, fork_session, open_session
 from sandbox.api.session_verify import build_submission, needs_files
 from sandbox.errors import BadRequest, SandboxError
 from sandbox.queue.session_calls import SessionCalls
+from sandbox.queue.session_records import parse_stored
 from sandbox.schema import VerifyResult
 from sandbox.schema.programs import check_relative_path
 from sandbox.schema.sessions import (
@@ -71,7 +72,7 @@ async def get(request: Request, session_id: SessionId) -> Response:
     record = await asyncio.to_thread(calls.get, session_id)
     if record.session.status is SessionStatus.OPEN:
         answer = await call_session(calls, session_id, {"do": "describe"})
-        return build_json_response(SessionInfo.model_validate(answer["session"]).model_dump_json())
+        return build_json_response(parse_stored(SessionInfo, answer["session"]).model_dump_json())
     return build_json_response(record.session.model_dump_json())
 
 
