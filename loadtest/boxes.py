@@ -17,8 +17,9 @@ from rich.console import Console
 from loadtest.spread import Spread
 from sandbox import languages
 from sandbox.box.box import Box
-from sandbox.box.docker.engine import HOME_LABEL, DockerEngine
+from sandbox.box.docker.engine import DockerEngine
 from sandbox.box.docker.images import ensure_images
+from sandbox.box.docker.leftovers import HOME_LABEL
 from sandbox.config import WorkerSettings
 from sandbox.runner.contract import Run
 

@@ -26,7 +26,7 @@ from loadtest.sides import HttpSide, SandboxDialect
 from loadtest.spread import compute_percentile
 from loadtest.temporary_service import TemporaryService
 from loadtest.workloads import select_workloads
-from sandbox.box.docker.engine import HOME_LABEL
+from sandbox.box.docker.leftovers import HOME_LABEL
 from sandbox.client import Client
 from sandbox.client.sync_session import Session
 from sandbox.config import QueueSettings

@@ -18,7 +18,7 @@ import docker
 import httpx
 
 from loadtest.load_generator import MeasurementFailed
-from sandbox.box.docker.engine import HOME_LABEL
+from sandbox.box.docker.leftovers import HOME_LABEL
 
 START_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 60.0

@@ -20,8 +20,9 @@ from docker.errors import DockerException
 
 from sandbox import languages
 from sandbox.box.box import Box
-from sandbox.box.docker.engine import DockerEngine, remove_boxes
+from sandbox.box.docker.engine import DockerEngine
 from sandbox.box.docker.images import ensure_images
+from sandbox.box.docker.leftovers import remove_boxes
 from sandbox.box.slot import Slot
 from sandbox.config import QueueSettings, WorkerSettings
 from sandbox.errors import EngineUnavailable

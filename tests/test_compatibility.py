@@ -6,7 +6,7 @@ import re
 from importlib import import_module
 from pathlib import Path
 
-from sandbox.box.docker.engine import HOME_LABEL
+from sandbox.box.docker.leftovers import HOME_LABEL
 from sandbox.queue import gpu_jobs, redis_keys
 
 KEYS = """

@@ -232,7 +232,8 @@ def _list_left_out(root: Element) -> list[str]:
 
 def _read_solutions(package: Path, root: Element) -> tuple[list[Submission], list[str]]:
     found, left_out = list[Submission](), list[str]()
-    for solution in root.findall("assets/solutions/solution"):
+    solutions = sorted(root.findall("assets/solutions/solution"), key=lambda each: each.get("tag") != "main")
+    for solution in solutions:  # the main solution comes first
         tag, source = solution.get("tag") or "", solution.find("source")
         if tag not in _TAGS or source is None:
             left_out.append(f"{FILE}: solution with the tag {tag!r}: has no known verdict")

@@ -259,7 +259,7 @@ def _signal_and_wait(home: Path, pid: int, number: signal.Signals, timeout_s: fl
 def remove_leftovers(settings: UpSettings) -> None:
     """Remove boxes and sockets that a tree of this home may have left behind."""
     if settings.engine == "docker":
-        from sandbox.box.docker.engine import remove_boxes
+        from sandbox.box.docker.leftovers import remove_boxes
 
         remove_boxes(settings.home)
     settings.redis_socket.unlink(missing_ok=True)

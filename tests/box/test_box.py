@@ -15,7 +15,8 @@ import docker
 import pytest
 
 from sandbox.box.box import Box
-from sandbox.box.docker.engine import HOME_LABEL, DockerEngine
+from sandbox.box.docker.engine import DockerEngine
+from sandbox.box.docker.leftovers import HOME_LABEL
 from sandbox.box.slot import Slot
 from sandbox.errors import BoxError
 from sandbox.runner.contract import Outcome, Run, Status

@@ -12,7 +12,8 @@ import pytest
 from sandbox.box.box import Box
 from sandbox.box.cgroup import CGROUP_ROOT, MIB, MemoryCgroup
 from sandbox.box.cpu_pinning import assign_cpus, format_cpu_list
-from sandbox.box.docker.engine import CAPABILITIES, HOME_LABEL, DockerEngine
+from sandbox.box.docker.engine import CAPABILITIES, DockerEngine
+from sandbox.box.docker.leftovers import HOME_LABEL
 from sandbox.config import WorkerSettings
 from tests.box.running import run_in
 

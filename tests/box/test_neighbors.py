@@ -13,7 +13,8 @@ import pytest
 from docker.models.containers import ContainerCollection
 
 from sandbox.box.box import Box
-from sandbox.box.docker.engine import DockerEngine, remove_boxes
+from sandbox.box.docker.engine import DockerEngine
+from sandbox.box.docker.leftovers import remove_boxes
 from sandbox.box.docker.socket_folder import ensure_socket_folder, get_fallback_folder, get_temporary_folder
 from sandbox.box.engine import Engine
 from sandbox.box.local.engine import LocalEngine

@@ -10,7 +10,8 @@ import docker
 import pytest
 
 from sandbox import languages
-from sandbox.box.docker.engine import HOME_LABEL, DockerEngine
+from sandbox.box.docker.engine import DockerEngine
+from sandbox.box.docker.leftovers import HOME_LABEL
 from sandbox.box.prestart import PrestartPool
 from sandbox.box.slot import Slot
 from sandbox.config import WorkerSettings

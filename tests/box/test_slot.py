@@ -8,7 +8,8 @@ from pathlib import Path
 import docker
 import pytest
 
-from sandbox.box.docker.engine import HOME_LABEL, DockerEngine, remove_boxes
+from sandbox.box.docker.engine import DockerEngine
+from sandbox.box.docker.leftovers import HOME_LABEL, remove_boxes
 from sandbox.box.slot import Slot
 from sandbox.config import WorkerSettings
 from sandbox.errors import BoxError, EngineUnavailable

@@ -18,7 +18,7 @@ import docker
 from docker.models.containers import Container
 from redis import Redis
 
-from sandbox.box.docker.engine import HOME_LABEL
+from sandbox.box.docker.leftovers import HOME_LABEL
 from sandbox.box.docker.socket_folder import get_fallback_folder, get_temporary_folder
 from sandbox.processes.api_address import is_ready
 from tests.queue.submit_and_wait import wait_until

@@ -14,7 +14,7 @@ from pathlib import Path
 import docker
 import pytest
 
-from sandbox.box.docker.engine import HOME_LABEL
+from sandbox.box.docker.leftovers import HOME_LABEL
 
 ROOT = Path(__file__).resolve().parents[2]
 IGNORED_FILES = shutil.ignore_patterns(".*", "__pycache__", "tests", "results", "*.egg-info")

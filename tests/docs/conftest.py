@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.box.docker.engine import remove_boxes
+from sandbox.box.docker.leftovers import remove_boxes
 
 ROOT = Path(__file__).resolve().parents[2]
 WEBHOOK_SECRET = "whsec_" + "dGhlIGV4YW1wbGVzIG9mIHRoZSBndWlkZSBrbm93IGl0"

@@ -28,7 +28,7 @@ from redis import Redis
 
 from deploy.monitoring.alerts import ALERTS
 from sandbox.api.keyring import generate_key
-from sandbox.box.docker.engine import HOME_LABEL, remove_boxes
+from sandbox.box.docker.leftovers import HOME_LABEL, remove_boxes
 from sandbox.client import Client
 from sandbox.config import (
     ApiSettings,

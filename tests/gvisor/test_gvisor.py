@@ -19,7 +19,8 @@ from typing import Any, TypeVar
 import pytest
 
 from sandbox.box.box import Box
-from sandbox.box.docker.engine import DockerEngine, remove_boxes
+from sandbox.box.docker.engine import DockerEngine
+from sandbox.box.docker.leftovers import remove_boxes
 from sandbox.config import QueueSettings, WorkerSettings
 from sandbox.queue.submission import Submission
 from sandbox.runner.contract import Run, Status, Verdict

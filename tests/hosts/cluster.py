@@ -17,7 +17,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from sandbox.api.keyring import NewKey, generate_key
-from sandbox.box.docker.engine import remove_boxes
+from sandbox.box.docker.leftovers import remove_boxes
 from sandbox.client import Client
 from sandbox.errors import SandboxError
 from sandbox.request_context import Role

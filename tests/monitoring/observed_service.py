@@ -19,7 +19,7 @@ import yaml
 from docker.errors import APIError
 
 from deploy.monitoring.generated_files import ROOT
-from sandbox.box.docker.engine import HOME_LABEL
+from sandbox.box.docker.leftovers import HOME_LABEL
 from sandbox.client import Client
 from sandbox.schema.gpu import Progress
 from sandbox.telemetry.gpu_metrics import GpuMetrics

@@ -14,7 +14,7 @@ from pathlib import Path
 import docker
 import pytest
 
-from sandbox.box.docker.engine import HOME_LABEL
+from sandbox.box.docker.leftovers import HOME_LABEL
 from sandbox.config import ApiSettings, UpSettings
 from sandbox.errors import EngineUnavailable
 from sandbox.processes import up

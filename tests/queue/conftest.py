@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from sandbox.box.docker.engine import remove_boxes
+from sandbox.box.docker.leftovers import remove_boxes
 from sandbox.config import QueueSettings
 from sandbox.service import Service
 from tests.redis_server import RedisServer, run_redis_server

@@ -10,7 +10,7 @@ import docker
 import pytest
 from redis import Redis
 
-from sandbox.box.docker.engine import HOME_LABEL
+from sandbox.box.docker.leftovers import HOME_LABEL
 from sandbox.config import QueueSettings
 from sandbox.errors import Cancelled
 from sandbox.queue import redis_keys

@@ -12,7 +12,7 @@ import docker
 import pytest
 from redis import Redis
 
-from sandbox.box.docker.engine import HOME_LABEL
+from sandbox.box.docker.leftovers import HOME_LABEL
 from sandbox.config import QueueSettings
 from sandbox.errors import Cancelled, NotFound, QueueFull, QueueUnavailable, UnknownLanguage
 from sandbox.queue import redis_keys

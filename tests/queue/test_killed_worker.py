@@ -8,7 +8,7 @@ import time
 import docker
 from redis import Redis
 
-from sandbox.box.docker.engine import HOME_LABEL
+from sandbox.box.docker.leftovers import HOME_LABEL
 from sandbox.config import QueueSettings
 from sandbox.queue import redis_keys
 from sandbox.service import Service

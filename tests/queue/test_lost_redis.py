@@ -16,7 +16,7 @@ import httpx
 import pytest
 from redis.exceptions import ConnectionError as RedisIsAway
 
-from sandbox.box.docker.engine import remove_boxes
+from sandbox.box.docker.leftovers import remove_boxes
 from sandbox.client import Client
 from sandbox.queue import connection
 from sandbox.queue.connection import hide_password

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from redis import Redis
 
-from sandbox.box.docker.engine import remove_boxes
+from sandbox.box.docker.leftovers import remove_boxes
 from sandbox.config import QueueSettings
 from sandbox.errors import CannotRun, LanguageNotInstalled, QueueUnavailable
 from sandbox.queue import outage, redis_keys

@@ -21,8 +21,9 @@ from docker.models.containers import Container
 
 from sandbox import languages
 from sandbox.box.box import Box
-from sandbox.box.docker.engine import HOME_LABEL, DockerEngine
+from sandbox.box.docker.engine import DockerEngine
 from sandbox.box.docker.images import ensure_images
+from sandbox.box.docker.leftovers import HOME_LABEL
 from sandbox.box.docker.socket_folder import ensure_socket_folder
 from sandbox.box.engine import Engine
 from sandbox.config import WorkerSettings

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.api.app import create_app
-from sandbox.box.docker.engine import remove_boxes
+from sandbox.box.docker.leftovers import remove_boxes
 from sandbox.client import Client
 from sandbox.config import ApiSettings
 from sandbox.service import Service

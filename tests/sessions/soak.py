@@ -14,7 +14,7 @@ from pathlib import Path
 import docker
 
 from sandbox.api.app import create_app
-from sandbox.box.docker.engine import HOME_LABEL
+from sandbox.box.docker.leftovers import HOME_LABEL
 from sandbox.client import Client
 from sandbox.client.sync_session import Session
 from sandbox.config import ApiSettings

@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from sandbox.api.app import create_app
-from sandbox.box.docker.engine import HOME_LABEL
+from sandbox.box.docker.leftovers import HOME_LABEL
 from sandbox.client import Client, Retries
 from sandbox.config import ApiSettings
 from sandbox.errors import SessionEnded

@@ -13,7 +13,7 @@ import docker
 import pytest
 
 from sandbox.api.app import create_app
-from sandbox.box.docker.engine import HOME_LABEL
+from sandbox.box.docker.leftovers import HOME_LABEL
 from sandbox.client import Client, Retries
 from sandbox.config import ApiSettings
 from sandbox.errors import BadRequest, NoFreeSession, SessionEnded
@@ -178,7 +178,7 @@ def test_without_a_host_there_are_no_sessions(own_client: Client) -> None:
         own_client.session().open()
 
 
-def test_a_killed_host_leaves_no_boxes(
+def test_a_killed_host_leaves_no_running_boxes(
     own_hosts: SessionHosts, own_client: Client, docker_client: docker.DockerClient
 ) -> None:
     label = {"label": f"{HOME_LABEL}={own_hosts.settings.home}"}
@@ -188,6 +188,6 @@ def test_a_killed_host_leaves_no_boxes(
     process.kill()
     process.wait()
     deadline = time.monotonic() + 20
-    while left := docker_client.containers.list(all=True, filters=label, ignore_removed=True):
+    while left := docker_client.containers.list(filters=label, ignore_removed=True):
         assert time.monotonic() < deadline, left
         time.sleep(0.5)

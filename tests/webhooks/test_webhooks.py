@@ -20,7 +20,7 @@ from redis import Redis
 from standardwebhooks import Webhook
 
 from sandbox.api.app import create_app
-from sandbox.box.docker.engine import remove_boxes
+from sandbox.box.docker.leftovers import remove_boxes
 from sandbox.client import Client
 from sandbox.config import ApiSettings
 from sandbox.errors import BadRequest, NotFound

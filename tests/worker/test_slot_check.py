@@ -10,7 +10,8 @@ import pytest
 from redis import Redis
 
 from sandbox import languages
-from sandbox.box.docker.engine import DockerEngine, remove_boxes
+from sandbox.box.docker.engine import DockerEngine
+from sandbox.box.docker.leftovers import remove_boxes
 from sandbox.box.slot import Slot
 from sandbox.config import QueueSettings, WorkerSettings
 from sandbox.errors import BoxError, CannotRun, EngineUnavailable

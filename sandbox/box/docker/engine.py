@@ -3,7 +3,7 @@
 A container has no network, a read-only root, only the capabilities the supervisor needs, and cgroup limits. Its only
 connection to the outside is a Unix socket in a folder mounted from the host. The worker listens, the supervisor
 connects before any program runs, and the socket's name is removed, so nothing else can connect. A supervisor exits when
-its worker does, and the engine removes ended containers. Even `kill -9` of a worker therefore leaves nothing behind.
+its worker does, and the engine removes ended containers. Even `kill -9` of a worker therefore leaves nothing running.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ from sandbox.box.cgroup import MIB
 from sandbox.box.docker.box_handle import DockerBoxHandle, remove_container
 from sandbox.box.docker.engine_client import ENGINE_ERRORS, open_engine_client, translate_engine_errors
 from sandbox.box.docker.images import compute_image_tag, find_missing_images
-from sandbox.box.docker.socket_folder import ensure_socket_folder, get_fallback_folder, remove_socket_folders
+from sandbox.box.docker.leftovers import HOME_LABEL, remove_unstarted_boxes
+from sandbox.box.docker.socket_folder import ensure_socket_folder, get_fallback_folder
 from sandbox.box.uids import BOXES_PER_BLOCK, UidBlock
 from sandbox.config import WorkerSettings
 from sandbox.errors import BoxError, EngineUnavailable
@@ -37,7 +38,6 @@ from sandbox.runner.supervisor.options import Options
 
 # The supervisor needs these to give each run its own uid, to kill its remaining processes and to remove its files.
 CAPABILITIES = ["CHOWN", "DAC_OVERRIDE", "IPC_LOCK", "KILL", "SETGID", "SETUID"]
-HOME_LABEL = "sandbox.home"
 # Make sure that a run leaves no state in the box's network: no port occupied for a minute, no cached TCP metrics.
 SYSCTLS = {"net.ipv4.tcp_max_tw_buckets": "0", "net.ipv4.tcp_no_metrics_save": "1"}
 SESSION_CPU_SHARES = 2  # of the 1024 that a box of programs has: sessions take the CPU that verdicts leave
@@ -79,6 +79,7 @@ class DockerEngine:
         with translate_engine_errors("reach the Docker engine"):
             self._client = docker.from_env(timeout=60)
             self._process_limit = settings.box_processes * self._find_process_factor()
+            remove_unstarted_boxes(self._client, settings.home)
         self._uids = [UidBlock() for _ in range(-(-max_boxes // BOXES_PER_BLOCK))]
 
     def start(self, image: str, session: bool = False) -> DockerBoxHandle:
@@ -221,24 +222,6 @@ def _accept_connection(listener: socket.socket, container: Container) -> socket.
                 raise DockerException("the supervisor ended before it connected") from None
             if time.monotonic() > deadline:
                 raise
-
-
-def remove_boxes(home: Path) -> int:
-    """Remove all containers left behind by workers of this state directory; return how many were removed.
-
-    No such worker may be running. Also remove the folder of a box if its worker was killed while starting it.
-    """
-    remove_socket_folders(home)
-    try:
-        client = docker.from_env(timeout=60)
-        label = {"label": f"{HOME_LABEL}={home}"}
-        found = client.containers.list(all=True, filters=label, ignore_removed=True)
-    except ENGINE_ERRORS:
-        return 0
-    for container in found:
-        remove_container(container)
-    client.close()
-    return len(found)
 
 
 def fetch_engine_info() -> Mapping[str, Any]:

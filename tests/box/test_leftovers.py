@@ -1,0 +1,40 @@
+"""Containers that a killed worker created but never started are removed by the next worker of its state directory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import docker
+
+from sandbox.box.docker.images import compute_image_tag
+from sandbox.box.docker.leftovers import HOME_LABEL, remove_boxes, remove_unstarted_boxes
+
+
+def _create(client: docker.DockerClient, home: Path) -> str:
+    labels = {HOME_LABEL: str(home)}
+    container = client.containers.create(compute_image_tag("python"), "sleep 60", labels=labels, auto_remove=True)
+    return str(container.id)
+
+
+def _list_ids(client: docker.DockerClient, home: Path) -> set[str]:
+    found = client.containers.list(all=True, filters={"label": f"{HOME_LABEL}={home}"}, ignore_removed=True)
+    return {str(container.id) for container in found}
+
+
+def test_only_old_unstarted_boxes_of_the_same_home_are_removed(
+    docker_client: docker.DockerClient, images: dict[str, str], tmp_path: Path
+) -> None:
+    assert images
+    mine, other = tmp_path / "mine", tmp_path / "other"
+    try:
+        unstarted, started, foreign = (_create(docker_client, home) for home in (mine, mine, other))
+        docker_client.containers.get(started).start()
+        assert remove_unstarted_boxes(docker_client, mine) == 0  # all of them may be about to start
+        assert _list_ids(docker_client, mine) == {unstarted, started}
+        assert remove_unstarted_boxes(docker_client, mine, min_age_s=0) == 1
+        assert _list_ids(docker_client, mine) == {started}
+        assert _list_ids(docker_client, other) == {foreign}
+    finally:
+        remove_boxes(mine)
+        remove_boxes(other)
+    assert not _list_ids(docker_client, mine)
