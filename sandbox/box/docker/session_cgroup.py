@@ -1,9 +1,9 @@
 """Give the session boxes of a host, all together, a small share of its CPU.
 
-The engine puts all containers into one cgroup, and this cgroup competes with each process outside of it: the API, Redis,
-the workers. A small share of a session's box would only count against other boxes, so busy sessions would still take
-half of the CPU from a worker. Session boxes therefore get a parent cgroup of their own, beside the engine's, whose share
-counts against everything else. On an idle machine they may use all of it.
+The engine puts all containers into one cgroup, and this cgroup competes with each process outside of it: the API,
+Redis, the workers. A small share of a session's box would only count against other boxes, so busy sessions would still
+take half of the CPU from a worker. Session boxes therefore get a parent cgroup of their own, beside the engine's, whose
+share counts against everything else. On an idle machine they may use all of it.
 """
 
 from __future__ import annotations
