@@ -17,8 +17,8 @@ from sandbox.box.cgroup import CGROUP_ROOT
 
 PARENT = "sandbox-sessions"
 ENGINE_PARENT = "docker"  # the engine's own, by default
-PARENT_SHARES = "64"  # of 1024, the default of every other process and cgroup at the root
-PARENT_WEIGHT = "6"  # the same for version 2, where the default is 100
+PARENT_SHARES = "96"  # the cgroup of all other boxes has 1024, so sessions cost them at most 9 % of their CPU
+PARENT_WEIGHT = "9"  # the same for version 2, where the default is 100
 BOX_SHARES = 2  # without a parent: of the 1024 that a box of programs has
 
 
