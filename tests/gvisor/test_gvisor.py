@@ -1,7 +1,7 @@
 """Programs, verdicts and attacks under gVisor's kernel, with a separate engine for the tests that has its runtime.
 
-A few boxes work in parallel. Only samples of the corpus and of the comparison are run; they change only when the programs
-change. Running everything would take minutes, because the kernel intercepts each system call.
+A few boxes work in parallel. Only samples of the corpus and of the comparison are run; they change only when the
+programs change. Running everything would take minutes, because the kernel intercepts each system call.
 """
 
 from __future__ import annotations
