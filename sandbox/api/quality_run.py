@@ -34,7 +34,7 @@ _ITEM_FIELD = re.compile(r"items\.(\d+)\.(language|code)$")
 
 @dataclass(frozen=True)
 class _Plan:
-    """The programs in the order of the matrix, with the field that each comes from."""
+    """The programs in the order of the kill matrix's rows. `fields` says which field of the request each comes from."""
 
     request: QualityRequest
     kinds: list[ProgramKind]
