@@ -48,7 +48,7 @@ async def submit_and_respond_later(request: Request, submission: Submission, pre
     context = get_context(request)
     key = preferences.idempotency_key
     submission = replace(submission, durable=True, idempotency_key=key)
-    ticket = await _submit(context, submission, preferences.is_large)
+    ticket = await _submit(context, submission)
     return await _build_accepted_response(request, context, ticket, repeatable=bool(key) or not submission.requests)
 
 
@@ -112,7 +112,7 @@ def _render_problem_line(index: int, error: Exception) -> bytes:
     return b'{"index":%d,"problem":%s}\n' % (index, describe_error(error).problem.model_dump_json().encode())
 
 
-async def _submit(context: ApiContext, submission: Submission, is_large: bool) -> Ticket:
+async def _submit(context: ApiContext, submission: Submission, is_large: bool = False) -> Ticket:
     # What is stored is written to Redis before it is accepted, and large texts to files. Anything else only joins a
     # list, which costs less than handing it to a thread.
     stored = submission.durable or bool(submission.idempotency_key)
