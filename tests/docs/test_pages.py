@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from markdown_it import MarkdownIt
 
-from sandbox.api.routes.guide import build_anchor
+from sandbox.api.guide_pages import build_anchor
 from sandbox.languages import COMPILE_LIMITS
 from sandbox.runner.contract import Limits, Status, Verdict
 from sandbox.schema import LimitsRequest
