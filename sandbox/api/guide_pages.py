@@ -126,9 +126,9 @@ def render_markdown(text: str) -> str:
     for opening, content in pairwise(tokens):
         if opening.type == "heading_open":
             opening.attrSet("id", build_anchor(content.content))
-    html: Any = markdown.renderer.render(tokens, markdown.options, {})
+    rendered: Any = markdown.renderer.render(tokens, markdown.options, {})
     # What scrolls must be reachable with the keyboard.
-    html = str(html).replace("<pre>", '<pre tabindex="0">')
+    html = str(rendered).replace("<pre>", '<pre tabindex="0">')
     return html.replace("<table>", '<div class="scroll" tabindex="0"><table>').replace("</table>", "</table></div>")
 
 
