@@ -55,6 +55,15 @@ def test_links_of_the_guide_stay_in_the_guide() -> None:
             assert (page.parent / target.partition("#")[0]).resolve().is_relative_to(DOCS), f"{page.name}: {target}"
 
 
+def test_the_texts_to_troubleshoot_are_those_that_the_service_says() -> None:
+    page = (DOCS / "how-to" / "troubleshoot.md").read_text(encoding="utf-8")
+    tables = [page.split(f"## {heading}")[1].split("\n## ")[0] for heading in ("Errors of", "A service that")]
+    texts = re.findall(r"^\| `([^`]+)`", "".join(tables), re.MULTILINE)
+    assert len(texts) > 12
+    source = "".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "sandbox").rglob("*.py")))
+    assert [text for text in texts if text not in source] == ["Extra inputs are not permitted"]  # pydantic says it
+
+
 def test_the_index_names_every_page() -> None:
     named = {(DOCS / target.partition("#")[0]).resolve() for target in find_links(DOCS / "index.md")}
     assert named >= set(DOCS.rglob("*.md")) - {DOCS / "index.md"}
