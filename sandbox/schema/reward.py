@@ -211,6 +211,11 @@ class RewardDetail(WireModel):
     total: int = 0
     message: str = ""
 
+    @property
+    def accepted(self) -> bool:
+        """Return whether the program passed all tests that count."""
+        return self.verdict is Verdict.ACCEPTED
+
 
 class RewardResult(WireModel):
     """The answer of `POST /reward`, in the order of the completions.

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Unpack
 
-from sandbox.client import DEFAULT_URL
 from sandbox.errors import BadRequest
 from sandbox.rewards.extraction import Completion
 from sandbox.trainers.function import AsyncRewardFunction, AsyncVerifier, RewardFunction, RewardOptions, Verifier
@@ -21,7 +20,7 @@ Rewards = list[float | None]
 
 
 def trl_reward(
-    url: str = DEFAULT_URL,
+    url: str | None = None,
     *,
     column: str = "tests",
     name: str = "sandbox_reward",
@@ -41,7 +40,7 @@ def trl_reward(
 
 
 def trl_async_reward(
-    url: str = DEFAULT_URL,
+    url: str | None = None,
     *,
     column: str = "tests",
     name: str = "sandbox_reward",

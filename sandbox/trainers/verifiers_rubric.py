@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Unpack
 
-from sandbox.client import DEFAULT_URL
 from sandbox.rewards.extraction import Completion
 from sandbox.trainers.function import AsyncRewardFunction, AsyncVerifier, RewardOptions, require_rewards
 from sandbox.trainers.group import fill_with_mean
@@ -20,7 +19,7 @@ from sandbox.trainers.lazy_clients import LazyAsyncClient
 
 
 def verifiers_reward(
-    url: str = DEFAULT_URL, *, client: AsyncVerifier | None = None, **options: Unpack[RewardOptions]
+    url: str | None = None, *, client: AsyncVerifier | None = None, **options: Unpack[RewardOptions]
 ) -> Callable[..., Coroutine[Any, Any, list[float]]]:
     """Return a group reward function. A Rubric recognizes it by the plural names of its parameters."""
     reward = AsyncRewardFunction(client or LazyAsyncClient(url), options)
@@ -39,7 +38,7 @@ def verifiers_reward(
 
 
 def verifiers_rollout_reward(
-    url: str = DEFAULT_URL, *, missing: float, client: AsyncVerifier | None = None, **options: Unpack[RewardOptions]
+    url: str | None = None, *, missing: float, client: AsyncVerifier | None = None, **options: Unpack[RewardOptions]
 ) -> Callable[..., Coroutine[Any, Any, float]]:
     """Return a reward function for single rollouts, such as in an evaluation; `missing` replaces a missing reward."""
     reward = AsyncRewardFunction(client or LazyAsyncClient(url), options)

@@ -15,7 +15,6 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, Unpack
 
-from sandbox.client import DEFAULT_URL
 from sandbox.schema.reward import RewardResult
 from sandbox.trainers.function import (
     AsyncRewardFunction,
@@ -37,7 +36,7 @@ async def compute_score(
     ground_truth: Any,
     extra_info: Mapping[str, Any] | None = None,
     *,
-    url: str = DEFAULT_URL,
+    url: str | None = None,
     missing: float | None = None,
     client: AsyncVerifier | None = None,
     reward_router_address: object = None,
@@ -57,7 +56,7 @@ def compute_score_batch(
     ground_truths: Sequence[Any],
     extra_infos: Sequence[Mapping[str, Any] | None] | None = None,
     *,
-    url: str = DEFAULT_URL,
+    url: str | None = None,
     missing: float | None = None,
     client: Verifier | None = None,
     **options: Unpack[RewardOptions],

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.box.docker.images import IMAGES, compute_image_tag
+from tests.client.docstring_examples import build_typed_module
 from tests.conftest import skip_or_fail
 from tests.processes.sandbox_command import find_free_port
 
@@ -32,6 +33,22 @@ with Client(url) as client:
     print(client.execute({{"language": "python", "code": "print(5)"}}).stdout.strip())
 completions = ["```python\\nprint(3)\\n```", "```python\\nprint(4)\\n```"]
 print(trl_reward(url)(completions=completions, tests=[[{{"input": "", "output": "3\\n"}}]] * 2))
+"""
+# Calls that a type checker must reject, each with a part of the message.
+WRONG_CALLS = """
+from sandbox import AsyncClient, Client, Cliont  # maybe "Client"
+
+
+async def call(client: Client, other: AsyncClient) -> None:
+    client.execute(language="python", cod="print(1)")  # did you mean "code"
+    client.execute(language=3, code="print(1)")  # "language"
+    client.verify(language="python", code="1", tests=[], checker={"type": "tokns"})  # "checker"
+    client.verify(language="python", code="1", tests=[], limits={"cpu_tme_s": 1})  # "limits"
+    client.vote(candidates=[], inputs=[], policy={"qorum": 0.6})  # "policy"
+    client.reward(completions=["1"], tests=[[]], policy="fractoin")  # "policy"
+    await other.verify(language="python", code="1", test=[])  # did you mean "tests"
+    client.session(ttl=3)  # "ttl"
+    client.verify(language="python", code="1", tests=[]).acepted  # maybe "accepted"
 """
 LOCKS = ("requirements.lock", "requirements-test.lock", "requirements-uv.lock")
 
@@ -87,7 +104,11 @@ def test_every_dependency_is_locked(project: dict[str, object]) -> None:
 
 def test_the_wheel_carries_what_the_service_needs(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
-    for needed in ("sandbox/languages.toml", *(f"sandbox/_images/{image}/Dockerfile" for image in IMAGES)):
+    for needed in (
+        "sandbox/languages.toml",
+        "sandbox/py.typed",
+        *(f"sandbox/_images/{image}/Dockerfile" for image in IMAGES),
+    ):
         assert needed in names
     assert any(name.endswith("licenses/LICENSE") for name in names)
 
@@ -212,6 +233,24 @@ def test_a_command_of_the_service_names_the_extra(core: Installed, command: str)
         r"install the extra server, with pip install '\.\[server\]' in a checkout\n",
         done.stderr,
     )
+
+
+@pytest.mark.frameworks
+def test_a_type_checker_reads_the_installed_types(core: Installed, home: Path) -> None:
+    """The examples of the client pass, and each line marked as wrong is an error that names the mistake."""
+    (home / "examples.py").write_text(build_typed_module())
+    (home / "wrong.py").write_text(WRONG_CALLS)
+    mypy = [sys.executable, "-m", "mypy", "--strict", "--config-file=", f"--cache-dir={home / 'mypy'}"]
+    command = [*mypy, f"--python-executable={core.python}", "examples.py", "wrong.py"]
+    done = subprocess.run(command, cwd=home, capture_output=True, text=True, check=False)
+    errors = [line for line in done.stdout.splitlines() if ": error: " in line]
+    marked = [(number, line) for number, line in enumerate(WRONG_CALLS.splitlines(), 1) if "  # " in line]
+    assert [error.split(": ")[0] for error in errors] == [f"wrong.py:{number}" for number, _ in marked]
+    assert [
+        line.partition("  # ")[2]
+        for error, (_, line) in zip(errors, marked, strict=True)
+        if line.partition("  # ")[2] not in error
+    ] == []
 
 
 @pytest.mark.slow
