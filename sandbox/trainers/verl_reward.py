@@ -25,6 +25,7 @@ from sandbox.trainers.function import (
     require_result_rewards,
 )
 from sandbox.trainers.lazy_clients import LazyAsyncClient, LazyClient
+from sandbox.trainers.reward_metrics import measure_sample
 
 _get_lazy_client = cache(LazyClient)
 _get_lazy_async_client = cache(LazyAsyncClient)
@@ -43,7 +44,11 @@ async def compute_score(
     reward_model_tokenizer: object = None,
     **options: Unpack[RewardOptions],
 ) -> dict[str, float]:
-    """Return the score of one solution: {score, acc, passed, total, answered}. Raises InfrastructureError."""
+    """Return the score of one solution: {score, acc, passed, total, answered}, and its numbers from `reward_metrics`.
+
+    verl keeps all of them as extra information about the sample, and reports their means in validation. Raises
+    InfrastructureError.
+    """
     reward = AsyncRewardFunction(client or _get_lazy_async_client(url), {"check_service": False, **options})
     return _build_scores(
         await reward.judge([solution_str], [ground_truth], prompts=_find_prompts([extra_info])), missing
@@ -80,6 +85,9 @@ def _build_scores(result: RewardResult, missing: float | None) -> list[dict[str,
             "passed": float(detail.passed),
             "total": float(detail.total),
             "answered": float(detail.answered),
+            **measure_sample(reward, detail),
         }
-        for score, detail in zip(require_result_rewards(result, missing), result.details, strict=True)
+        for score, reward, detail in zip(
+            require_result_rewards(result, missing), result.rewards, result.details, strict=True
+        )
     ]
