@@ -131,8 +131,8 @@ def test_nemo_rl_needs_tests_and_known_options() -> None:
     environment = nemo_rl_environment.SandboxEnvironment({"policy": "fraction"}, client=FakeClient())
     with pytest.raises(BadRequest, match="no ground_truth"):
         environment.step([[{"role": "assistant", "content": GOOD}]], [{"solution": TRUTH}])
-    with pytest.raises(BadRequest, match="polcy"):
-        nemo_rl_environment.SandboxEnvironment({"polcy": "fraction"}, client=FakeClient())
+    with pytest.raises(BadRequest, match="quorums"):
+        nemo_rl_environment.SandboxEnvironment({"quorums": "fraction"}, client=FakeClient())
 
 
 def test_nemo_rl_is_never_told_a_number_that_nobody_chose() -> None:
