@@ -253,6 +253,8 @@ class RewardFields(TypedDict, total=False):
     limits: LimitsRequest | LimitsFields
     isolation: Literal["separate", "shared"]
     priority: Lane | Literal["rl", "default", "bulk"]
+    run: str | None
+    step: int | None
     callback_url: str | None
 
 
