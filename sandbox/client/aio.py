@@ -227,7 +227,9 @@ class AsyncClient(AsyncServiceClient):
         """Judge right and wrong programs on tests; return how well the tests tell them apart.
 
             report = await client.quality(
-                tests=[{"stdin": "1", "expected": "2"}], right=["print(int(input()) + 1)"], wrong=["print(2)"]
+                tests=[{"stdin": "1", "expected": "2"}],
+                right=["print(int(input()) + 1)"],
+                wrong=["print(2)"],
             )
             report.tnr  # 0.0: the test does not notice the wrong program
 
