@@ -223,11 +223,8 @@ class Client(ServiceClient):
     ) -> QualityResult:
         """Judge right and wrong programs on tests; return how well the tests tell them apart.
 
-            report = client.quality(
-                tests=[{"stdin": "1", "expected": "2"}],
-                right=["print(int(input()) + 1)"],
-                wrong=["print(2)"],
-            )
+            tests = [{"stdin": "1", "expected": "2"}]
+            report = client.quality(tests=tests, right=["print(int(input()) + 1)"], wrong=["print(2)"])
             report.tnr  # 0.0: the test does not notice the wrong program
 
         - `tests`, `right`: required; a program is a mapping, or a string of Python.
