@@ -8,37 +8,22 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
 
 import sandbox
-from sandbox.api.app import create_app
 from sandbox.client import DEFAULT_URL, AsyncClient, Client, Retries
-from sandbox.config import ApiSettings
 from sandbox.errors import AnswerTimeout, BadRequest, InfrastructureError
 from sandbox.runner.contract import Verdict
 from sandbox.schema import ExecuteRequest, TestResult, VerifyRequest
 from sandbox.schema.reward import RewardDetail
 from sandbox.trainers.lazy_clients import LazyAsyncClient, LazyClient
 from tests.api.fake_service import FakeService
-from tests.api.threaded_server import serve_in_thread
 from tests.client import generate_fields
 from tests.client.docstring_examples import read_docstring_examples
 
 TESTS = [{"stdin": "", "expected": ""}]
-
-
-@pytest.fixture
-def service() -> FakeService:
-    return FakeService()
-
-
-@pytest.fixture
-def url(service: FakeService, tmp_path: Path) -> Iterator[str]:
-    with serve_in_thread(create_app(ApiSettings(home=tmp_path), service)) as address:
-        yield address
 
 
 def test_the_types_of_keyword_arguments_are_generated_from_the_schema() -> None:
