@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-import os
 import re
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, TypedDict
 
 from pydantic import ValidationError
@@ -24,9 +24,6 @@ logger = logging.getLogger(__name__)
 MAX_SHOWN_CHARS = 40
 TASK_REFERENCE = re.compile(r"[0-9a-f]{64}/.")
 _SURROGATES = re.compile("[\ud800-\udfff]")
-
-
-RUN_VARIABLE = "SANDBOX_RUN"
 
 
 class RewardOptions(TypedDict, total=False):
@@ -71,7 +68,7 @@ def build_reward_request(
         name: dict(value) if isinstance(value, Mapping) else value for name, value in options.items()
     }
     fields |= {name: value for name, value in given.items() if value is not None}
-    if run := os.environ.get(RUN_VARIABLE):
+    if run := _read_default_run():
         fields.setdefault("run", run)
     if prompts is not None and len(prompts) == len(completions):
         fields["prompts"] = [_clean_prompt(prompt) for prompt in prompts]
@@ -183,3 +180,10 @@ def _build_lists_of_tests(
 
 def _count_problems(problems: Sequence[str]) -> tuple[int, int, str]:
     return sum(map(bool, problems)), len(problems), next(filter(None, problems))
+
+
+@cache
+def _read_default_run() -> str:
+    from sandbox.config import ClientSettings  # imported late, because a trainer may never build a request
+
+    return ClientSettings().run

@@ -139,6 +139,8 @@ NOT_STARTED = {
     "SANDBOX_DOCKER_RUNTIME=runsc": "needs gVisor; `tests/gvisor` runs programs under it",
     "SANDBOX_DOCKER_RUNTIME=kata": "needs Kata Containers, which need a machine that runs virtual machines",
     "SANDBOX_PIN=boxes": "the start pins slots",
+    "SANDBOX_PIN=none": "the default on a small host",
+    "SANDBOX_RUN=grpo/seed=0": "a trainer reads it, and its own tests do",
     "SANDBOX_GPUS=1": "the start has eight, so that two servers of two GPUs each fit twice",
     "SANDBOX_GPU_PYTHON=/opt/vllm/bin/python": "an interpreter that is not here",
     "SANDBOX_GPU_SERVERS=1": "leaves the second worker to training, which needs torch",

@@ -20,6 +20,7 @@ from sandbox.rewards.scoring import score_results
 from sandbox.runner.contract import Verdict
 from sandbox.schema import MAX_CODE_CHARS, Lane, VerifyRequest
 from sandbox.schema.reward import RewardRequest, RewardResult, Task
+from sandbox.trainers import reward_request
 from sandbox.trainers.function import (
     AsyncRewardFunction,
     RewardFunction,
@@ -242,9 +243,12 @@ def test_a_run_is_named_by_an_option_or_by_the_environment(monkeypatch: pytest.M
     client = FakeClient()
     RewardFunction(client, {}).judge(["x"], [TESTS])
     monkeypatch.setenv("SANDBOX_RUN", "from-the-environment")
+    reward_request._read_default_run.cache_clear()
     RewardFunction(client, {}).judge(["x"], [TESTS])
     RewardFunction(client, {"run": "own"}).judge(["x"], [TESTS])
     assert [request.run for request in client.reward_requests] == [None, "from-the-environment", "own"]
+    monkeypatch.delenv("SANDBOX_RUN")
+    reward_request._read_default_run.cache_clear()
 
 
 def test_lengths_are_tokens_where_told_and_characters_where_not() -> None:

@@ -70,9 +70,9 @@ class DockerEngine:
     def __init__(self, settings: WorkerSettings, slot: int, max_boxes: int = BOXES_PER_BLOCK) -> None:
         self._settings = settings
         self._slot = slot
-        self._cpus = (
-            "" if settings.pin == "none" else cpu_pinning.format_cpu_list(cpu_pinning.assign_cpus(slot, settings.slots))
-        )
+        self._cpus = ""
+        if cpu_pinning.resolve_pinning(settings.pin, settings.slots) != "none":
+            self._cpus = cpu_pinning.format_cpu_list(cpu_pinning.assign_cpus(slot, settings.slots))
         self._started_count = 0
         self._folder = ensure_socket_folder(settings.home)
         self._live_handles: set[DockerBoxHandle] = set()
