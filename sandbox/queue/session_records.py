@@ -148,6 +148,18 @@ def _set_expiry(record: SessionRecord, expires_at: float | None) -> SessionRecor
     return replace(record, session=record.session.model_copy(update={"expires_at": expires_at}))
 
 
+def record_expiry(redis: Redis, record: SessionRecord) -> None:
+    """Record that an open session expires at another time. Raises RedisError."""
+    session = record.session
+    pipeline = redis.pipeline(transaction=True)
+    pipeline.zadd(redis_keys.SESSION_EXPIRIES, {session.id: session.expires_at}, xx=True)
+    if record.owner:
+        key = redis_keys.owned_sessions(record.owner)
+        pipeline.zadd(key, {session.id: session.expires_at}, xx=True)
+        pipeline.expire(key, int(session.expires_at - time.time()) + 60, gt=True)
+    pipeline.execute()
+
+
 def admit_sessions(redis: Redis, owner: str, session_ids: Sequence[str], ttl_s: float, max_sessions: int) -> None:
     """Count sessions against their owner's limit. Raises `errors.SessionQuotaExceeded` or RedisError."""
     if not owner or not max_sessions:

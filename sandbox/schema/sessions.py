@@ -64,6 +64,14 @@ class CallLimits(WireModel):
         return 2.0 + 2.0 * self.cpu_time_s if self.wall_time_s is None else self.wall_time_s
 
 
+MAX_METADATA = 64
+Metadata = Annotated[
+    dict[Annotated[str, Field(min_length=1, max_length=128)], Annotated[str, Field(max_length=1_024)]],
+    Field(max_length=MAX_METADATA),
+]
+ContextName = Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z0-9_-]*$")]
+
+
 class SessionRequest(WireModel):
     """Open a session."""
 
@@ -77,6 +85,7 @@ class SessionRequest(WireModel):
     variables: dict[VariableName, Argument] = Field(
         default_factory=dict, max_length=MAX_VARIABLES, description="environment variables"
     )
+    metadata: Metadata = Field(default_factory=dict, description="labels of one's own, shown in every view")
     replay: bool = Field(
         False,
         description="keep a journal of calls, and run them again on another host if the session's host dies",
@@ -101,6 +110,7 @@ class SessionInfo(SessionSummary):
     reason: str = Field("", description="why a session ended")
     calls: int | None = Field(0, description="number of the latest call; null in a list of sessions")
     replay: bool = False
+    metadata: dict[str, str] = Field(default_factory=dict)
     limits: SessionLimits = SessionLimits()
 
 
@@ -118,6 +128,10 @@ class SessionCall(WireModel):
         None, max_length=MAX_CODE_CHARS, description="a command for bash, in the session's work directory"
     )
     stdin: str = Field("", max_length=MAX_STDIN_CHARS)
+    context: ContextName = Field("", description="the context of a Python session that the code runs in")
+    variables: dict[VariableName, Argument] = Field(
+        default_factory=dict, max_length=MAX_VARIABLES, description="environment variables of this call, for Python"
+    )
     limits: CallLimits = CallLimits()
     sequence: int | None = Field(
         None,
@@ -173,6 +187,45 @@ class CallResult(WireModel):
     state: Literal["kept", "lost"] = "kept"
     reason: str = Field("", description="why the state was lost")
     replayed: int = Field(0, description="calls that were run again on another host before this one")
+
+
+class ProcessLimits(WireModel):
+    """The limits of one process and its children."""
+
+    cpu_time_s: float = Field(3_600.0, gt=0, le=86_400, description="CPU seconds")
+    wall_time_s: float | None = Field(
+        None, gt=0, le=MAX_TTL_S, description="elapsed seconds; default: the time left to the session at the start"
+    )
+    output_kb: int = Field(16_384, ge=1, le=65_536, description="KiB of stdout, and as many of stderr")
+
+
+class ProcessRequest(WireModel):
+    """Start a process beside the interpreter or shell of a session."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"command": ["python3", "server.py"]}]})
+
+    command: list[Annotated[str, Field(max_length=MAX_CODE_CHARS)]] = Field(
+        min_length=1, max_length=1_024, description="the program and its arguments"
+    )
+    directory: str = Field("", max_length=4_096, description="default: the work directory")
+    variables: dict[VariableName, Argument] = Field(
+        default_factory=dict, max_length=MAX_VARIABLES, description="environment variables"
+    )
+    stdin: bool = Field(False, description="true opens a pipe to write to; otherwise stdin is empty")
+    limits: ProcessLimits = ProcessLimits()
+
+
+class ProcessResult(WireModel):
+    """How a process ended."""
+
+    pid: int
+    status: Literal["ok", "error", "time_limit", "output_limit"]
+    exit_code: int | None = None
+    signal: int | None = Field(None, description="the signal that ended it")
+    reason: str = Field("", description="which limit it exceeded")
+    stdout_truncated: bool = False
+    stderr_truncated: bool = False
+    usage: Usage = Usage()
 
 
 class InterruptResult(WireModel):
