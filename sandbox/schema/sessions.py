@@ -128,7 +128,11 @@ class SessionCall(WireModel):
         None, max_length=MAX_CODE_CHARS, description="a command for bash, in the session's work directory"
     )
     stdin: str = Field("", max_length=MAX_STDIN_CHARS)
-    context: ContextName = Field("", description="the context of a Python session that the code runs in")
+    context: ContextName = Field(
+        "",
+        description="the namespace of a Python session that the code runs in. A new name creates one; all of them share"
+        " modules and files",
+    )
     variables: dict[VariableName, Argument] = Field(
         default_factory=dict, max_length=MAX_VARIABLES, description="environment variables of this call, for Python"
     )

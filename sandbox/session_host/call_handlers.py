@@ -77,7 +77,8 @@ class CallHandlers:
         is_repeated = call.sequence is not None and call.sequence <= session.sequence
         line = self._journals.prepare(session, {"do": "execute", "call": message["call"]}, needs_room=not is_repeated)
         began = time.monotonic()
-        answer = await session.execute(call, self._build_sender(message) if message["stream"] else None)
+        on_part = self._build_sender(message) if message["stream"] else None
+        answer = await session.execute(call, on_part, message.get("tag", ""))
         language = session.record.session.language
         self._observer.record_call(language, answer["status"], time.monotonic() - began)
         if answer["state"] == "lost":
@@ -120,6 +121,9 @@ class CallHandlers:
         return await self._describe(session, message)
 
     async def _interrupt(self, session: LiveSession, message: Message) -> Answer:
+        """Interrupt the running call, or, if the message has a `tag`, only the call with this tag."""
+        if "tag" in message and not session.runs_call(message["tag"]):
+            return {"interrupted": False}
         reply = await session.ask({"do": "interrupt"})
         return {"interrupted": reply.header.get("interrupted") is True}
 

@@ -49,8 +49,13 @@ class SessionContexts:
         del self._contexts[name]
 
     def build_options(self, name: str) -> dict[str, Any]:
-        """Return the fields of a request to the box that runs in a context. Raises NotFound."""
-        context = self._find(name)
+        """Return the fields of a request to the box that runs in a context. A new name creates a context.
+
+        Raises BadRequest if there are too many.
+        """
+        if name not in self._contexts:
+            self.create(name, "")
+        context = self._contexts[name]
         kept = [_build_key(each, found) for each, found in self._contexts.items()]
         return {"context": _build_key(name, context), "contexts": kept, "directory": context.directory}
 

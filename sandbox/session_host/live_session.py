@@ -47,6 +47,7 @@ class RunningCall(NamedTuple):
     number: int
     fingerprint: bytes
     task: asyncio.Task[Answer]
+    tag: str  # of the request that started it
 
 
 class LiveProcess:
@@ -145,7 +146,11 @@ class LiveSession:
             return False
         return True
 
-    async def execute(self, call: SessionCall, on_part: OnPart | None) -> Answer:
+    def runs_call(self, tag: str) -> bool:
+        """Return whether the session runs the call of the request with this tag now."""
+        return self._running is not None and self._running.tag == tag
+
+    async def execute(self, call: SessionCall, on_part: OnPart | None, tag: str = "") -> Answer:
         """Run a call, or return the answer of an earlier call with the same number.
 
         A call that the box refuses does not use up its number. Raises BadRequest, SessionBusy, SequenceMismatch,
@@ -165,7 +170,7 @@ class LiveSession:
             raise SequenceMismatch(f"the call has number {number}, and the next one is {self.sequence + 1}: {known}")
         self.sequence = number
         task = asyncio.get_running_loop().create_task(self._execute(call, number, fingerprint, on_part))
-        self._running = RunningCall(number, fingerprint, task)
+        self._running = RunningCall(number, fingerprint, task, tag)
         return await asyncio.shield(task)
 
     async def _execute(self, call: SessionCall, number: int, fingerprint: bytes, on_part: OnPart | None) -> Answer:
@@ -213,7 +218,7 @@ class LiveSession:
         )
 
     def _build_options(self, call: SessionCall) -> dict[str, Any]:
-        """Return the fields for a call's context and variables. Raises NotFound or BadRequest."""
+        """Return the fields for a call's context and variables. Raises BadRequest."""
         if self.record.session.language is SessionLanguage.PYTHON:
             return {**self.contexts.build_options(call.context), "variables": call.variables}
         if call.context or call.variables:

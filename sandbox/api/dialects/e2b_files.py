@@ -1,4 +1,4 @@
-"""The health check and files of E2B's daemon: `/health`, `/files`, and `filesystem.Filesystem`, a Connect service in JSON."""
+"""E2B's daemon: `/health`, `/files`, and the Connect service `filesystem.Filesystem` in its JSON form."""
 
 from __future__ import annotations
 

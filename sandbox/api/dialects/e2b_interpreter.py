@@ -6,6 +6,7 @@ import asyncio
 import json
 import uuid
 from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from fastapi import Request, Response
@@ -26,7 +27,8 @@ from sandbox.api.dialects.e2b_session import (
     to_session_path,
 )
 from sandbox.api.problems import describe_error
-from sandbox.api.session_stream import RESULT, Part, stream_session
+from sandbox.api.result_waiter import wait_for_disconnect
+from sandbox.api.session_stream import Part, stream_session
 from sandbox.errors import NotFound, SandboxError, SessionBusy
 from sandbox.queue.session_calls import PendingCall, SessionCalls
 from sandbox.schema.sessions import CallLimits, SessionCall
@@ -36,6 +38,7 @@ LANGUAGES = {"", "python", "python3"}
 LIMITS = CallLimits(cpu_time_s=3_600, wall_time_s=7_200, output_kb=16_384)
 KEEPALIVE_S = 20.0
 BUSY_INTERVAL_S = 0.1
+LINE_S = 0.03  # to receive a line in one piece, because `print` writes it in two
 ROUTES = Dialect("e2b", render_error)
 
 
@@ -65,8 +68,8 @@ async def execute(request: Request) -> Response:
         variables=body.variables or {},
         limits=LIMITS,
     )
-    fields = {"do": "execute", "call": call.model_dump(mode="json", exclude_defaults=True)}
-    lines = _stream_lines(get_calls(request), read_sandbox_id(request), fields)
+    fields = {"do": "execute", "call": call.model_dump(mode="json", exclude_defaults=True), "tag": uuid.uuid4().hex}
+    lines = _stream_lines(request, read_sandbox_id(request), fields)
     return StreamingResponse(lines, media_type="application/x-ndjson")
 
 
@@ -113,40 +116,45 @@ def _check_language(language: str | None) -> None:
         raise HTTPException(501, "the code interpreter runs Python; run other languages with commands")
 
 
-async def _stream_lines(calls: SessionCalls, sandbox_id: str, fields: Mapping[str, Any]) -> AsyncIterator[bytes]:
-    is_running = True
+async def _stream_lines(request: Request, sandbox_id: str, fields: Mapping[str, Any]) -> AsyncIterator[bytes]:
+    gone = asyncio.create_task(wait_for_disconnect(request))
+    gone.add_done_callback(lambda task: _interrupt(task, get_calls(request), sandbox_id, fields["tag"]))
     try:
-        async for part in _stream_when_free(calls, sandbox_id, fields):
-            is_running = part.event != RESULT
+        async for part in _stream_when_free(get_calls(request), sandbox_id, fields, gone):
             for message in render(part):
                 yield json.dumps(message).encode() + b"\n"
     except SandboxError as error:
-        is_running = False
         detail = describe_error(error).problem.detail
         yield json.dumps(render_error_message("SandboxError", detail)).encode() + b"\n"
     finally:
-        if is_running:  # in a thread, because nothing can be awaited any more
-            asyncio.get_running_loop().run_in_executor(None, _interrupt, calls, sandbox_id)
+        gone.cancel()
 
 
-async def _stream_when_free(calls: SessionCalls, sandbox_id: str, fields: Mapping[str, Any]) -> AsyncIterator[Part]:
+async def _stream_when_free(
+    calls: SessionCalls, sandbox_id: str, fields: Mapping[str, Any], gone: asyncio.Task[None]
+) -> AsyncIterator[Part]:
     """Stream a call's answer. If the interpreter runs another call, wait for its end, as a Jupyter kernel does."""
-    while True:
+    while not gone.done():
         try:
-            async for part in stream_session(calls, sandbox_id, fields, KEEPALIVE_S):
+            async for part in stream_session(calls, sandbox_id, fields, KEEPALIVE_S, LINE_S):
                 yield part
             return
         except SessionBusy:
-            await asyncio.sleep(BUSY_INTERVAL_S)
+            await asyncio.wait({gone}, timeout=BUSY_INTERVAL_S)
 
 
-def _interrupt(calls: SessionCalls, sandbox_id: str) -> None:
-    try:
-        call = calls.send(sandbox_id, {"do": "interrupt"})
-    except SandboxError:  # it has ended
+def _interrupt(gone: asyncio.Task[None], calls: SessionCalls, sandbox_id: str, tag: str) -> None:
+    """Interrupt the call with a tag if its client is gone. Do not wait for the answer."""
+    if gone.cancelled():
         return
-    if isinstance(call, PendingCall):
-        calls.forget(call)
+
+    def send() -> None:
+        with suppress(SandboxError):  # it has ended
+            call = calls.send(sandbox_id, {"do": "interrupt", "tag": tag})
+            if isinstance(call, PendingCall):
+                calls.forget(call)
+
+    asyncio.get_running_loop().run_in_executor(None, send)
 
 
 def _render_context(context: Mapping[str, str]) -> dict[str, str]:

@@ -221,7 +221,7 @@ class SessionSupervisor:
     def _remove(self, branch: Branch, finish: Callable[[SideResult], None]) -> None:
         """Kill all processes of the branch's uid and remove its files."""
         self._forks.fail(branch, "the branch has ended")
-        self._processes.end_all(branch, "the branch was closed")
+        self._processes.end_all(branch, "the session was closed")
         self._branches.pop(branch.number, None)
         branch.kill()
         for process in self._side_processes.values():

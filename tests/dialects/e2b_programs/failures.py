@@ -20,6 +20,7 @@ def fail(name: str, call: Callable[[], Any]) -> None:
         found[name] = [type(error).__name__, str(error)]
 
 
+fail("no_key", lambda: Sandbox.list(api_key=" ").next_items())
 fail("wrong_key", lambda: Sandbox.create(api_key="sbx_wrong"))
 sandbox = Sandbox.create(timeout=300)
 number = sandbox.sandbox_id
@@ -71,7 +72,9 @@ def run_out(ended: Sandbox) -> None:
 end_while("killed_command", lambda it: it.commands.run("sleep 60", timeout=0), lambda it: it.kill())
 end_while("killed_code", lambda it: it.run_code("import time; time.sleep(60)").error, lambda it: it.kill())
 end_while("expired", lambda it: it.commands.run("sleep 60", timeout=0), run_out)
-end_while("out_of_memory", lambda it: it.run_code("b = bytearray(1 << 31)\nb[::4096] = b[::4096]").error, lambda _: None)
+end_while(
+    "out_of_memory", lambda it: it.run_code("b = bytearray(1 << 31)\nb[::4096] = b[::4096]").error, lambda _: None
+)
 
 sandbox.kill()
 fail("dead_command", lambda: sandbox.commands.run("ls"))

@@ -15,6 +15,12 @@ class Rich:
 display(Rich())
 Rich()
 """
+FIGURE = """
+class Figure:
+    def _repr_png_(self):
+        return b"PNG of a figure"
+Figure()
+"""
 found: dict[str, Any] = {}
 with Sandbox.create(timeout=300) as sandbox:
     execution = sandbox.run_code("x = 20\nprint('out')\nx + 1")
@@ -24,7 +30,7 @@ with Sandbox.create(timeout=300) as sandbox:
     found["error"] = [failed.error.name, failed.error.value, "line 3" in failed.error.traceback, failed.logs.stderr]
     rich = sandbox.run_code(DISPLAYS).results
     found["rich"] = [[each.html, each.json, each.is_main_result, list(each.formats())] for each in rich]
-    found["figure"] = sandbox.run_code("print(1)\n'text'").results[0].text
+    found["figure"] = sandbox.run_code(FIGURE).results[0].png
     seen: list[Any] = []
     sandbox.run_code(
         "import time\nfor i in range(2):\n    print(i)\n    time.sleep(0.2)\ndisplay(7)\n1 / 0",

@@ -33,6 +33,8 @@ try:
     sandbox.commands.run("sleep 30", timeout=0.5)
 except TimeoutException:
     found["late"] = time.monotonic() - began < 10
+while sandbox.commands.list():  # the service ends the command at the same limit
+    time.sleep(0.05)
 
 server = sandbox.commands.run("while sleep 0.1; do echo tick; done", background=True, timeout=0)
 found["listed"] = [[each.pid == server.pid, each.cmd, each.args[-1]] for each in sandbox.commands.list()]
@@ -54,7 +56,9 @@ found["typed"] = reader.wait().stdout
 files = sandbox.files
 written = files.write("/home/user/d/one.txt", "one")
 found["written"] = [written.name, written.path]
-found["many"] = [each.path for each in files.write_files([{"path": "a", "data": b"\r\n--x\0"}, {"path": "b", "data": "b"}])]
+found["many"] = [
+    each.path for each in files.write_files([{"path": "a", "data": b"\r\n--x\0"}, {"path": "b", "data": "b"}])
+]
 found["read"] = [files.read("d/one.txt"), bytes(files.read("a", format="bytes")).hex()]
 found["stream"] = b"".join(files.read("b", format="stream")).decode()
 found["compressed"] = files.write("c", "c" * 100, gzip=True).path
@@ -68,7 +72,7 @@ files.remove("e/f")
 found["exists"] = [files.exists(path) for path in ("e/two.txt", "d/one.txt", "e/f", "/home/user")]
 found["seen"] = sandbox.commands.run("cat e/two.txt").stdout
 
-fork = sandbox.fork()[0]
+fork = sandbox.fork(count=1, timeout=60)[0]
 fork.files.write("b", "changed")
 found["fork"] = [fork.files.read("b"), sandbox.files.read("b")]
 others = [Sandbox.create(metadata={"run": "many"}) for _ in range(2)]
