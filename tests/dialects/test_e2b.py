@@ -220,8 +220,9 @@ def test_a_call_ends_at_once_when_its_sandbox_ends(reports: Reports) -> None:
 
 
 def test_requests_that_no_sdk_sends(url: str) -> None:
-    assert httpx.post(f"{url}/v2/sandboxes", json={}).json()["code"] == 401
-    assert httpx.post(f"{url}/process.Process/List", json={}).json()["code"] == "unauthenticated"
+    for path in ("v2/sandboxes", "process.Process/List", "execute"):
+        answer = httpx.post(f"{url}/{path}", json={})
+        assert (answer.status_code, answer.json()["code"]) == (401, 401)
     with httpx.Client(headers={"X-API-Key": KEYS[0].key}, base_url=url) as http:
         assert "E2b-Sandbox-Id" in http.get("/files", params={"path": "a"}).json()["message"]
         http.headers["E2b-Sandbox-Id"] = http.post("/v2/sandboxes", json={"templateID": "base"}).json()["sandboxID"]
