@@ -93,6 +93,14 @@ class SessionRequest(WireModel):
     wait_s: float = Field(30.0, ge=0, le=600, description="how long to wait for a free place if all are taken")
 
 
+class SessionUpdate(WireModel):
+    """Change how long a session may go on."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"ttl_s": 600}]})
+
+    ttl_s: float = Field(ge=1, le=MAX_TTL_S, description="seconds from now until the session ends in any case")
+
+
 class SessionSummary(WireModel):
     """What every view of a session shows."""
 
@@ -193,45 +201,6 @@ class CallResult(WireModel):
     replayed: int = Field(0, description="calls that were run again on another host before this one")
 
 
-class ProcessLimits(WireModel):
-    """The limits of one process and its children."""
-
-    cpu_time_s: float = Field(3_600.0, gt=0, le=86_400, description="CPU seconds")
-    wall_time_s: float | None = Field(
-        None, gt=0, le=MAX_TTL_S, description="elapsed seconds; default: the time left to the session at the start"
-    )
-    output_kb: int = Field(16_384, ge=1, le=65_536, description="KiB of stdout, and as many of stderr")
-
-
-class ProcessRequest(WireModel):
-    """Start a process beside the interpreter or shell of a session."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"command": ["python3", "server.py"]}]})
-
-    command: list[Annotated[str, Field(max_length=MAX_CODE_CHARS)]] = Field(
-        min_length=1, max_length=1_024, description="the program and its arguments"
-    )
-    directory: str = Field("", max_length=4_096, description="default: the work directory")
-    variables: dict[VariableName, Argument] = Field(
-        default_factory=dict, max_length=MAX_VARIABLES, description="environment variables"
-    )
-    stdin: bool = Field(False, description="true opens a pipe to write to; otherwise stdin is empty")
-    limits: ProcessLimits = ProcessLimits()
-
-
-class ProcessResult(WireModel):
-    """How a process ended."""
-
-    pid: int
-    status: Literal["ok", "error", "time_limit", "output_limit"]
-    exit_code: int | None = None
-    signal: int | None = Field(None, description="the signal that ended it")
-    reason: str = Field("", description="which limit it exceeded")
-    stdout_truncated: bool = False
-    stderr_truncated: bool = False
-    usage: Usage = Usage()
-
-
 class InterruptResult(WireModel):
     interrupted: bool = Field(description="false if no call was running")
 
@@ -286,7 +255,13 @@ class SessionHost(WireModel):
     draining: bool = Field(False, description="it takes no new sessions, and stops when the last one has ended")
 
 
-REQUEST_MODELS: tuple[type[WireModel], ...] = (SessionRequest, SessionCall, ForkRequest, SessionVerifyRequest)
+REQUEST_MODELS: tuple[type[WireModel], ...] = (
+    SessionRequest,
+    SessionUpdate,
+    SessionCall,
+    ForkRequest,
+    SessionVerifyRequest,
+)
 RESULT_MODELS: tuple[type[WireModel], ...] = (
     SessionInfo,
     SessionList,

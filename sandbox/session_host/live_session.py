@@ -20,7 +20,8 @@ from sandbox.errors import (
     SessionEnded,
 )
 from sandbox.queue.session_records import SessionRecord
-from sandbox.schema.sessions import CallStatus, ProcessRequest, SessionCall, SessionLanguage, SessionLimits
+from sandbox.schema.session_processes import ProcessRequest
+from sandbox.schema.sessions import CallStatus, SessionCall, SessionLanguage, SessionLimits
 from sandbox.session_host.box_frames import MAX_PART_BYTES
 from sandbox.session_host.call_answer import Answer, KeptAnswers, build_result, check_same
 from sandbox.session_host.call_output import CallOutput, OnPart

@@ -11,7 +11,8 @@ from typing import Any
 
 from sandbox.errors import BadRequest, BoxError, NotFound, SessionEnded
 from sandbox.queue.session_records import parse_stored
-from sandbox.schema.sessions import ProcessRequest, ProcessResult, SessionStatus
+from sandbox.schema.session_processes import ProcessRequest, ProcessResult
+from sandbox.schema.sessions import SessionStatus
 from sandbox.session_host.box_frames import MAX_MESSAGE_CHARS, clamp_usage
 from sandbox.session_host.call_answer import Answer
 from sandbox.session_host.call_output import OnPart

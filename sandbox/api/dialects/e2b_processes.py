@@ -22,7 +22,8 @@ from sandbox.api.dialects.e2b_session import (
 )
 from sandbox.api.dialects.e2b_stream import read_message, respond
 from sandbox.errors import BadRequest
-from sandbox.schema.sessions import MAX_TTL_S, ProcessRequest
+from sandbox.schema.session_processes import ProcessRequest
+from sandbox.schema.sessions import MAX_TTL_S
 
 SIGNALS = {"SIGNAL_SIGTERM": 15, "SIGNAL_SIGKILL": 9}
 RPC = Dialect("e2b", render_rpc_error)

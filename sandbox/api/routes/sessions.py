@@ -36,6 +36,7 @@ from sandbox.schema.sessions import (
     SessionList,
     SessionRequest,
     SessionStatus,
+    SessionUpdate,
     SessionVerifyRequest,
 )
 
@@ -74,6 +75,14 @@ async def get(request: Request, session_id: SessionId) -> Response:
         answer = await call_session(calls, session_id, {"do": "describe"})
         return build_json_response(parse_stored(SessionInfo, answer["session"]).model_dump_json())
     return build_json_response(record.session.model_dump_json())
+
+
+@router.patch("/{session_id}", **document_session_call(SessionUpdate, SessionInfo))
+async def update(request: Request, session_id: SessionId) -> Response:
+    """Let a session end earlier or later. A session with `replay` cannot be changed."""
+    body = await request_parsing.parse_body(request, SessionUpdate)
+    answer = await call_session(_get_calls(request), session_id, {"do": "set_ttl", "ttl_s": body.ttl_s})
+    return build_json_response(parse_stored(SessionInfo, answer["session"]).model_dump_json())
 
 
 @router.delete("/{session_id}", **document_session_call(None, None, status=204))

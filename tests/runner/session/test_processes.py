@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import signal
+from typing import Any
 
 from tests.runner.session.session_box import LIMITS, SessionBox
 
 
-def start(box: SessionBox, *command: str, **fields: object) -> tuple[int, int]:
+def start(box: SessionBox, *command: str, **fields: Any) -> tuple[int, int]:
     """Start a process, and return the number of its request and its pid."""
-    number = box.send("start_process", command=list(command), limits=LIMITS | fields.pop("limits", {}), **fields)  # type: ignore[operator]
+    number = box.send("start_process", command=list(command), limits=LIMITS | fields.pop("limits", {}), **fields)
     return number, box.wait_for_event("started")["pid"]
 
 
@@ -64,7 +65,7 @@ def test_a_process_ends_at_its_limits_and_with_its_branch(box: SessionBox) -> No
 def test_contexts_share_the_interpreter_but_no_variables(box: SessionBox) -> None:
     box.ask("make_directory", path="other")
 
-    def run(code: str, context: str, **fields: object) -> str | None:
+    def run(code: str, context: str, **fields: Any) -> str | None:
         names = {"context": context, "contexts": ["", "a"], "directory": "other"} | fields
         return box.wait(box.send("execute", content=code.encode(), limits=LIMITS, **names)).text
 
