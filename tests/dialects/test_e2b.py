@@ -236,10 +236,11 @@ def test_requests_that_no_sdk_sends(url: str) -> None:
 
 
 def test_the_root_can_serve_the_dialect_in_place_of_the_services_own_paths(settings: ApiSettings, url: str) -> None:
-    with serve_in_thread(create_app(settings.model_copy(update={"root_dialect": "e2b"}))) as root:
-        with httpx.Client(headers={"X-API-Key": KEYS[0].key}, base_url=root) as http:
-            assert http.get("/v2/sandboxes").json() == httpx.get(f"{url}/v2/sandboxes", headers=http.headers).json()
-            assert "E2b-Sandbox-Id" in http.post("/execute", json={"code": "1"}).json()["message"]
+    app = create_app(settings.model_copy(update={"root_dialect": "e2b"}))
+    headers = {"X-API-Key": KEYS[0].key}
+    with serve_in_thread(app) as root, httpx.Client(headers=headers, base_url=root) as http:
+        assert http.get("/v2/sandboxes").json() == httpx.get(f"{url}/v2/sandboxes", headers=headers).json()
+        assert "E2b-Sandbox-Id" in http.post("/execute", json={"code": "1"}).json()["message"]
 
 
 def test_streams_end_with_an_error_when_their_host_dies(url: str, host: HostProcess, tmp_path: Path) -> None:

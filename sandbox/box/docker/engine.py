@@ -40,7 +40,6 @@ from sandbox.runner.supervisor.options import Options
 CAPABILITIES = ["CHOWN", "DAC_OVERRIDE", "IPC_LOCK", "KILL", "SETGID", "SETUID"]
 # Make sure that a run leaves no state in the box's network: no port occupied for a minute, no cached TCP metrics.
 SYSCTLS = {"net.ipv4.tcp_max_tw_buckets": "0", "net.ipv4.tcp_no_metrics_save": "1"}
-SESSION_HOME = "/home/user"  # where programs written for other sandboxes expect their files
 SESSION_CPU_SHARES = 2  # of the 1024 that a box of programs has: sessions take the CPU that verdicts leave
 CONNECTION_PATH = "/run/sandbox/worker.sock"
 CONNECT_TIMEOUT_S = 30.0
@@ -202,7 +201,7 @@ class DockerEngine:
         uid_base = block.compute_base(self._started_count)
         self._started_count += 1
         if session:
-            options = {"connect": CONNECTION_PATH, "uid_base": uid_base, "session": True, "home": SESSION_HOME}
+            options = {"connect": CONNECTION_PATH, "uid_base": uid_base, "session": True, "links_home": True}
             return ["/usr/bin/python3", "-c", SESSION_BOOTSTRAP, json.dumps(options)]
         options_text = self._build_supervisor_options(uid_base).encode()
         return ["/usr/bin/python3", "-I", "-S", "-c", SUPERVISOR_BOOTSTRAP, options_text]

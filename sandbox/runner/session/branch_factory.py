@@ -22,6 +22,7 @@ from sandbox.runner.supervisor import usage
 
 MAX_BRANCHES = 65_000  # of a box, over its whole life: each has a uid of its own
 DEFAULT_LIMITS = {"processes": 64, "file_mb": 256, "disk_mb": 512}
+HOME = "/home/user"  # where programs that were written for other sandboxes expect their files
 OUT_OF_MEMORY = "the box ran out of memory"
 
 

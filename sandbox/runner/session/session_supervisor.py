@@ -24,7 +24,7 @@ from sandbox.runner import frames
 from sandbox.runner.kernel import GVISOR, detect_kernel
 from sandbox.runner.session import branch_files
 from sandbox.runner.session.branch import Branch
-from sandbox.runner.session.branch_factory import BranchFactory
+from sandbox.runner.session.branch_factory import HOME, BranchFactory
 from sandbox.runner.session.branch_operations import FILE_REQUESTS, FileOperations
 from sandbox.runner.session.call_limits import CallLimits
 from sandbox.runner.session.calls import Calls
@@ -273,7 +273,7 @@ class SessionOptions(NamedTuple):
     uid_base: int  # branches use the uids above this one
     session: bool = True
     root: str = "/box"  # holds the branches' directories
-    home: str = ""  # becomes a link to the work directory of the first branch
+    links_home: bool = False  # HOME becomes a link to the work directory of the first branch
 
 
 def main() -> NoReturn:
@@ -284,7 +284,7 @@ def main() -> NoReturn:
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     connection.connect(options.connect)
     try:
-        SessionSupervisor(connection, options.root, options.uid_base, options.home).serve()
+        SessionSupervisor(connection, options.root, options.uid_base, HOME if options.links_home else "").serve()
     except frames.ConnectionClosed:
         os._exit(0)
     except frames.FrameError as error:
