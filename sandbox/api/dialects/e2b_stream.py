@@ -1,6 +1,6 @@
 """Streams of the Connect protocol, and the events of a process in them.
 
-A stream consists of envelopes: a byte of flags, a length, and a JSON message. The last one has the flag END and says
+A stream consists of frames: a byte of flags, a length, and a JSON message. The last one has the flag END and says
 whether the stream failed, so that a stream always ends with an event or an error.
 """
 
@@ -22,7 +22,7 @@ from sandbox.api.session_stream import KEEPALIVE, RESULT, Part, stream_session
 from sandbox.errors import BadRequest, SandboxError, SessionEnded
 
 STREAM_TYPE = "application/connect+json"
-ENVELOPE = struct.Struct(">BI")
+FRAME_HEAD = struct.Struct(">BI")
 END = 2
 KEEPALIVE_S = 20.0
 
@@ -30,10 +30,10 @@ KEEPALIVE_S = 20.0
 async def read_message(request: Request) -> dict[str, Any]:
     """Return the one message of a request for a stream. Raises BadRequest."""
     body = await request_parsing.read_body(request)
-    if len(body) < ENVELOPE.size or body[0] or ENVELOPE.unpack_from(body)[1] != len(body) - ENVELOPE.size:
+    if len(body) < FRAME_HEAD.size or body[0] or FRAME_HEAD.unpack_from(body)[1] != len(body) - FRAME_HEAD.size:
         raise BadRequest(f"send one uncompressed message as {STREAM_TYPE}", "body")
     try:
-        message = json.loads(body[ENVELOPE.size :])
+        message = json.loads(body[FRAME_HEAD.size :])
     except ValueError:
         message = None
     if not isinstance(message, dict):
@@ -68,7 +68,7 @@ async def _encode_stream(sandbox_id: str, first: Part, parts: AsyncIterator[Part
 
 def _encode(message: Mapping[str, Any], flags: int = 0) -> bytes:
     content = json.dumps(message).encode()
-    return ENVELOPE.pack(flags, len(content)) + content
+    return FRAME_HEAD.pack(flags, len(content)) + content
 
 
 def _describe_stop(result: Mapping[str, Any]) -> dict[str, str] | None:

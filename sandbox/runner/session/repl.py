@@ -224,16 +224,14 @@ class Repl:
 @contextmanager
 def set_variables(variables: dict[str, str]) -> Iterator[None]:
     """Set environment variables for one call. Afterward they have their earlier values."""
-    earlier = {name: os.environ.get(name) for name in variables}
+    earlier = {name: value for name, value in os.environ.items() if name in variables}
     os.environ.update(variables)
     try:
         yield
     finally:
-        for name, value in earlier.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+        for name in variables:
+            os.environ.pop(name, None)
+        os.environ.update(earlier)
 
 
 def open_stdin() -> io.TextIOWrapper:
