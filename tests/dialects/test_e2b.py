@@ -77,8 +77,8 @@ def read_report(process: subprocess.Popen[str]) -> dict[str, Any]:
 def test_sandboxes_commands_and_files(reports: Reports) -> None:
     assert reports["sandboxes"] == {
         "info": [True, {"run": "a b/1"}, "running", 512],
-        "left": 120,
-        "extended": 300,
+        "left": True,
+        "extended": True,
         "running": True,
         "connected": [True, "value\n"],
         "foreground": ["out\n", "err\n", 0],

@@ -74,6 +74,8 @@ async def write(request: Request) -> Response:
     boundary = _BOUNDARY.match(request.headers.get("content-type", ""))
     files = [(path, body)] if boundary is None else _parse_form(body, boundary[1].encode(), path)
     for name, content in files:
+        if not name:
+            raise BadRequest("name the file in the query parameter `path`", "path")
         if len(content) > MAX_FILE_BYTES:
             raise HTTPException(413, f"{name} has {len(content)} bytes, the maximum is {MAX_FILE_BYTES}")
     paths = [to_session_path(name) for name, _ in files]

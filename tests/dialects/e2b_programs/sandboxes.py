@@ -10,9 +10,9 @@ found: dict[str, Any] = {}
 sandbox = Sandbox.create(timeout=120, metadata={"run": "a b/1"}, envs={"NAME": "value"})
 info = sandbox.get_info()
 found["info"] = [info.sandbox_id == sandbox.sandbox_id, info.metadata, info.state.value, info.memory_mb]
-found["left"] = round((info.end_at - info.started_at).total_seconds())
+found["left"] = 120 <= (info.end_at - info.started_at).total_seconds() < 130
 sandbox.set_timeout(300)
-found["extended"] = round((sandbox.get_info().end_at - info.started_at).total_seconds())
+found["extended"] = 300 <= (sandbox.get_info().end_at - info.started_at).total_seconds() < 330
 found["running"] = sandbox.is_running()
 same = Sandbox.connect(sandbox.sandbox_id, timeout=60)
 found["connected"] = [same.sandbox_id == sandbox.sandbox_id, same.commands.run("echo $NAME").stdout]
