@@ -20,6 +20,7 @@ from redis.client import Pipeline
 
 from sandbox.errors import NotFound, SessionQuotaExceeded
 from sandbox.queue import redis_keys
+from sandbox.queue.connection import translate_redis_errors
 from sandbox.schema.sessions import SessionHost, SessionInfo, SessionStatus
 
 ENDED_TTL_S = 3_600
@@ -148,8 +149,9 @@ def _set_expiry(record: SessionRecord, expires_at: float | None) -> SessionRecor
     return replace(record, session=record.session.model_copy(update={"expires_at": expires_at}))
 
 
+@translate_redis_errors
 def record_expiry(redis: Redis, record: SessionRecord) -> None:
-    """Record that an open session expires at another time. Raises RedisError."""
+    """Record that an open session expires at another time. Raises QueueUnavailable."""
     session = record.session
     pipeline = redis.pipeline(transaction=True)
     pipeline.zadd(redis_keys.SESSION_EXPIRIES, {session.id: session.expires_at}, xx=True)

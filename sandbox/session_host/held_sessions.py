@@ -233,10 +233,7 @@ class HeldSessions:
 
     async def record_expiry(self, session: LiveSession) -> None:
         """Record when a session expires now. Raises QueueUnavailable."""
-        try:
-            await asyncio.to_thread(session_records.record_expiry, self._redis, session.update_expiry())
-        except RedisError as error:
-            raise QueueUnavailable(f"Redis did not take the session's new time: {error}") from error
+        await asyncio.to_thread(session_records.record_expiry, self._redis, session.update_expiry())
 
     async def end_family(self, family: Family, reason: str) -> None:
         """End a session and all its forks, because their box failed."""
