@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,12 @@ import httpx
 import pytest
 
 from sandbox.api.app import create_app
+from sandbox.api.dialects.e2b_stream import END, FRAME_HEAD, encode_stream
 from sandbox.api.keyring import generate_key
+from sandbox.api.session_stream import Part
 from sandbox.config import ApiSettings
 from sandbox.request_context import Role
+from sandbox.schema.session_processes import ProcessResult
 from tests.api.threaded_server import serve_in_thread
 from tests.conftest import require_python
 from tests.redis_server import RedisServer
@@ -189,11 +192,10 @@ FAILURES = {
     "large": ("SandboxException", "413: large has 17825792 bytes, the maximum is 16777216"),
     "no_directory": ("CommandExitException", "cannot enter the directory /none"),
     "no_process": ("NotFoundException", "no process 999999"),
-    "printed": ("SandboxException", "the output of the process exceeds the limit"),
     "killed_command": ("SandboxNotRunningException", "was not found: the session was closed"),
     "killed_code": ("no error", "SandboxError"),  # in `Execution.error`
     "expired": ("SandboxNotRunningException", "was not found"),
-    "out_of_memory": ("no error", "out of memory"),
+    "died": ("no error", "SandboxError"),
     "dead_command": ("SandboxNotRunningException", "it was closed"),
     "dead_read": ("SandboxNotRunningException", "it was closed"),
     "dead_write": ("SandboxNotRunningException", "it was closed"),
@@ -212,11 +214,32 @@ def test_a_failure_is_an_error_that_says_why(reports: Reports, name: str) -> Non
     assert FAILURES[name][1] in text
 
 
-def test_a_call_ends_at_once_when_its_sandbox_ends(reports: Reports) -> None:
-    waited = {name: value for name, value in reports["failures"].items() if name.endswith("_waited")}
-    assert waited == dict.fromkeys(waited, True)
-    assert len(waited) == 4
+def test_a_call_ends_when_its_sandbox_ends(reports: Reports) -> None:
+    ended = {name: value for name, value in reports["failures"].items() if name.endswith("_ended")}
+    assert ended == {"killed_command_ended": True, "killed_code_ended": True, "expired_ended": True}
     assert reports["failures"]["not_mine_kill"] == ["no error", "False"]
+
+
+@pytest.mark.parametrize(
+    ("result", "code"),
+    [
+        ({"status": "time_limit", "reason": "it ran longer than 1 s"}, "deadline_exceeded"),
+        ({"status": "output_limit"}, "internal"),
+        ({"stdout_truncated": True}, "internal"),
+        ({"exit_code": 1, "status": "error"}, None),
+    ],
+)
+async def test_a_stream_says_that_a_limit_ended_the_process(result: dict[str, Any], code: str | None) -> None:
+    ended = ProcessResult(pid=7, **{"status": "ok", "exit_code": 0} | result).model_dump(mode="json")
+
+    async def send() -> AsyncIterator[Part]:
+        yield Part("result", ended)
+
+    messages = [message async for message in encode_stream("id", Part("started", {"pid": 7}), send())]
+    last = json.loads(messages[-1][FRAME_HEAD.size :])
+    assert FRAME_HEAD.unpack_from(messages[-1])[0] == END
+    assert last.get("error", {}).get("code") == code
+    assert len(messages) == (2 if code else 3)
 
 
 def test_requests_that_no_sdk_sends(url: str) -> None:

@@ -47,10 +47,11 @@ async def respond(request: Request, fields: Mapping[str, Any]) -> Response:
     await call_sandbox(request, {"do": "list_processes"})  # raises if the sandbox is gone
     parts = stream_session(get_calls(request), sandbox_id, fields, KEEPALIVE_S)
     first = await anext(parts)
-    return StreamingResponse(_encode_stream(sandbox_id, first, parts), media_type=STREAM_TYPE)
+    return StreamingResponse(encode_stream(sandbox_id, first, parts), media_type=STREAM_TYPE)
 
 
-async def _encode_stream(sandbox_id: str, first: Part, parts: AsyncIterator[Part]) -> AsyncIterator[bytes]:
+async def encode_stream(sandbox_id: str, first: Part, parts: AsyncIterator[Part]) -> AsyncIterator[bytes]:
+    """Yield the events of a process, and at last END with the error if there is one."""
     failure: dict[str, Any] = {}
     try:
         yield _encode(_render_event(first))
