@@ -17,7 +17,7 @@ class ProcessLimits(WireModel):
 
     cpu_time_s: float = Field(3_600.0, gt=0, le=86_400, description="CPU seconds")
     wall_time_s: float | None = Field(
-        None, gt=0, le=MAX_TTL_S, description="elapsed seconds; default: the time left to the session at the start"
+        None, gt=0, le=MAX_TTL_S, description="elapsed seconds; default: until the session ends"
     )
     output_kb: int = Field(16_384, ge=1, le=65_536, description="KiB of stdout, and as many of stderr")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import codecs
-import time
 from base64 import b64decode
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 from sandbox.errors import BadRequest, BoxError, NotFound, SessionEnded
 from sandbox.queue.session_records import parse_stored
 from sandbox.schema.session_processes import ProcessRequest, ProcessResult
-from sandbox.schema.sessions import SessionStatus
+from sandbox.schema.sessions import MAX_TTL_S, SessionStatus
 from sandbox.session_host.box_frames import MAX_MESSAGE_CHARS, clamp_usage
 from sandbox.session_host.call_answer import Answer
 from sandbox.session_host.call_output import OnPart
@@ -65,7 +64,7 @@ class ProcessHandlers:
 
     async def _run(self, session: LiveSession, process: LiveProcess) -> Answer:
         request, limits = process.request, process.request.limits
-        wall_time_s = limits.wall_time_s or max(1.0, session.ends_at - time.monotonic())
+        wall_time_s = limits.wall_time_s or MAX_TTL_S  # the session may get more time meanwhile
         decoders = {name: codecs.getincrementaldecoder("utf-8")("replace") for name in ("stdout", "stderr")}
 
         def receive(header: Message, payload: bytes) -> None:

@@ -85,7 +85,7 @@ def test_sandboxes_commands_and_files(reports: Reports) -> None:
         "running": True,
         "connected": [True, "value\n"],
         "foreground": ["out\n", "err\n", 0],
-        "pieces": ["a\n", "b\n"],
+        "pieces": "a\nb\n",
         "place": "/tmp\ny\n",
         "home": "here\n",
         "failed": [3, "before\n"],
@@ -125,12 +125,13 @@ def test_sandboxes_commands_and_files(reports: Reports) -> None:
 
 def test_the_code_interpreter(reports: Reports) -> None:
     assert reports["interpreter"] == {
-        "run": ["21", ["out\n"], None, 1],
+        "run": ["21", "out\n", None, 1],
         "kept": "20",
-        "error": ["ZeroDivisionError", "division by zero", True, ["e\n"]],
+        "error": ["ZeroDivisionError", "division by zero", True, "e\n"],
         "rich": [["<b>rich</b>", {"a": [1]}, is_main, ["text", "html", "json"]] for is_main in (False, True)],
         "figure": "UE5HIG9mIGEgZmlndXJl",
-        "callbacks": [["0\n", False, True], ["1\n", False, True], "7", "ZeroDivisionError"],
+        "callbacks": ["7", "ZeroDivisionError"],
+        "printed": ["0\n1\n", [False, True]],
         "variables": "('b', False)",
         "reset": "False",
         "late": True,

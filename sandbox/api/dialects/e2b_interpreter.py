@@ -38,7 +38,7 @@ LANGUAGES = {"", "python", "python3"}
 LIMITS = CallLimits(cpu_time_s=3_600, wall_time_s=7_200, output_kb=16_384)
 KEEPALIVE_S = 20.0
 BUSY_INTERVAL_S = 0.1
-LINE_S = 0.03  # to receive a line in one piece, because `print` writes it in two
+LINE_S = 0.1  # to receive a line in one piece, because `print` writes it in two
 ROUTES = Dialect("e2b", render_error)
 
 

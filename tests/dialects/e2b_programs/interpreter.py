@@ -23,21 +23,28 @@ Figure()
 found: dict[str, Any] = {}
 with Sandbox.create(timeout=300) as sandbox:
     execution = sandbox.run_code("x = 20\nprint('out')\nx + 1")
-    found["run"] = [execution.text, execution.logs.stdout, execution.error, execution.execution_count]
+    found["run"] = [execution.text, "".join(execution.logs.stdout), execution.error, execution.execution_count]
     found["kept"] = sandbox.run_code("x").text
     failed = sandbox.run_code("import sys\nprint('e', file=sys.stderr)\n1 / 0")
-    found["error"] = [failed.error.name, failed.error.value, "line 3" in failed.error.traceback, failed.logs.stderr]
+    found["error"] = [
+        failed.error.name,
+        failed.error.value,
+        "line 3" in failed.error.traceback,
+        "".join(failed.logs.stderr),
+    ]
     rich = sandbox.run_code(DISPLAYS).results
     found["rich"] = [[each.html, each.json, each.is_main_result, list(each.formats())] for each in rich]
     found["figure"] = sandbox.run_code(FIGURE).results[0].png
     seen: list[Any] = []
+    printed: list[Any] = []
     sandbox.run_code(
         "import time\nfor i in range(2):\n    print(i)\n    time.sleep(0.2)\ndisplay(7)\n1 / 0",
-        on_stdout=lambda message: seen.append([str(message), message.error, message.timestamp > 1e18]),
+        on_stdout=lambda message: printed.append([str(message), message.error, message.timestamp > 1e18]),
         on_result=lambda result: seen.append(result.text),
         on_error=lambda error: seen.append(error.name),
     )
     found["callbacks"] = seen
+    found["printed"] = ["".join(text for text, *_ in printed), printed[0][1:]]
     found["variables"] = sandbox.run_code("import os\nos.environ['A'], 'B' in os.environ", envs={"A": "b"}).text
     found["reset"] = sandbox.run_code("'A' in os.environ").text
     try:

@@ -21,7 +21,7 @@ result = sandbox.commands.run("echo out; echo err >&2")
 found["foreground"] = [result.stdout, result.stderr, result.exit_code]
 pieces: list[str] = []
 sandbox.commands.run("echo a; sleep 0.1; echo b", on_stdout=pieces.append)
-found["pieces"] = pieces
+found["pieces"] = "".join(pieces)
 found["place"] = sandbox.commands.run("pwd; echo $X", cwd="/tmp", envs={"X": "y"}).stdout
 found["home"] = sandbox.commands.run("echo here > /home/user/made; cat made").stdout
 try:
