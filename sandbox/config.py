@@ -29,6 +29,7 @@ RootDialect = Literal[
     "open_instruct",
     "open_r1",
     "areal",
+    "e2b",
 ]
 
 

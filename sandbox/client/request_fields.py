@@ -277,5 +277,6 @@ class SessionFields(TypedDict, total=False):
     idle_ttl_s: float
     files: Mapping[str, str | bytes]
     variables: Mapping[str, str]
+    metadata: Mapping[str, str]
     replay: bool
     wait_s: float

@@ -11,8 +11,10 @@ import pytest
 
 from sandbox.client import Client
 from tests.client.docstring_examples import add_checks, check, read_docstring_examples
+from tests.conftest import require_python
 from tests.docs.conftest import ROOT, RunningService
 from tests.docs.examples import Example, normalize_output, read_examples
+from tests.virtualenvs import E2B
 
 DOCS = ROOT / "sandbox" / "docs"
 PAGES = [ROOT / "README.md", *sorted(page for page in DOCS.rglob("*.md") if read_examples(page))]
@@ -58,7 +60,8 @@ def _find_missing_tool(example: Example) -> str:
 
 
 def _run_example(example: Example, running: RunningService, folder: Path) -> str:
-    command = ["sh", "-e", "-c", example.source] if example.language == "sh" else [sys.executable, "-c", example.source]
+    python = require_python(E2B) if "import e2b" in example.source or "from e2b" in example.source else sys.executable
+    command = ["sh", "-e", "-c", example.source] if example.language == "sh" else [str(python), "-c", example.source]
     command[-1] = command[-1].replace(URL, running.url)
     done = subprocess.run(
         command, cwd=folder, env=running.environment, capture_output=True, text=True, check=False, timeout=60
