@@ -17,7 +17,20 @@ from sandbox.api.keyring import parse_keyring
 from sandbox.api.middleware import RequestIdMiddleware
 from sandbox.api.openapi import api_reference
 from sandbox.api.openapi.documentation import DocumentedApp
-from sandbox.api.routes import gpu, guide, health, jobs, live, quality, rewards, sessions, submissions, web_ui, webhooks
+from sandbox.api.routes import (
+    environments,
+    gpu,
+    guide,
+    health,
+    jobs,
+    live,
+    quality,
+    rewards,
+    sessions,
+    submissions,
+    web_ui,
+    webhooks,
+)
 from sandbox.config import ApiSettings
 from sandbox.queue.session_calls import SessionCalls
 from sandbox.request_context import Caller, Role
@@ -108,6 +121,7 @@ def _add_routes(app: FastAPI, settings: ApiSettings) -> None:
     gpu.add_routes(app.router)
     app.include_router(quality.router)
     app.include_router(jobs.router)
+    app.include_router(environments.router)
     app.include_router(sessions.router)
     app.include_router(webhooks.router)
     app.include_router(health.router)

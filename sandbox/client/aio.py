@@ -37,6 +37,7 @@ from sandbox.schema import (
 
 if TYPE_CHECKING:
     from sandbox.client.aio_session import AsyncSession
+    from sandbox.schema.environments import EnvironmentInfo, EnvironmentRequest
     from sandbox.schema.gpu import GpuJob, GpuPool, GpuRequest
     from sandbox.schema.hack import HackRequest, HackResult
     from sandbox.schema.health import Readiness
@@ -261,6 +262,31 @@ class AsyncClient:
     async def live(self) -> LiveView:
         """Return a live view of the service: slots, lanes, the verdicts of the last seconds and the latest results."""
         return await self._send(protocol.build_live_call())
+
+    async def put_environment(self, name: str, definition: EnvironmentRequest | Mapping[str, Any]) -> EnvironmentInfo:
+        """Create or replace an environment; needs a key with the role admin."""
+        from sandbox.client.environment_calls import build_put_call
+
+        return await self._send(build_put_call(name, definition))
+
+    async def environment(self, name: str) -> EnvironmentInfo:
+        """Return the current version of an environment; raise NotFound if there is none."""
+        from sandbox.client.environment_calls import build_get_call
+
+        return await self._send(build_get_call(name))
+
+    async def environments(self) -> list[EnvironmentInfo]:
+        """Return all environments by name."""
+        from sandbox.client.environment_calls import build_list_call
+
+        answer = await self._send(build_list_call())
+        return answer.environments
+
+    async def remove_environment(self, name: str) -> None:
+        """Remove an environment; accepted submissions still run in it. Needs a key with the role admin."""
+        from sandbox.client.environment_calls import build_remove_call
+
+        await self._send(build_remove_call(name))
 
     async def languages(self) -> list[LanguageInfo]:
         """Return the languages of the service and their versions."""

@@ -33,6 +33,7 @@ from sandbox.schema import (
 
 if TYPE_CHECKING:
     from sandbox.client.sync_session import Session
+    from sandbox.schema.environments import EnvironmentInfo, EnvironmentRequest
     from sandbox.schema.gpu import GpuJob, GpuPool, GpuRequest
     from sandbox.schema.hack import HackRequest, HackResult
     from sandbox.schema.health import Readiness
@@ -258,6 +259,31 @@ class Client:
     def live(self) -> LiveView:
         """Return a live view of the service: slots, lanes, the verdicts of the last seconds and the latest results."""
         return self._send(protocol.build_live_call())
+
+    def put_environment(self, name: str, definition: EnvironmentRequest | Mapping[str, Any]) -> EnvironmentInfo:
+        """Create or replace an environment; needs a key with the role admin."""
+        from sandbox.client.environment_calls import build_put_call
+
+        return self._send(build_put_call(name, definition))
+
+    def environment(self, name: str) -> EnvironmentInfo:
+        """Return the current version of an environment; raise NotFound if there is none."""
+        from sandbox.client.environment_calls import build_get_call
+
+        return self._send(build_get_call(name))
+
+    def environments(self) -> list[EnvironmentInfo]:
+        """Return all environments by name."""
+        from sandbox.client.environment_calls import build_list_call
+
+        answer = self._send(build_list_call())
+        return answer.environments
+
+    def remove_environment(self, name: str) -> None:
+        """Remove an environment; accepted submissions still run in it. Needs a key with the role admin."""
+        from sandbox.client.environment_calls import build_remove_call
+
+        self._send(build_remove_call(name))
 
     def languages(self) -> list[LanguageInfo]:
         """Return the languages of the service and their versions."""

@@ -19,6 +19,7 @@ from sandbox.runner.contract import FileSpan, Outcome, Status, Usage, Verdict
 from sandbox.schema.callbacks import CallbackFor, CallbackUrl
 from sandbox.schema.wire import DEBUG_CHECKS
 from sandbox.schema.wire import MAX_CODE_CHARS as MAX_CODE_CHARS
+from sandbox.schema.wire import EnvironmentReference as EnvironmentReference
 from sandbox.schema.wire import LimitsRequest as LimitsRequest
 from sandbox.schema.wire import WireModel as WireModel
 from sandbox.verify.result import TestPart as TestPart
@@ -108,6 +109,9 @@ Files = Annotated[dict[FilePath, Base64Data], Field(max_length=MAX_FILES), After
 Argument = Annotated[str, Field(max_length=MAX_ARGUMENT_CHARS), AfterValidator(_check_argument)]
 
 
+IMAGE_TIME = "how long this program waited until its host had the image of its environment"
+
+
 class ProgramInput(WireModel):
     """The input of one run."""
 
@@ -150,6 +154,7 @@ class ExecuteRequest(ProgramInput):
     fetch_files: list[FilePath] = Field(default_factory=list, max_length=MAX_FILES)
     limits: LimitsRequest = LimitsRequest()
     debug_checks: bool = Field(False, description=DEBUG_CHECKS)
+    environment: EnvironmentReference = ""
     priority: Lane = Lane.DEFAULT
 
     @model_validator(mode="after")
@@ -250,6 +255,7 @@ class ExecuteResult(StageResult):
     compile: StageResult | None = None
     files: dict[str, Base64Data] = Field(default_factory=dict)
     queue_time_s: float = 0.0
+    image_time_s: float = Field(0.0, description=IMAGE_TIME)
 
 
 class VerifyResult(WireModel):
@@ -264,6 +270,7 @@ class VerifyResult(WireModel):
     compile: StageResult | None = None
     queue_time_s: float = 0.0
     run_time_s: float = 0.0
+    image_time_s: float = Field(0.0, description=IMAGE_TIME)
 
 
 class ExecuteBatchResult(WireModel):

@@ -1,0 +1,57 @@
+"""Prepare the environment of an item: make sure that this host has its image, and let the slot use it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from redis import Redis
+
+from sandbox.box.environment import EnvironmentImages
+from sandbox.box.slot import Slot
+from sandbox.errors import EnvironmentFailed, InfrastructureError
+from sandbox.queue.environments import EXPIRED, build_recipe, read_definition
+from sandbox.queue.job_batch import Item
+from sandbox.schema.hack import HackRequest
+
+
+class ItemEnvironments:
+    """Prepares the environments of a worker's items."""
+
+    def __init__(self, redis: Redis, images: EnvironmentImages, slot: Slot) -> None:
+        self._redis = redis
+        self._images = images
+        self._slot = slot
+        self._image_by_reference: dict[str, str] = {}
+
+    @contextmanager
+    def use(self, item: Item) -> Iterator[None]:
+        """Run the item of the `with` block in its environment.
+
+        If the environment cannot be built, the slot raises EnvironmentFailed instead of lending a box of its image.
+        """
+        work = item.work
+        if work is None or isinstance(work, HackRequest) or not work.environment:
+            yield
+            return
+        slot = self._slot
+        try:
+            try:
+                self._prepare(work.environment)
+            except InfrastructureError as error:
+                slot.environment_failure = str(error)
+            yield
+        finally:
+            slot.leave_environment()
+
+    def _prepare(self, reference: str) -> None:
+        slot = self._slot
+        image = self._image_by_reference.get(reference, "")
+        if image not in slot.list_box_keys():
+            definition = read_definition(self._redis, reference)
+            if definition is None:
+                raise EnvironmentFailed(EXPIRED)
+            recipe = build_recipe(definition)
+            slot.image_time_s = self._images.ensure(recipe)
+            image = self._image_by_reference[reference] = recipe.image
+        slot.environment = image
