@@ -21,7 +21,7 @@
 | sandbox:forwarded:<lane>     | zset   | unfinished batches admitted to the lane    | while there are any        |
 | sandbox:taskset:<sha256>     | hash   | task name -> task JSON                     | task_set_ttl_s after use   |
 | sandbox:environments         | hash   | environment -> image of its current version | until removed             |
-| sandbox:environment:<name>@<id> | string | a version of an environment as JSON     | queue_ttl_s and a day after the next |
+| sandbox:environment:<name>@<id> | string | a version of an environment             | queue_ttl_s and a day      |
 | sandbox:kept:until           | zset   | stored jobs and task sets by expiry        | the longest of them        |
 | sandbox:kept:sizes           | hash   | stored job or task set -> bytes and owner  | the longest of them        |
 | sandbox:kept:totals          | hash   | owner, or all owners -> bytes stored       | the longest of them        |

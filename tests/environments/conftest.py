@@ -46,8 +46,15 @@ def workers(settings: ApiSettings) -> Iterator[WorkerProcesses]:
 
 
 @pytest.fixture(scope="package")
-def client(settings: ApiSettings, workers: WorkerProcesses) -> Iterator[Client]:
-    with serve_in_thread(create_app(settings)) as url, Client(url) as client:
+def url(settings: ApiSettings, workers: WorkerProcesses) -> Iterator[str]:
+    assert workers
+    with serve_in_thread(create_app(settings)) as url:
+        yield url
+
+
+@pytest.fixture(scope="package")
+def client(url: str) -> Iterator[Client]:
+    with Client(url) as client:
         yield client
 
 
@@ -56,9 +63,3 @@ def session_host(settings: ApiSettings) -> Iterator[SessionHosts]:
     with SessionHosts(settings) as hosts:
         hosts.start(2, spares=0)
         yield hosts
-
-
-@pytest.fixture
-def nonce() -> dict[str, bytes]:
-    """A file that makes an environment one that no host has built."""
-    return {"nonce": uuid.uuid4().bytes}

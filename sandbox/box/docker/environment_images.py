@@ -13,6 +13,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ logger = logging.getLogger(__name__)
 
 REPOSITORY = "sandbox-environment"
 RETRY_FAILED_AFTER_S = 30.0
+MIN_IDLE_S = 60.0  # an image that was used more recently may be needed for a box that is about to start
 
 
 def find_tag(image: str) -> str:
@@ -94,7 +96,7 @@ class DockerEnvironmentImages:
             images = [_CachedImage(client, found) for found in _list_images(client)]
             used_bytes = sum(image.size_bytes for image in images)
             for image in sorted(images, key=lambda image: image.used_at):
-                if used_bytes <= self._settings.environment_cache_mb * MB:
+                if time.time() - image.used_at < MIN_IDLE_S or used_bytes <= self._settings.environment_cache_mb * MB:
                     return
                 if keep not in image.tags and _remove(client, image.id):
                     used_bytes -= image.size_bytes
@@ -120,9 +122,16 @@ class _CachedImage:
         self.id: str = found["Id"]
         details = client.api.inspect_image(self.id)
         self.tags: list[str] = details["RepoTags"] or []
-        self.used_at: str = details["Metadata"]["LastTagTime"]  # RFC 3339 with the same offset for all: sorts as text
+        self.used_at = _parse_time(details["Metadata"]["LastTagTime"])
         layers = client.api.history(self.id)
         self.size_bytes = int(layers[0]["Size"])  # a commit adds one layer
+
+
+def _parse_time(text: str) -> float:
+    """Return a time of the engine in seconds since the epoch. Its fraction of a second is ignored."""
+    whole, _, rest = text.partition(".")
+    zone = rest.lstrip("0123456789") if rest else ""
+    return datetime.fromisoformat(whole + zone.replace("Z", "+00:00")).timestamp()
 
 
 def _list_images(client: docker.DockerClient) -> list[dict[str, Any]]:
