@@ -112,7 +112,8 @@ class PrestartPool:
         except InfrastructureError as error:
             logger.warning("could not start a box in advance: %s", error, extra={"image": image})
             with self._state_changed:
-                self._failure = error
+                if image == self._awaited_image:  # otherwise the caller waits for a box of another image
+                    self._awaited_image, self._failure = "", error
                 if isinstance(error, EnvironmentFailed):  # starting such a box again would fail in the same way
                     self._used += self._boxes.pop(image, ())
                 self._state_changed.notify_all()

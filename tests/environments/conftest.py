@@ -47,7 +47,7 @@ def workers(settings: ApiSettings) -> Iterator[WorkerProcesses]:
 
 @pytest.fixture(scope="package")
 def url(settings: ApiSettings, workers: WorkerProcesses) -> Iterator[str]:
-    assert workers
+    assert workers.read_log() is not None
     with serve_in_thread(create_app(settings)) as url:
         yield url
 

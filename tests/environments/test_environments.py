@@ -9,12 +9,14 @@ import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import docker
 import pytest
 
 from sandbox.box.docker import environment_images
 from sandbox.box.docker.engine import DockerEngine
+from sandbox.box.docker.engine_client import has_image
 from sandbox.box.docker.environment_images import DockerEnvironmentImages, find_tag
 from sandbox.box.environment import BuildOutcome, Recipe
 from sandbox.client import Client
@@ -28,13 +30,13 @@ from tests.sessions.session_hosts import SessionHosts
 PROGRAM = "import answer\nprint(answer.ANSWER)"
 PACKAGES = ["roman==5.0"]
 MEASURES_ITSELF = "import roman, sys\nprint(sys.modules and roman.toRoman(42))"  # runs as `python3 main.py`, not forked
-SLEEP = "import time\ntime.sleep(1)"
+SLEEP = "import time\ntime.sleep(0.5)"
 
 
 class Host:
     """The images of one host, and the outcomes of its builds."""
 
-    def __init__(self, home: Path, **limits: float) -> None:
+    def __init__(self, home: Path, **limits: Any) -> None:
         self.builds: list[BuildOutcome] = []
         settings = WorkerSettings(home=home, **limits)
         self.images = DockerEnvironmentImages(settings, lambda outcome, seconds: self.builds.append(outcome))
@@ -46,12 +48,12 @@ def define(answer: int, **fields: object) -> EnvironmentRequest:
     return EnvironmentRequest.model_validate({"files": files, **fields})
 
 
-def make_recipe(**fields: object) -> Recipe:
-    return Recipe(**{"id": uuid.uuid4().hex, "base": "python", "files": {"nonce": b"1"}, **fields})  # type: ignore[arg-type]
+def make_recipe(apt: tuple[str, ...] = (), size: int = 1) -> Recipe:
+    return Recipe(uuid.uuid4().hex, "python", apt=apt, files={"data": bytes(size)})
 
 
 def has(client: docker.DockerClient, recipe: Recipe) -> bool:
-    return environment_images.has_image(client, find_tag(recipe.image))
+    return has_image(client, find_tag(recipe.image))
 
 
 def execute(client: Client, environment: str, code: str = PROGRAM) -> str:
@@ -241,7 +243,7 @@ print(reach(probe.FOUND[0]), reach("127.0.0.1"), probe.FOUND)
 def test_a_build_is_limited(home: Path, images: dict[str, str], limits: dict[str, float], reason: str) -> None:
     assert images
     host = Host(home / uuid.uuid4().hex, **limits)
-    recipe = make_recipe(apt=("sl",), files={"large": bytes(2_000_000)})
+    recipe = make_recipe(("sl",), size=2_000_000)
     with pytest.raises(EnvironmentFailed, match=reason) as first:
         host.images.ensure(recipe)
     with pytest.raises(EnvironmentFailed) as second:
@@ -268,7 +270,7 @@ def test_the_cache_keeps_what_was_used_last_and_what_is_in_use(
     home: Path, docker_client: docker.DockerClient, engine: DockerEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     host = Host(home / uuid.uuid4().hex, environment_cache_mb=0)
-    used, unused, latest, last = (make_recipe() for _ in range(4))
+    used, unused, latest = (make_recipe() for _ in range(3))
     for recipe in (used, unused):
         host.images.ensure(recipe)
     assert has(docker_client, used)
@@ -277,7 +279,5 @@ def test_the_cache_keeps_what_was_used_last_and_what_is_in_use(
     host.images.ensure(latest)
     assert [has(docker_client, each) for each in (used, unused, latest)] == [True, False, True]
     box.destroy()
-    host.images.ensure(last)
-    assert [has(docker_client, each) for each in (used, latest, last)] == [False, False, True]
     with pytest.raises(EnvironmentFailed, match="removed"):
         engine.start(unused.image)

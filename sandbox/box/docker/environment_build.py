@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import io
 import tarfile
-import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from math import ceil
 from pathlib import Path
 from ssl import get_default_verify_paths
@@ -34,8 +33,11 @@ FILES_FOLDER = "/opt/environment"
 TOOLS_FOLDER = "/tmp/build"
 CAPABILITIES = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID"]  # what dpkg and apt need
 MAX_PROCESSES = 512
-MAX_LOG_CHARS = 2_000
+LOG_FILE = "/tmp/build.log"
+MAX_LOG_BYTES = 2_000
+POLL_INTERVAL_S = 0.05
 SIZE_CHECK_INTERVAL_S = 1.0
+GRACE_S = 10  # the build ends by itself before the engine ends it
 KILLED = 137  # the exit code of a step that was killed
 MB = 1_000_000
 
@@ -61,7 +63,7 @@ def build_environment(
     limit = settings.environment_build_memory_mb * MIB
     container = client.containers.create(
         base_tag,
-        ["/bin/sleep", str(ceil(settings.environment_build_s))],
+        ["/bin/sleep", str(ceil(settings.environment_build_s) + GRACE_S)],
         auto_remove=True,
         labels={ENVIRONMENT_LABEL: recipe.id},
         network=network,
@@ -110,24 +112,23 @@ class _Build:
         self._container = container
         self._recipe = recipe
         self._settings = settings
-        self._log = ""
         self._deadline = 0.0
-        self._too_large = False
+        self._size_checked_at = 0.0
 
     def run(self) -> None:
+        """Run all steps. Raises EnvironmentFailed or one of ENGINE_ERRORS."""
         self._container.start()
         self._deadline = time.monotonic() + self._settings.environment_build_s
         recipe = self._recipe
-        with self._watch_size():
-            if recipe.files:
-                self._put(FILES_FOLDER, recipe.files)
-            if recipe.apt:
-                self._step("apt", [*INSTALL_APT, *recipe.apt])
-            if recipe.pip:
-                self._put(TOOLS_FOLDER, _read_tools())
-                self._step("pip", [*INSTALL_PIP, *recipe.pip])
-            self._step("finish", ["/bin/sh", "-c", FINISH, PATH_FILE])
-            self._check_size()
+        if recipe.files:
+            self._put(FILES_FOLDER, recipe.files)
+        if recipe.apt:
+            self._step("apt", [*INSTALL_APT, *recipe.apt])
+        if recipe.pip:
+            self._put(TOOLS_FOLDER, _read_tools())
+            self._step("pip", [*INSTALL_PIP, *recipe.pip])
+        self._step("finish", ["/bin/sh", "-c", FINISH, PATH_FILE])
+        self._check_size("finish")
 
     def _put(self, folder: str, files: Mapping[str, bytes]) -> None:
         archive = io.BytesIO()
@@ -139,70 +140,38 @@ class _Build:
         self._container.put_archive("/", archive.getvalue())
 
     def _step(self, name: str, command: Sequence[str]) -> None:
-        """Run a command in the container. Raises EnvironmentFailed if it fails."""
-        folder = FILES_FOLDER if self._recipe.files else "/"
+        """Run a command in the container. Raises EnvironmentFailed if it fails or reaches a limit."""
         variables = {**self._settings.environment_variables, "SSL_CERT_FILE": f"{TOOLS_FOLDER}/certificates.pem"}
         variables |= {"HOME": "/root", "TMPDIR": "/tmp", "LANG": "C.UTF-8"}
+        folder = FILES_FOLDER if self._recipe.files else "/"
         api = self._client.api
-        try:
-            step = api.exec_create(self._container.id, command, environment=variables, workdir=folder)["Id"]
-            with set_api_timeout(self._client, self._settings.environment_build_s + 60):
-                for chunk in api.exec_start(step, stream=True):
-                    self._log = (self._log + chunk.decode(errors="replace"))[-MAX_LOG_CHARS:]
-            code = api.exec_inspect(step)["ExitCode"]
-        except ENGINE_ERRORS as error:
-            if not self._is_over_limit():
-                raise
-            raise self._fail(name, str(error)) from error
-        if code != 0:
-            raise self._fail(name, f"exit code {code}")
-
-    def _is_over_limit(self) -> bool:
-        return self._too_large or time.monotonic() >= self._deadline
+        logged = ["/bin/sh", "-c", 'exec "$@" > "$0" 2>&1', LOG_FILE, *command]
+        step = api.exec_create(self._container.id, logged, environment=variables, workdir=folder)["Id"]
+        api.exec_start(step, detach=True)
+        while (state := api.exec_inspect(step))["Running"]:
+            if time.monotonic() >= self._deadline:
+                raise self._fail(name, f"it took more than {self._settings.environment_build_s:g} s")
+            if time.monotonic() - self._size_checked_at >= SIZE_CHECK_INTERVAL_S:
+                self._check_size(name)
+            time.sleep(POLL_INTERVAL_S)
+        if state["ExitCode"] == KILLED:
+            limit_mb = self._settings.environment_build_memory_mb
+            raise self._fail(name, f"it was killed, probably because it needed more than {limit_mb} MiB")
+        if state["ExitCode"] != 0:
+            raise self._fail(name, f"exit code {state['ExitCode']}")
 
     def _fail(self, name: str, reason: str) -> EnvironmentFailed:
-        settings = self._settings
-        if self._too_large:
-            reason = f"it adds more than {settings.environment_max_mb} MB to its base image"
-        elif time.monotonic() >= self._deadline:
-            reason = f"it took more than {settings.environment_build_s:g} s"
-        elif reason == f"exit code {KILLED}":
-            reason = f"it was killed, probably because it needed more than {settings.environment_build_memory_mb} MiB"
-        return EnvironmentFailed(f"the environment was not built: step {name}: {reason}\n{self._log}".strip())
+        log = ""
+        with suppress(*ENGINE_ERRORS):
+            log = self._container.exec_run(["tail", "-c", str(MAX_LOG_BYTES), LOG_FILE]).output.decode(errors="replace")
+        return EnvironmentFailed(f"the environment was not built: step {name}: {reason}\n{log}".strip())
 
-    @contextmanager
-    def _watch_size(self) -> Iterator[None]:
-        """Kill the container as soon as it holds more than the environment may add."""
-        done = threading.Event()
-
-        def watch() -> None:
-            while not done.wait(SIZE_CHECK_INTERVAL_S):
-                with suppress(*ENGINE_ERRORS):
-                    if self._read_size() > self._settings.environment_max_mb * MB:
-                        self._too_large = True
-                        self._container.kill()
-
-        watcher = threading.Thread(target=watch, name="build-size", daemon=True)
-        watcher.start()
-        try:
-            yield
-        finally:
-            done.set()
-            watcher.join()
-
-    def _check_size(self) -> None:
-        if self._read_size() > self._settings.environment_max_mb * MB:
-            self._too_large = True
-            raise self._fail("finish", "")
-
-    def _read_size(self) -> int:
-        """Return how many bytes the container has written. An own connection, because a step may be using the other."""
-        client = docker.from_env(timeout=60)
-        try:
-            found = client.api.containers(all=True, size=True, filters={"id": self._container.id})
-            return int(found[0].get("SizeRw", 0)) if found else 0
-        finally:
-            client.close()
+    def _check_size(self, name: str) -> None:
+        """Raise EnvironmentFailed if the container has written more than the environment may add."""
+        self._size_checked_at = time.monotonic()
+        found = self._client.api.containers(all=True, size=True, filters={"id": self._container.id})
+        if found and found[0].get("SizeRw", 0) > self._settings.environment_max_mb * MB:
+            raise self._fail(name, f"it adds more than {self._settings.environment_max_mb} MB to its base image")
 
 
 def _read_tools() -> dict[str, bytes]:
