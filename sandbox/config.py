@@ -5,6 +5,7 @@ Every setting is named `SANDBOX_<NAME>`. `sandbox up` passes its settings to its
 
 from __future__ import annotations
 
+import json
 import os
 from base64 import b64decode
 from ipaddress import ip_address, ip_network
@@ -338,5 +339,8 @@ class ClientSettings(_Settings):
 
 def build_environment(settings: QueueSettings) -> dict[str, str]:
     """Return this process's environment plus the settings, for starting child processes."""
-    values = {f"SANDBOX_{name.upper()}": str(value) for name, value in settings.model_dump(mode="json").items()}
+    values = {
+        f"SANDBOX_{name.upper()}": json.dumps(value) if isinstance(value, dict) else str(value)
+        for name, value in settings.model_dump(mode="json").items()
+    }
     return {**os.environ, **values}

@@ -1,4 +1,4 @@
-"""Environments: images that extend one of ours with packages and files that an administrator chooses.
+"""Environments: images that extend a standard one with packages and files that an administrator chooses.
 
 The name of such an image is `<base image>+<content id>`. It is a valid image for `Engine.start` once `ensure` of the
 host's `EnvironmentImages` has returned.
