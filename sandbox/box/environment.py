@@ -42,6 +42,10 @@ def get_base(image: str) -> str:
     return image.partition(SEPARATOR)[0]
 
 
+class EnvironmentBusy(Exception):
+    """Another process of this host builds the image. Not an error: whoever needs the image tries again later."""
+
+
 class BuildObserver(Protocol):
     """Is called after each build with its outcome and duration in seconds."""
 
@@ -55,15 +59,16 @@ def ignore_build(outcome: BuildOutcome, seconds: float) -> None:
 class EnvironmentImages(Protocol):
     """The images of environments on one host."""
 
-    def ensure(self, recipe: Recipe) -> float:
+    def ensure(self, recipe: Recipe, wait: bool = True) -> float:
         """Build the image of an environment if the host does not have it, and return how long that took in seconds.
 
-        Raises EnvironmentFailed or EngineUnavailable.
+        Raises EnvironmentFailed or EngineUnavailable. Raises EnvironmentBusy if another process builds the image,
+        unless `wait` is set.
         """
 
 
 class NoEnvironmentImages:
     """Implements `EnvironmentImages` for an engine without images."""
 
-    def ensure(self, recipe: Recipe) -> float:
+    def ensure(self, recipe: Recipe, wait: bool = True) -> float:
         raise EnvironmentFailed(NO_IMAGES)

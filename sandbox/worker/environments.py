@@ -28,7 +28,8 @@ class ItemEnvironments:
     def use(self, item: Item) -> Iterator[None]:
         """Run the item of the `with` block in its environment.
 
-        If the environment cannot be built, the slot raises EnvironmentFailed instead of lending a box of its image.
+        If the environment cannot be built, the slot raises EnvironmentFailed instead of lending a box. Raises
+        EnvironmentBusy if another worker builds it, so that a build occupies only one slot.
         """
         work = item.work
         if work is None or isinstance(work, HackRequest) or not work.environment:
@@ -52,6 +53,6 @@ class ItemEnvironments:
             if definition is None:
                 raise EnvironmentFailed(EXPIRED)
             recipe = build_recipe(definition)
-            slot.image_time_s = self._images.ensure(recipe)
+            slot.image_time_s = self._images.ensure(recipe, wait=False)
             image = self._image_by_reference[reference] = recipe.image
         slot.environment = image

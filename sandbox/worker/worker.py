@@ -19,6 +19,7 @@ from redis import Redis
 from redis.client import Pipeline
 from redis.exceptions import RedisError
 
+from sandbox.box.environment import EnvironmentBusy
 from sandbox.box.slot import Slot
 from sandbox.config import WorkerSettings
 from sandbox.errors import Cancelled, CannotRun
@@ -156,6 +157,10 @@ class SlotWorker:
                 self._slot.tag = f"{item.request} {item.id}" if item.request else item.id
                 try:
                     result = self._execute_item(item)
+                except EnvironmentBusy:  # the image will be there soon; meanwhile this slot runs other programs
+                    self._tracer.drop_item("returned")
+                    not_run.append(item)
+                    continue
                 except CannotRun as error:
                     self._handle_cannot_run(item, error, not_run)
                     continue
@@ -208,7 +213,7 @@ class SlotWorker:
             if self._slot.repeated_failure:
                 self._slot_check.repeat_self_test(self._slot.repeated_failure)
             return result
-        except (StopRequested, CannotRun):
+        except (StopRequested, CannotRun, EnvironmentBusy):
             raise
         except Cancelled:
             return None

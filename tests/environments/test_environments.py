@@ -26,6 +26,7 @@ from sandbox.runner.contract import Status, Verdict
 from sandbox.schema.environments import EnvironmentRequest
 from tests.environments.conftest import SECRET
 from tests.sessions.session_hosts import SessionHosts
+from tests.worker_processes import WorkerProcesses
 
 PROGRAM = "import answer\nprint(answer.ANSWER)"
 PACKAGES = ["roman==5.0"]
@@ -234,6 +235,21 @@ print(reach(probe.FOUND[0]), reach("127.0.0.1"), probe.FOUND)
     assert "SANDBOX_" not in printed
     assert found[-1] == [False]
     client.remove_environment("probe")
+
+
+def test_a_build_occupies_one_slot_and_the_others_run_other_programs(client: Client, workers: WorkerProcesses) -> None:
+    workers.start()
+    info = client.put_environment("slow", define(5))
+    program = {"language": "python", "code": PROGRAM, "environment": "slow"}
+    jobs = [client.submit("execute", program) for _ in range(4)]
+    assert client.execute({"language": "python", "code": "print(6)"}).stdout == "6\n"
+    assert {client.job(job.id).result is None for job in jobs} == {True}, "the build is not over"
+    results = [client.wait(job.id, 60.0).result or {} for job in jobs]
+    assert [result["stdout"] for result in results] == ["5\n"] * 4
+    assert sorted(result["image_time_s"] > 0.0 for result in results) == [False, False, False, True]
+    lines = [line for line in workers.read_log().splitlines() if info.id in line and "building" in line]
+    assert len(lines) == 1
+    client.remove_environment("slow")
 
 
 @pytest.mark.parametrize(

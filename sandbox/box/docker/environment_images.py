@@ -23,7 +23,7 @@ from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from sandbox.box.docker.engine_client import ENGINE_ERRORS, has_image, open_engine_client
 from sandbox.box.docker.environment_build import ENVIRONMENT_LABEL, MB, build_environment
 from sandbox.box.docker.images import compute_image_tag
-from sandbox.box.environment import SEPARATOR, BuildObserver, BuildOutcome, Recipe, ignore_build
+from sandbox.box.environment import SEPARATOR, BuildObserver, BuildOutcome, EnvironmentBusy, Recipe, ignore_build
 from sandbox.config import WorkerSettings
 from sandbox.errors import EnvironmentFailed
 
@@ -49,13 +49,13 @@ class DockerEnvironmentImages:
         self._on_build = on_build
         self._folder = settings.home / "environments"
 
-    def ensure(self, recipe: Recipe) -> float:
+    def ensure(self, recipe: Recipe, wait: bool = True) -> float:
         began = time.monotonic()
         tag = find_tag(recipe.image)
         with open_engine_client() as client:
             if _record_use(client, tag):
                 return 0.0
-            with self._lock(tag):
+            with self._lock(tag, wait):
                 if not _record_use(client, tag):
                     self._build(client, recipe, tag)
         return time.monotonic() - began
@@ -103,13 +103,19 @@ class DockerEnvironmentImages:
                     logger.info("environment removed from the cache", extra={"image": ", ".join(image.tags)})
 
     @contextmanager
-    def _lock(self, tag: str) -> Iterator[None]:
-        """Let only one process of this host build an image. The kernel releases the lock if a process dies."""
+    def _lock(self, tag: str, wait: bool) -> Iterator[None]:
+        """Let only one process of this host build an image. The kernel releases the lock if a process dies.
+
+        Raises EnvironmentBusy if another process holds the lock, unless `wait` is set.
+        """
         self._folder.mkdir(parents=True, exist_ok=True)
         path: Path = self._folder / f"{tag.partition(':')[2]}.lock"
         descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            except BlockingIOError:
+                raise EnvironmentBusy from None
             yield
         finally:
             os.close(descriptor)
