@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -14,6 +15,9 @@ from sandbox.queue.environments import EXPIRED, build_recipe, read_definition
 from sandbox.queue.job_batch import Item
 from sandbox.schema.hack import HackRequest
 
+MAX_REMEMBERED = 1_000
+CHECKED_FOR_S = 5.0  # the engine is not asked again; it keeps an image for longer after each use
+
 
 class ItemEnvironments:
     """Prepares the environments of a worker's items."""
@@ -22,7 +26,7 @@ class ItemEnvironments:
         self._redis = redis
         self._images = images
         self._slot = slot
-        self._image_by_reference: dict[str, str] = {}
+        self._prepared: dict[str, tuple[str, float]] = {}  # the image of each reference, and when it was there
 
     @contextmanager
     def use(self, item: Item) -> Iterator[None]:
@@ -47,12 +51,15 @@ class ItemEnvironments:
 
     def _prepare(self, reference: str) -> None:
         slot = self._slot
-        image = self._image_by_reference.get(reference, "")
-        if image not in slot.list_box_keys():
+        image, checked_at = self._prepared.get(reference, ("", float("-inf")))
+        if time.monotonic() - checked_at > CHECKED_FOR_S and image not in slot.list_box_keys():
             definition = read_definition(self._redis, reference)
             if definition is None:
                 raise EnvironmentFailed(EXPIRED)
             recipe = build_recipe(definition)
             slot.image_time_s = self._images.ensure(recipe, wait=False)
-            image = self._image_by_reference[reference] = recipe.image
+            image = recipe.image
+            if len(self._prepared) >= MAX_REMEMBERED:
+                self._prepared.clear()
+            self._prepared[reference] = image, time.monotonic()
         slot.environment = image

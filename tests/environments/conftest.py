@@ -10,7 +10,7 @@ import docker
 import pytest
 
 from sandbox.api.app import create_app
-from sandbox.box.docker.environment_images import remove_environment_images
+from sandbox.box.docker.environment_images import REPOSITORY
 from sandbox.box.docker.leftovers import remove_boxes
 from sandbox.client import Client
 from sandbox.config import ApiSettings
@@ -20,12 +20,15 @@ from tests.sessions.session_hosts import SessionHosts
 from tests.worker_processes import WorkerProcesses
 
 SECRET = f"secret-{uuid.uuid4().hex}"
+BUILT_IDS: set[str] = set()  # of the environments of these tests, whose images are removed at the end
 
 
 @pytest.fixture(scope="package", autouse=True)
 def cleanup(docker_client: docker.DockerClient) -> Iterator[None]:
     yield
-    remove_environment_images(docker_client)
+    for tag in [tag for image in docker_client.images.list(REPOSITORY) for tag in image.tags]:
+        if tag.partition(":")[2].partition("-")[0] in BUILT_IDS:
+            docker_client.api.remove_image(tag)
 
 
 @pytest.fixture(scope="package")

@@ -50,10 +50,14 @@ def _read_ttl(redis: Redis, content_id: str) -> int:
 
 def test_equal_content_has_an_equal_id_and_any_difference_another_one() -> None:
     same = EnvironmentRequest(pip=["a==1"], files={"data/x": b"1"})
-    others = [
-        FIRST.model_copy(update=change)
-        for change in ({"pip": ["a==2"]}, {"apt": ["a"]}, {"base": "cpp"}, {"files": {"data/x": b"2"}}, {"files": {}})
+    changes: list[dict[str, object]] = [
+        {"pip": ["a==2"]},
+        {"apt": ["a"]},
+        {"base": "cpp"},
+        {"files": {"data/x": b"2"}},
+        {"files": {}},
     ]
+    others = [FIRST.model_copy(update=change) for change in changes]
     assert FIRST.compute_id() == same.compute_id()
     assert len({FIRST.compute_id(), *(each.compute_id() for each in others)}) == 6
     recipe = build_recipe(FIRST)

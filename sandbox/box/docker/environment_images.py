@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any
 
 import docker
-from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+from docker.errors import APIError, ImageNotFound, NotFound
 
-from sandbox.box.docker.engine_client import ENGINE_ERRORS, has_image, open_engine_client
+from sandbox.box.docker.engine_client import ENGINE_ERRORS, has_image, open_engine_client, translate_engine_errors
 from sandbox.box.docker.environment_build import ENVIRONMENT_LABEL, MB, build_environment
-from sandbox.box.docker.images import compute_image_tag
+from sandbox.box.docker.images import IMAGES, ON_DEMAND_IMAGES, compute_image_tag
 from sandbox.box.environment import SEPARATOR, BuildObserver, BuildOutcome, EnvironmentBusy, Recipe, ignore_build
 from sandbox.config import WorkerSettings
 from sandbox.errors import EnvironmentFailed
@@ -168,8 +168,16 @@ def _remove(client: docker.DockerClient, image_id: str) -> bool:
     return True
 
 
-def remove_environment_images(client: docker.DockerClient) -> int:
-    """Remove all images of environments that no container uses, and return how many were removed."""
-    with suppress(DockerException):
-        return sum(_remove(client, found["Id"]) for found in _list_images(client))
-    return 0
+def prune_environments(client: docker.DockerClient) -> int:
+    """Remove the unused images of environments that extend older builds of the standard images; return their number.
+
+    Raises EngineUnavailable.
+    """
+    current = {compute_image_tag(name).partition(":")[2] for name in (*IMAGES, *ON_DEMAND_IMAGES)}
+    with translate_engine_errors("remove images of environments"):
+        outdated = [
+            found["Id"]
+            for found in _list_images(client)
+            if not any(tag.rpartition("-")[2] in current for tag in found["RepoTags"] or ())
+        ]
+        return sum(_remove(client, image_id) for image_id in outdated)
