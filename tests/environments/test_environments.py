@@ -1,4 +1,4 @@
-"""Environments on a real engine: built once, limited, without secrets, and used by programs, votes and sessions."""
+"""Environments in a real service: programs, votes, rewards and sessions run in them, each in its own version."""
 
 from __future__ import annotations
 
@@ -7,20 +7,11 @@ import re
 import tarfile
 import uuid
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from typing import Any
 
-import docker
 import pytest
 
-from sandbox.box.docker import environment_images
-from sandbox.box.docker.engine import DockerEngine
-from sandbox.box.docker.engine_client import has_image
-from sandbox.box.docker.environment_images import DockerEnvironmentImages, find_tag
-from sandbox.box.environment import BuildOutcome, Recipe
 from sandbox.client import Client
-from sandbox.config import ApiSettings, WorkerSettings
+from sandbox.config import ApiSettings
 from sandbox.errors import BadRequest, EnvironmentFailed
 from sandbox.runner.contract import Status, Verdict
 from sandbox.schema.environments import EnvironmentRequest
@@ -34,30 +25,12 @@ MEASURES_ITSELF = "import roman, sys\nprint(sys.modules and roman.toRoman(42))" 
 SLEEP = "import time\ntime.sleep(0.5)"
 
 
-class Host:
-    """The images of one host, and the outcomes of its builds."""
-
-    def __init__(self, home: Path, **limits: Any) -> None:
-        self.builds: list[BuildOutcome] = []
-        settings = WorkerSettings(home=home, **limits)
-        self.images = DockerEnvironmentImages(settings, lambda outcome, seconds: self.builds.append(outcome))
-
-
 def define(answer: int, **fields: object) -> EnvironmentRequest:
     """An environment that no host has built, with a module `answer`."""
     files = {"answer.py": f"ANSWER = {answer}".encode(), "nonce": uuid.uuid4().bytes}
     definition = EnvironmentRequest.model_validate({"files": files, **fields})
     BUILT_IDS.add(definition.compute_id())
     return definition
-
-
-def make_recipe(apt: tuple[str, ...] = (), size: int = 1) -> Recipe:
-    BUILT_IDS.add(content_id := uuid.uuid4().hex)
-    return Recipe(content_id, "python", apt=apt, files={"data": bytes(size)})
-
-
-def has(client: docker.DockerClient, recipe: Recipe) -> bool:
-    return has_image(client, find_tag(recipe.image))
 
 
 def execute(client: Client, environment: str, code: str = PROGRAM) -> str:
@@ -257,55 +230,3 @@ def test_a_build_occupies_one_slot_and_the_others_run_other_programs(client: Cli
     lines = [line for line in workers.read_log().splitlines() if info.id in line and "building" in line]
     assert len(lines) == 1
     client.remove_environment("slow")
-
-
-@pytest.mark.parametrize(
-    ("limits", "reason"),
-    [({"environment_build_s": 1.0}, "took more than 1 s"), ({"environment_max_mb": 1}, "adds more than 1 MB")],
-)
-def test_a_build_is_limited(home: Path, images: dict[str, str], limits: dict[str, float], reason: str) -> None:
-    assert images
-    host = Host(home / uuid.uuid4().hex, **limits)
-    recipe = make_recipe(("sl",), size=2_000_000)
-    with pytest.raises(EnvironmentFailed, match=reason) as first:
-        host.images.ensure(recipe)
-    with pytest.raises(EnvironmentFailed) as second:
-        host.images.ensure(recipe)
-    assert str(second.value) == str(first.value)
-    assert host.builds == ["failed"], "a build that just failed is not tried again"
-
-
-def test_processes_of_a_host_build_once_and_hosts_do_not_wait_for_each_other(
-    home: Path, images: dict[str, str]
-) -> None:
-    assert images
-    homes = [home / uuid.uuid4().hex for _ in range(2)]
-    hosts = [Host(homes[0]), Host(homes[0]), Host(homes[1])]
-    recipe = make_recipe()
-    with ThreadPoolExecutor() as pool:
-        times = list(pool.map(lambda host: host.images.ensure(recipe), hosts))
-    assert min(times) > 0.0
-    assert len(hosts[0].builds + hosts[1].builds) == 1
-    assert [host.images.ensure(recipe) for host in hosts] == [0.0] * 3
-
-
-def test_the_cache_keeps_what_was_used_last_and_what_is_in_use(
-    home: Path, docker_client: docker.DockerClient, engine: DockerEngine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    host = Host(home / uuid.uuid4().hex, environment_cache_mb=0)
-    used, unused, latest = (make_recipe() for _ in range(3))
-    for recipe in (used, unused):
-        host.images.ensure(recipe)
-    assert has(docker_client, used)
-    monkeypatch.setattr(environment_images, "MIN_IDLE_S", 0.0)
-    box = engine.start(used.image)
-    host.images.ensure(latest)
-    assert [has(docker_client, each) for each in (used, unused, latest)] == [True, False, True]
-    box.destroy()
-    docker_client.api.tag(find_tag(used.image), environment_images.REPOSITORY, f"{used.id}-0123456789ab")
-    docker_client.api.remove_image(find_tag(used.image))
-    environment_images.prune_environments(docker_client)
-    assert not docker_client.images.list(f"{environment_images.REPOSITORY}:{used.id}-0123456789ab")
-    assert has(docker_client, latest)
-    with pytest.raises(EnvironmentFailed, match="removed"):
-        engine.start(unused.image)
