@@ -219,14 +219,12 @@ print(reach(probe.FOUND[0]), reach("127.0.0.1"), probe.FOUND)
 
 def test_a_build_occupies_one_slot_and_the_others_run_other_programs(client: Client, workers: WorkerProcesses) -> None:
     workers.start()
-    info = client.put_environment("slow", define(5))
+    client.put_environment("slow", define(5))
     program = {"language": "python", "code": PROGRAM, "environment": "slow"}
     jobs = [client.submit("execute", program) for _ in range(4)]
     assert client.execute({"language": "python", "code": "print(6)"}).stdout == "6\n"
     assert {client.job(job.id).result is None for job in jobs} == {True}, "the build is not over"
     results = [client.wait(job.id, 60.0).result or {} for job in jobs]
     assert [result["stdout"] for result in results] == ["5\n"] * 4
-    assert sum(result["image_time_s"] > 0.0 for result in results) == 1
-    lines = [line for line in workers.read_log().splitlines() if info.id in line and "building" in line]
-    assert len(lines) == 1
+    assert sum(result["image_time_s"] > 0.0 for result in results) == 1, "one worker waited for the build"
     client.remove_environment("slow")
