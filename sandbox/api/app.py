@@ -39,6 +39,7 @@ from sandbox.telemetry.http_metrics import MetricsMiddleware
 from sandbox.telemetry.process_files import get_metrics_folder
 from sandbox.telemetry.registry import MetricsRegistry
 from sandbox.telemetry.server import serve_in_background
+from sandbox.telemetry.session_metrics import SessionLosses
 from sandbox.telemetry.tracing_setup import configure_tracing
 
 
@@ -66,7 +67,7 @@ def create_app(
         get_metrics_folder(settings.home), f"api-{process_number}" if process_number else "api"
     )
     tracing = configure_tracing(settings, "api")
-    session_calls = SessionCalls(settings)
+    session_calls = SessionCalls(settings, SessionLosses(metrics_registry).record)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
