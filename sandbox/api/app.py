@@ -26,6 +26,7 @@ from sandbox.api.routes import (
     live,
     quality,
     rewards,
+    runs,
     sessions,
     submissions,
     web_ui,
@@ -121,6 +122,7 @@ def _add_routes(app: FastAPI, settings: ApiSettings) -> None:
     rewards.add_routes(app.router)
     gpu.add_routes(app.router)
     app.include_router(quality.router)
+    app.include_router(runs.router)
     app.include_router(jobs.router)
     app.include_router(environments.router)
     app.include_router(sessions.router)

@@ -17,7 +17,7 @@ from sandbox import languages
 from sandbox.errors import UnknownLanguage
 from sandbox.runner.contract import FileSpan, Outcome, Status, Usage, Verdict
 from sandbox.schema.callbacks import CallbackFor, CallbackUrl
-from sandbox.schema.wire import DEBUG_CHECKS
+from sandbox.schema.wire import DEBUG_CHECKS, IMAGE_TIME
 from sandbox.schema.wire import MAX_CODE_CHARS as MAX_CODE_CHARS
 from sandbox.schema.wire import EnvironmentReference as EnvironmentReference
 from sandbox.schema.wire import LimitsRequest as LimitsRequest
@@ -107,9 +107,6 @@ Base64Data = Annotated[
 FilePath = Annotated[str, AfterValidator(check_relative_path)]
 Files = Annotated[dict[FilePath, Base64Data], Field(max_length=MAX_FILES), AfterValidator(_check_file_tree)]
 Argument = Annotated[str, Field(max_length=MAX_ARGUMENT_CHARS), AfterValidator(_check_argument)]
-
-
-IMAGE_TIME = "how long this program waited until its host had the image of its environment"
 
 
 class ProgramInput(WireModel):

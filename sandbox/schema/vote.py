@@ -13,10 +13,11 @@ from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 from sandbox.runner.contract import Verdict
 from sandbox.schema.callbacks import CallbackUrl
 from sandbox.schema.checkers import Checker, CodeJudgeChecker, EquivalenceChecker, TokensChecker
-from sandbox.schema.programs import IMAGE_TIME, EnvironmentReference, Lane, ProgramInput, TestCase, reject_program_files
+from sandbox.schema.programs import EnvironmentReference, Lane, ProgramInput, TestCase, reject_program_files
 from sandbox.schema.vote_label import VoteCandidate, VoteGolden, VoteLabel, build_candidate, build_golden, decode_text
 from sandbox.schema.wire import (
     DEFAULT_OUTPUT_KB,
+    IMAGE_TIME,
     MAX_CODE_CHARS,
     MAX_OUTPUT_KB,
     LimitsRequest,

@@ -17,6 +17,7 @@ DEFAULT_OUTPUT_KB = 1_024
 
 MAX_COMPILE_CPU_TIME_S, MAX_COMPILE_WALL_TIME_S = 300, 900
 _COMPILE_FIELDS = {"compile_cpu_time_s", "compile_wall_time_s"}
+IMAGE_TIME = "how long this program waited until its host had the image of its environment"
 DEBUG_CHECKS = "enable assert in Java and Kotlin, Debug.Assert in C#, and debug_assert! and overflow checks in Rust"
 
 ENVIRONMENT_NAME_PATTERN = "[a-z0-9][a-z0-9._-]{0,63}"

@@ -11,7 +11,7 @@ from sandbox.client import Client
 from sandbox.config import ApiSettings
 from sandbox.schema.sessions import SessionLanguage
 
-# Each probe tries one way out, and returns what it reached: nothing, if the walls hold.
+# Each probe tries one way out, and returns what it reached: nothing, if the isolation holds.
 PROBES = """
 import glob, json, os, re, socket, threading, urllib.request
 

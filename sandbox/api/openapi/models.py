@@ -16,6 +16,7 @@ from sandbox.schema.health import Readiness
 from sandbox.schema.live import LiveView
 from sandbox.schema.quality import QualityRequest, QualityResult
 from sandbox.schema.reward import RewardRequest, RewardResult, TaskSet, TaskSetInfo
+from sandbox.schema.runs import Run, RunList
 from sandbox.schema.sessions import REQUEST_MODELS as SESSION_REQUESTS
 from sandbox.schema.sessions import RESULT_MODELS as SESSION_RESULTS
 from sandbox.schema.vote import VoteRequest, VoteResult
@@ -66,6 +67,8 @@ RESPONSE_MODELS: tuple[type[Any], ...] = (
     Readiness,
     Live,
     LiveView,
+    RunList,
+    Run,
     GpuJob,
     GpuPool,
     *SESSION_RESULTS,
