@@ -27,7 +27,8 @@ SandboxError
     │   └── BoxOutOfMemory     the box itself was killed because of the memory that its program took
     ├── EngineUnavailable      no container engine, no image, or no permission to use it
     ├── EnvironmentFailed      the image of an environment cannot be built
-    └── QueueUnavailable       Redis does not answer
+    ├── QueueUnavailable       Redis does not answer
+    └── AnswerTimeout          a client's call had no answer in time; also a TimeoutError
 """
 
 from __future__ import annotations
@@ -158,3 +159,7 @@ class EnvironmentFailed(InfrastructureError):
 
 class QueueUnavailable(InfrastructureError):
     """Redis does not answer."""
+
+
+class AnswerTimeout(InfrastructureError, TimeoutError):
+    """The service did not answer a call of the client in time. It may still be working on the request."""

@@ -269,6 +269,11 @@ class VerifyResult(WireModel):
     run_time_s: float = 0.0
     image_time_s: float = Field(0.0, description=IMAGE_TIME)
 
+    @property
+    def accepted(self) -> bool:
+        """Return whether the program passed all tests."""
+        return self.verdict is Verdict.ACCEPTED
+
 
 class ExecuteBatchResult(WireModel):
     results: list[ExecuteResult]
