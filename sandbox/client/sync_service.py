@@ -209,8 +209,10 @@ class ServiceClient:
     def environment(self, name: str) -> EnvironmentInfo:
         """Return the current version of an environment. Raises NotFound.
 
-        client.put_environment("answers", {"files": {"answers.py": b"MOST = 42"}})
-        client.environment("answers").id
+            client.put_environment("answers", {"files": {"answers.py": b"MOST = 42"}})
+            client.environment("answers").id
+
+        The `id` identifies its content.
         """
         from sandbox.client.environment_calls import build_get_call
 
@@ -219,7 +221,9 @@ class ServiceClient:
     def environments(self) -> list[EnvironmentInfo]:
         """Return all environments by name.
 
-        [info.name for info in client.environments()]
+            [info.name for info in client.environments()]
+
+        Each has its packages and the sizes of its files.
         """
         from sandbox.client.environment_calls import build_list_call
 
