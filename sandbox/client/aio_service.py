@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 
 import httpx
 
-from sandbox.client import protocol
+from sandbox.client import environment_calls, protocol
 from sandbox.client.aio_connection import AsyncConnection
 from sandbox.client.connection import ClientOptions, resolve_url
 from sandbox.client.keyword_request import choose_request
@@ -202,9 +202,7 @@ class AsyncServiceClient:
 
         If the service has API keys, the key needs the role admin.
         """
-        from sandbox.client.environment_calls import build_put_call
-
-        return await self._send(build_put_call(name, definition))
+        return await self._send(environment_calls.build_put_call(name, definition))
 
     async def environment(self, name: str) -> EnvironmentInfo:
         """Return the current version of an environment. Raises NotFound.
@@ -214,9 +212,7 @@ class AsyncServiceClient:
 
         The `id` identifies its content.
         """
-        from sandbox.client.environment_calls import build_get_call
-
-        return await self._send(build_get_call(name))
+        return await self._send(environment_calls.build_get_call(name))
 
     async def environments(self) -> list[EnvironmentInfo]:
         """Return all environments by name.
@@ -225,9 +221,7 @@ class AsyncServiceClient:
 
         Each has its packages and the sizes of its files.
         """
-        from sandbox.client.environment_calls import build_list_call
-
-        return (await self._send(build_list_call())).environments
+        return (await self._send(environment_calls.build_list_call())).environments
 
     async def remove_environment(self, name: str) -> None:
         """Remove an environment; accepted submissions still run in it.
@@ -237,9 +231,7 @@ class AsyncServiceClient:
 
         If the service has API keys, the key needs the role admin.
         """
-        from sandbox.client.environment_calls import build_remove_call
-
-        await self._send(build_remove_call(name))
+        await self._send(environment_calls.build_remove_call(name))
 
     async def languages(self) -> list[LanguageInfo]:
         """Return the languages of the service and their versions.
