@@ -93,6 +93,7 @@ def _build_fields(
     return {
         "language": columns.get("language") or _find_test_languages(columns[column]),
         "prompts": columns.get("prompts"),
+        "step": getattr(columns.get("trainer_state"), "global_step", None),
         "lengths": None if completion_ids is None else [len(ids) for ids in completion_ids],
     }
 

@@ -1,6 +1,6 @@
 """Generates the types of the TypeScript client from the API's schema: `python -m tests.client.generate_typescript`.
 
-Needs the packages of the client's folder: `npm ci` in clients/typescript.
+Needs the packages of the client's folder: `npm ci` in sandbox/client/typescript.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from sandbox.api.app import create_app
 from sandbox.config import ApiSettings
 
 COMMAND = "python -m tests.client.generate_typescript"
-FOLDER = Path(__file__).parents[2] / "clients" / "typescript"
+FOLDER = Path(__file__).parents[2] / "sandbox" / "client" / "typescript"
 CLIENT = FOLDER / "src" / "client.ts"
 
 

@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from sandbox.api.app import create_app
@@ -34,7 +35,7 @@ import json, sys
 from sandbox.trainers.trl_reward import trl_async_reward, trl_reward
 
 url, folder = sys.argv[1:]
-reward = trl_reward(url, policy="x-coder")  # before the imports below, which take ten seconds
+reward = trl_reward(url, policy="x-coder", run="tiny-grpo")  # before the imports below, which take ten seconds
 
 from datasets import Dataset
 from tokenizers import Tokenizer, models
@@ -190,6 +191,10 @@ def test_trls_grpo_trainer_calls_our_rewards_and_learns_from_them(url: str, tmp_
         runs = completion in {RIGHT, "```python\nprint(5)\n```"}
         assert reward == (5.0 if completion == RIGHT else 0.0 if runs else -2.0), completion
     assert output["fraction"][-1] > output["fraction"][0] + 0.3, output["fraction"]
+    (run,) = [each for each in httpx.get(f"{url}/runs").json()["runs"] if each["name"] == "tiny-grpo"]
+    points = httpx.get(f"{url}/runs/{run['id']}").json()["points"]
+    assert [point["step"] for point in points] == list(range(12))
+    assert points[-1]["reward"] > points[0]["reward"]
     steps = [step for step in output["metrics"] if step]
     assert len(steps) == 12
     for step, fraction in zip(steps, output["fraction"], strict=True):
