@@ -5,6 +5,7 @@ Every setting is named `SANDBOX_<NAME>`. `sandbox up` passes its settings to its
 
 from __future__ import annotations
 
+import json
 import os
 from base64 import b64decode
 from ipaddress import ip_address, ip_network
@@ -236,6 +237,24 @@ class WorkerSettings(HostSettings):
     box_tmpfs_mb: int = Field(512, ge=16, description="MiB of files that one box may hold in memory")
     box_max_runs: int = Field(20_000, ge=1, description="runs after which a box is replaced")
     box_max_age_s: float = Field(3_600.0, gt=0, description="age after which a box is replaced")
+    environment_cache_mb: int = Field(
+        20_000,
+        ge=0,
+        description="MB of images of environments that a host keeps; beyond that it removes those unused the longest",
+    )
+    environment_max_mb: int = Field(4_000, ge=1, description="MB that an environment may add to its base image")
+    environment_build_s: float = Field(600.0, gt=0, le=3_600, description="time limit for building an environment")
+    environment_build_memory_mb: int = Field(2_048, ge=64, description="MiB of memory that such a build may use")
+    environment_network: str = Field(
+        "sandbox-builds",
+        description="Docker network in which environments are built; created as a bridge network if it does not exist",
+    )
+    environment_variables: dict[str, str] = Field(
+        default_factory=dict,
+        repr=False,
+        description="JSON object of variables that builds of environments see, such as"
+        ' {"UV_DEFAULT_INDEX": "...", "https_proxy": "..."}. Packages can read them',
+    )
 
 
 class GpuSettings(HostSettings):
@@ -324,5 +343,8 @@ class ClientSettings(_Settings):
 
 def build_environment(settings: QueueSettings) -> dict[str, str]:
     """Return this process's environment plus the settings, for starting child processes."""
-    values = {f"SANDBOX_{name.upper()}": str(value) for name, value in settings.model_dump(mode="json").items()}
+    values = {
+        f"SANDBOX_{name.upper()}": json.dumps(value) if isinstance(value, dict) else str(value)
+        for name, value in settings.model_dump(mode="json").items()
+    }
     return {**os.environ, **values}

@@ -4,6 +4,7 @@ SandboxError
 ├── BadRequest                 the request is invalid; never retried
 │   ├── UnknownLanguage
 │   ├── LanguageNotInstalled   no worker has the tools of this language
+│   ├── UnknownEnvironment     no environment has this name, or no worker can use environments
 │   ├── NotFound               no such job, or its result has expired
 │   ├── SessionEnded           the session was closed, has expired, or its state was lost
 │   ├── SessionBusy            the session runs another call
@@ -25,6 +26,7 @@ SandboxError
     ├── BoxError               a box broke, hung, could not be proved clean, or sent an invalid reply
     │   └── BoxOutOfMemory     the box itself was killed because of the memory that its program took
     ├── EngineUnavailable      no container engine, no image, or no permission to use it
+    ├── EnvironmentFailed      the image of an environment cannot be built
     ├── QueueUnavailable       Redis does not answer
     └── AnswerTimeout          a client's call had no answer in time; also a TimeoutError
 """
@@ -50,6 +52,10 @@ class UnknownLanguage(BadRequest):
 
 class LanguageNotInstalled(BadRequest):
     """The language is known, but no worker has the tools for it."""
+
+
+class UnknownEnvironment(BadRequest):
+    """No environment has this name, or no worker can use environments."""
 
 
 class NotFound(BadRequest):
@@ -145,6 +151,10 @@ class BoxOutOfMemory(BoxError):
 
 class EngineUnavailable(InfrastructureError):
     """The container engine does not answer, an image is missing, or the isolation layers cannot be set up."""
+
+
+class EnvironmentFailed(InfrastructureError):
+    """The image of an environment cannot be built, or is gone. The message ends with the end of the build's log."""
 
 
 class QueueUnavailable(InfrastructureError):

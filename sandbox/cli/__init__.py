@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from sandbox.cli import (
+    environments,
     gpu,
     machine,
     monitoring,
@@ -55,6 +56,7 @@ app.command()(monitoring.top)
 app.command()(monitoring.logs)
 app.add_typer(images, name="images")
 app.add_typer(keys, name="keys")
+app.add_typer(environments.app, name="environment")
 app.add_typer(problem.app, name="problem")
 app.add_typer(synth.app, name="synth")
 synth.app.add_typer(study.app, name="study")

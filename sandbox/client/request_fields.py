@@ -44,6 +44,7 @@ class ExecuteFields(TypedDict, total=False):
     fetch_files: Sequence[str]
     limits: LimitsRequest | LimitsFields
     debug_checks: bool
+    environment: str
     priority: Lane | Literal["rl", "default", "bulk"]
 
 
@@ -94,6 +95,7 @@ class VerifyFields(TypedDict, total=False):
     stop_on_failure: bool
     isolation: Literal["separate", "shared"]
     debug_checks: bool
+    environment: str
     priority: Lane | Literal["rl", "default", "bulk"]
 
 
@@ -142,6 +144,7 @@ class VoteFields(TypedDict, total=False):
     checker: EquivalenceChecker | EquivalenceCheckerFields | None
     policy: str | VotePolicy | VotePolicyFields
     limits: LimitsRequest | LimitsFields
+    environment: str
     priority: Lane | Literal["rl", "default", "bulk"]
     callback_url: str | None
 
@@ -252,6 +255,7 @@ class RewardFields(TypedDict, total=False):
     checker: Checker | CheckerFields
     limits: LimitsRequest | LimitsFields
     isolation: Literal["separate", "shared"]
+    environment: str
     priority: Lane | Literal["rl", "default", "bulk"]
     run: str | None
     step: int | None
@@ -280,3 +284,4 @@ class SessionFields(TypedDict, total=False):
     metadata: Mapping[str, str]
     replay: bool
     wait_s: float
+    environment: str

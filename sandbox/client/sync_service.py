@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 
 import httpx
 
-from sandbox.client import protocol
+from sandbox.client import environment_calls, protocol
 from sandbox.client.connection import ClientOptions, resolve_url
 from sandbox.client.keyword_request import choose_request
 from sandbox.client.protocol import ENDED_STATUSES, LANGUAGES_ADAPTER, ApiCall, Program, Submission
@@ -25,6 +25,7 @@ from sandbox.schema import Job, LanguageInfo
 if TYPE_CHECKING:
     from sandbox.client.request_fields import SessionFields
     from sandbox.client.sync_session import Session
+    from sandbox.schema.environments import EnvironmentInfo, EnvironmentRequest
     from sandbox.schema.gpu import GpuJob, GpuPool, GpuRequest
     from sandbox.schema.hack import HackRequest
     from sandbox.schema.health import Readiness
@@ -193,6 +194,44 @@ class ServiceClient:
         If the service has API keys, the key needs the role admin.
         """
         return self._send(protocol.build_live_call())
+
+    def put_environment(self, name: str, definition: EnvironmentRequest | Mapping[str, Any]) -> EnvironmentInfo:
+        """Create or replace an environment: a standard image plus packages and files.
+
+            client.put_environment("answers", {"files": {"answers.py": b"MOST = 42"}})
+
+        If the service has API keys, the key needs the role admin.
+        """
+        return self._send(environment_calls.build_put_call(name, definition))
+
+    def environment(self, name: str) -> EnvironmentInfo:
+        """Return the current version of an environment. Raises NotFound.
+
+            client.put_environment("answers", {"files": {"answers.py": b"MOST = 42"}})
+            client.environment("answers").id
+
+        The `id` identifies its content.
+        """
+        return self._send(environment_calls.build_get_call(name))
+
+    def environments(self) -> list[EnvironmentInfo]:
+        """Return all environments by name.
+
+            [info.name for info in client.environments()]
+
+        Each has its packages and the sizes of its files.
+        """
+        return (self._send(environment_calls.build_list_call())).environments
+
+    def remove_environment(self, name: str) -> None:
+        """Remove an environment; accepted submissions still run in it.
+
+            client.put_environment("answers", {"files": {"answers.py": b"MOST = 42"}})
+            client.remove_environment("answers")
+
+        If the service has API keys, the key needs the role admin.
+        """
+        self._send(environment_calls.build_remove_call(name))
 
     def languages(self) -> list[LanguageInfo]:
         """Return the languages of the service and their versions.

@@ -16,6 +16,7 @@ from sandbox.schema.programs import (
     MAX_ITEMS,
     MAX_NAME_CHARS,
     MAX_TESTS,
+    EnvironmentReference,
     Lane,
     LimitsRequest,
     TestCase,
@@ -139,6 +140,7 @@ class RewardRequest(WireModel):
         description="where assert tests and pytest files run: in a separate box, or in the program's process, "
         "which lets the program tamper with them",
     )
+    environment: EnvironmentReference = ""
     priority: Lane = Lane.RL
     run: RunName | None = Field(
         None, description="the training run whose history these rewards join; default: the header Sandbox-Run"

@@ -20,7 +20,7 @@ from sandbox.schema.programs import (
     Files,
 )
 from sandbox.schema.tests import AnyTest
-from sandbox.schema.wire import LimitsRequest, WireModel
+from sandbox.schema.wire import EnvironmentReference, LimitsRequest, WireModel
 
 MAX_TTL_S = 86_400
 MAX_VARIABLES = 256
@@ -91,6 +91,7 @@ class SessionRequest(WireModel):
         description="keep a journal of calls, and run them again on another host if the session's host dies",
     )
     wait_s: float = Field(30.0, ge=0, le=600, description="how long to wait for a free place if all are taken")
+    environment: EnvironmentReference = ""
 
 
 class SessionUpdate(WireModel):
@@ -120,6 +121,10 @@ class SessionInfo(SessionSummary):
     replay: bool = False
     metadata: dict[str, str] = Field(default_factory=dict)
     limits: SessionLimits = SessionLimits()
+    environment: str = Field("", description="the version of the environment that it runs in")
+    image_time_s: float = Field(
+        0.0, description="how long opening it waited until its host had the image of its environment"
+    )
 
 
 class SessionList(WireModel):

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from sandbox.box import cpu_pinning
 from sandbox.box.deferred_engine import DeferredEngine
 from sandbox.box.engine import Engine
+from sandbox.box.environment import BuildObserver, EnvironmentImages, NoEnvironmentImages
 from sandbox.box.observer import BoxObserver
 from sandbox.box.prestart import PrestartPool
 from sandbox.box.slot import Slot
@@ -26,6 +27,15 @@ def make_engine(settings: WorkerSettings, slot: int) -> Engine:
     from sandbox.box.local.engine import LocalEngine
 
     return LocalEngine(settings, slot)
+
+
+def make_environment_images(settings: WorkerSettings, on_build: BuildObserver) -> EnvironmentImages:
+    """Create the environments' images of the engine that the settings name."""
+    if settings.engine == "docker":
+        from sandbox.box.docker.environment_images import DockerEnvironmentImages
+
+        return DockerEnvironmentImages(settings, on_build)
+    return NoEnvironmentImages()
 
 
 @contextmanager

@@ -54,6 +54,8 @@ def vote(item_id: str, request: VoteRequest, slot: Slot, queue_time_s: float, de
         compile_messages=messages,
         queue_time_s=round(queue_time_s, 6),
         run_time_s=round(time.monotonic() - began, 6),
+        image_time_s=slot.image_time_s,
+        internal_error=next((one.message for row in matrix for one in row if one.status is Status.INTERNAL_ERROR), ""),
     )
 
 

@@ -176,12 +176,13 @@ async def verify(request: Request, session_id: SessionId) -> Response:
     """Judge the session's files or cells with hidden tests, which run in another box on a copy of the files."""
     body, preferences = await request_parsing.parse_submission(request, SessionVerifyRequest)
     calls = _get_calls(request)
+    environment = (await asyncio.to_thread(calls.get, session_id)).session.environment
     archive = cells = ""
     if needs_files(body):
         archive = (await call_session(calls, session_id, {"do": "snapshot"}))["content"]
     if body.file is None:
         cells = (await call_session(calls, session_id, {"do": "cells"}))["code"]
-    submission = await asyncio.to_thread(build_submission, body, archive, cells)
+    submission = await asyncio.to_thread(build_submission, body, archive, cells, environment)
     return await submit_and_respond(request, submission, preferences)
 
 

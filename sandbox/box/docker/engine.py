@@ -28,13 +28,15 @@ from sandbox.box import cpu_pinning
 from sandbox.box.cgroup import MIB
 from sandbox.box.docker.box_handle import DockerBoxHandle, remove_container
 from sandbox.box.docker.engine_client import ENGINE_ERRORS, open_engine_client, translate_engine_errors
-from sandbox.box.docker.images import compute_image_tag, find_missing_images
+from sandbox.box.docker.environment_images import find_tag
+from sandbox.box.docker.images import find_missing_images
 from sandbox.box.docker.leftovers import HOME_LABEL, remove_unstarted_boxes
 from sandbox.box.docker.session_cgroup import build_cpu_options
 from sandbox.box.docker.socket_folder import ensure_socket_folder, get_fallback_folder
+from sandbox.box.environment import is_environment
 from sandbox.box.uids import BOXES_PER_BLOCK, UidBlock
 from sandbox.config import WorkerSettings
-from sandbox.errors import BoxError, EngineUnavailable
+from sandbox.errors import BoxError, EngineUnavailable, EnvironmentFailed
 from sandbox.runner.supervisor.options import Options
 
 # The supervisor needs these to give each run its own uid, to kill its remaining processes and to remove its files.
@@ -102,12 +104,14 @@ class DockerEngine:
             listener.listen(1)
             listener.settimeout(CONTAINER_CHECK_INTERVAL_S)
             options = self._build_options(name, folder, session)
-            container = self._client.containers.create(compute_image_tag(image), **options)
+            container = self._client.containers.create(find_tag(image), **options)
             container.start()
             connection = _accept_connection(listener, container)
         except ImageNotFound as error:
+            if is_environment(image):
+                raise EnvironmentFailed("the environment's image was removed while a box started; try again") from error
             raise EngineUnavailable(
-                f"image {compute_image_tag(image)} is missing; build it with `sandbox images build {image}`"
+                f"image {find_tag(image)} is missing; build it with `sandbox images build {image}`"
             ) from error
         except (*ENGINE_ERRORS, OSError) as error:
             remove_container(container)

@@ -157,6 +157,12 @@ export interface components {
              * @default false
              */
             debug_checks?: boolean;
+            /**
+             * Environment
+             * @description the environment to run in, instead of its language's standard image: `<name>`, or `<name>@<id>` for one version of it
+             * @default
+             */
+            environment?: string;
             /** @default default */
             priority?: components["schemas"]["Lane"];
         };
@@ -235,6 +241,12 @@ export interface components {
              * @default 0
              */
             queue_time_s?: number;
+            /**
+             * Image Time S
+             * @description how long this program waited until its host had the image of its environment
+             * @default 0
+             */
+            image_time_s?: number;
         };
         /**
          * ExecuteSubmission
@@ -283,6 +295,12 @@ export interface components {
              * @default false
              */
             debug_checks?: boolean;
+            /**
+             * Environment
+             * @description the environment to run in, instead of its language's standard image: `<name>`, or `<name>@<id>` for one version of it
+             * @default
+             */
+            environment?: string;
             /** @default default */
             priority?: components["schemas"]["Lane"];
             /**
@@ -937,6 +955,12 @@ export interface components {
              * @enum {string}
              */
             isolation?: "separate" | "shared";
+            /**
+             * Environment
+             * @description the environment to run in, instead of its language's standard image: `<name>`, or `<name>@<id>` for one version of it
+             * @default
+             */
+            environment?: string;
             /** @default rl */
             priority?: components["schemas"]["Lane"];
             /**
@@ -1283,6 +1307,12 @@ export interface components {
              * @default false
              */
             debug_checks?: boolean;
+            /**
+             * Environment
+             * @description the environment to run in, instead of its language's standard image: `<name>`, or `<name>@<id>` for one version of it
+             * @default
+             */
+            environment?: string;
             /** @default default */
             priority?: components["schemas"]["Lane"];
         };
@@ -1314,6 +1344,12 @@ export interface components {
              * @default 0
              */
             run_time_s?: number;
+            /**
+             * Image Time S
+             * @description how long this program waited until its host had the image of its environment
+             * @default 0
+             */
+            image_time_s?: number;
         };
         /**
          * VerifySubmission
@@ -1370,6 +1406,12 @@ export interface components {
              * @default false
              */
             debug_checks?: boolean;
+            /**
+             * Environment
+             * @description the environment to run in, instead of its language's standard image: `<name>`, or `<name>@<id>` for one version of it
+             * @default
+             */
+            environment?: string;
             /** @default default */
             priority?: components["schemas"]["Lane"];
             /**
@@ -1656,6 +1698,12 @@ export interface components {
              *     }
              */
             limits?: components["schemas"]["LimitsRequest"];
+            /**
+             * Environment
+             * @description the environment to run in, instead of its language's standard image: `<name>`, or `<name>@<id>` for one version of it
+             * @default
+             */
+            environment?: string;
             /** @default default */
             priority?: components["schemas"]["Lane"];
             /**
@@ -1689,6 +1737,12 @@ export interface components {
              */
             internal_errors?: number;
             /**
+             * Internal Error
+             * @description why one of these runs failed, if the reason is known
+             * @default
+             */
+            internal_error?: string;
+            /**
              * Queue Time S
              * @default 0
              */
@@ -1698,6 +1752,12 @@ export interface components {
              * @default 0
              */
             run_time_s?: number;
+            /**
+             * Image Time S
+             * @description how long this program waited until its host had the image of its environment
+             * @default 0
+             */
+            image_time_s?: number;
         };
     };
     responses: never;
