@@ -38,6 +38,7 @@ class RewardOptions(TypedDict, total=False):
     preamble: str
     checker: Checker | Mapping[str, Any]
     limits: LimitsRequest | Mapping[str, Any]
+    stop_after_timeouts: int
     isolation: Isolation
     on_outage: OnOutage
     patience_s: float

@@ -140,7 +140,7 @@ def verify(item_id: str, request: VerifyRequest, slot: Slot, queue_time_s: float
         if compiled is not None and not compiled.ended_well:
             return compiled, judge_not_compiled(len(request.tests))
         with TestRuns(request, language, limits, box, slot) as test_runs:
-            return compiled, judge(test_runs, request.stop_on_failure)
+            return compiled, judge(test_runs, request.stop_rules)
 
     message = ""
     try:
