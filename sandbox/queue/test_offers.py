@@ -13,7 +13,7 @@ metrics.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 from redis import Redis
@@ -25,7 +25,7 @@ from sandbox.queue.job_batch import Item
 from sandbox.request_context import generate_id
 from sandbox.verify.result import TestResult
 
-OFFER_TTL_S = 10
+OFFER_TTL_S = 5
 LIST_TTL_S = 60
 MAX_ENTRIES = 32  # of one offer in the list of offers
 YIELD_WINDOW_MS = 100
@@ -62,16 +62,17 @@ if ARGV[2] == '1' then redis.call('HSET', KEYS[1], 'closed', 1) end
 return 1
 """
 
-# Extend an offer, and list it once per worker that could help.
+# Extend an offer, and list it once per worker that could help. Returns the number of tests that nobody has taken.
 _RENEW = """
 if redis.call('EXPIRE', KEYS[1], ARGV[2]) == 0 then return 0 end
+local left = redis.call('LLEN', KEYS[2])
 redis.call('EXPIRE', KEYS[2], ARGV[2])
 redis.call('EXPIRE', KEYS[3], ARGV[2])
 redis.call('LREM', KEYS[4], 0, ARGV[1])
-if redis.call('HEXISTS', KEYS[1], 'closed') == 1 then return 1 end
-for _ = 1, math.min(redis.call('LLEN', KEYS[2]), tonumber(ARGV[3])) do redis.call('RPUSH', KEYS[4], ARGV[1]) end
+if redis.call('HEXISTS', KEYS[1], 'closed') == 1 then return left end
+for _ = 1, math.min(left, tonumber(ARGV[3])) do redis.call('RPUSH', KEYS[4], ARGV[1]) end
 redis.call('EXPIRE', KEYS[4], ARGV[4])
-return 1
+return left
 """
 
 # Tell a helper whether to stop: its offer is gone, or batches wait. In each window, one helper stops per such batch.
@@ -115,13 +116,13 @@ class TestOffer:
         pipeline = redis.pipeline()
         pipeline.hset(offer._key, mapping=fields)
         pipeline.rpush(offer._tests, *tests)
-        pipeline.eval(_RENEW, 4, *offer._list_keys(), redis_keys.OFFERS, *offer._build_renewal())
+        offer._renew(pipeline, MAX_ENTRIES)
         pipeline.execute()
         return offer
 
-    def renew(self) -> bool:
-        """Extend the offer, and list it again for further helpers. Return whether it still exists."""
-        return bool(self._redis.eval(_RENEW, 4, *self._list_keys(), redis_keys.OFFERS, *self._build_renewal()))
+    def renew(self, seeks_helpers: bool) -> int:
+        """Extend the offer, and list it again if it seeks further helpers. Return how many tests nobody has taken."""
+        return int(self._renew(self._redis, MAX_ENTRIES if seeks_helpers else 0))
 
     def close(self) -> None:
         """Withdraw the offer."""
@@ -149,7 +150,12 @@ class TestOffer:
         return {int(name): value.decode() for name, value in fields.items() if name.isdigit()} if fields else None
 
     def read_item(self) -> Item | None:
-        """Return the offered item, or None if the offer is gone or comes from another version of the service."""
+        """Return the offered item.
+
+        Return None if the offer is gone, has no tests left, or comes from another version of the service.
+        """
+        if not self._redis.llen(self._tests):
+            return None
         version, content = self._redis.hmget(self._key, _VERSION, _ITEM)
         if content is None or version.decode() != __version__:
             return None
@@ -176,8 +182,9 @@ class TestOffer:
     def _list_keys(self) -> tuple[str, str, str]:
         return self._key, self._tests, self._results
 
-    def _build_renewal(self) -> tuple[str, int, int, int]:
-        return self.id, OFFER_TTL_S, MAX_ENTRIES, LIST_TTL_S
+    def _renew(self, redis: Redis, entries: int) -> Any:
+        keys = *self._list_keys(), redis_keys.OFFERS
+        return redis.eval(_RENEW, len(keys), *keys, self.id, OFFER_TTL_S, entries, LIST_TTL_S)
 
     def _read_results(self, pipeline: Pipeline) -> None:
         pipeline.lrange(self._results, 0, -1)

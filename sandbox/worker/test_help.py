@@ -16,10 +16,11 @@ from redis.exceptions import RedisError
 
 from sandbox import languages
 from sandbox.box.slot import Slot
-from sandbox.errors import BadRequest, Cancelled, CannotRun, InfrastructureError
+from sandbox.errors import Cancelled, CannotRun, InfrastructureError
 from sandbox.queue.activity import WorkerActivity
 from sandbox.queue.connection import get_failure_log_level, log_redis_errors
 from sandbox.queue.job_batch import Item
+from sandbox.queue.rq_compat import StopRequested
 from sandbox.queue.test_offers import Results, TestOffer
 from sandbox.runner.contract import Verdict
 from sandbox.schema import VerifyRequest
@@ -78,17 +79,24 @@ class TestHelp:
         self._current = offer
         helping = _Helping(offer, self._worker)
         try:
-            if not self._run_tests(request, helping):
-                self._refused.append(offer.id)
+            is_able = self._run_tests(request, helping)
         except Cancelled:
             helping.give_back(close=False)
-        except (InfrastructureError, CannotRun, BadRequest) as error:
-            logger.warning("cannot run tests for another worker: %s", error)
-            self._refused.append(offer.id)
-            helping.give_back(close=True)
-        except BaseException:
-            helping.give_back(close=True)
+        except StopRequested:
+            helping.give_back(close=False)
             raise
+        except RedisError:
+            raise
+        except (InfrastructureError, CannotRun) as error:
+            logger.warning("cannot run tests for another worker: %s", error)
+            self._refuse(helping)
+        except Exception:
+            # The owner runs the tests itself, and reports what fails there.
+            logger.exception("cannot run tests for another worker")
+            self._refuse(helping)
+        else:
+            if not is_able:
+                self._refuse(helping)
         finally:
             with self._lock:
                 self._current = None
@@ -98,6 +106,11 @@ class TestHelp:
                 logger.info("ran tests for another worker", extra={"tests": helping.ended, "took_s": took_s})
             self._activity.record_help(None)
             self._tracer.set_idle()
+
+    def _refuse(self, helping: _Helping) -> None:
+        """Leave the offer to its owner: what fails here may fail on other workers, too."""
+        self._refused.append(helping.offer.id)
+        helping.give_back(close=True)
 
     def _run_tests(self, request: VerifyRequest, helping: _Helping) -> bool:
         """Load the program and run tests. Return False if it cannot be compiled here, or a test fails to run."""
@@ -117,7 +130,7 @@ class _Helping:
 
     def __init__(self, offer: TestOffer, worker: str) -> None:
         self.ended = 0
-        self._offer = offer
+        self.offer = offer
         self._worker = worker
         self._held: deque[int] = deque()
         self._results: Results = {}
@@ -129,7 +142,6 @@ class _Helping:
             while self._held:
                 result = test_runs[self._held[0]]()
                 if result.verdict is Verdict.INTERNAL_ERROR:
-                    self.give_back(close=True)
                     return False
                 self._results[self._held.popleft()] = result
                 self.ended += 1
@@ -141,12 +153,12 @@ class _Helping:
             if self._results:
                 self._take(0)
             if self._held or close:
-                self._offer.give_back(self._held, close)
+                self.offer.give_back(self._held, close)
                 self._held.clear()
 
     def _take(self, count: int) -> bool:
         """Deliver the results, and take up to `count` more tests. Return whether there are any."""
-        taken = self._offer.take_as_helper(self._worker, count, self._results)
+        taken = self.offer.take_as_helper(self._worker, count, self._results)
         self._results = {}
         self._held.extend(taken)
         return bool(taken)

@@ -18,10 +18,13 @@ from redis.exceptions import RedisError
 
 from sandbox.box.observer import BoxObserver
 from sandbox.box.slot import Slot
+from sandbox.errors import InfrastructureError
 from sandbox.queue import leases, test_offers
 from sandbox.queue.connection import get_failure_log_level, log_redis_errors
 from sandbox.queue.job_batch import Item
 from sandbox.queue.test_offers import Results, TestOffer
+from sandbox.runner.contract import Limits
+from sandbox.runner.enums import MAX_WALL_TIME_FACTOR
 from sandbox.verify.judge import TestRun
 from sandbox.verify.tally import Judgement, StopRules, Tally
 
@@ -64,16 +67,25 @@ class TestSpread:
         self._lease_s = lease_s
         self._observer = observer
         self._current: _SpreadTests | None = None
+        self._failed_item = ""  # the last item whose box failed
 
     def judge(
         self, item: Item, slot: Slot, test_runs: Sequence[TestRun], rules: StopRules, compile_s: float
     ) -> Judgement:
-        """Judge an item by its tests. Lets exceptions of its own test runs propagate, and of a cancellation."""
+        """Judge an item by its tests. Lets exceptions of its own test runs propagate, and of a cancellation.
+
+        If a box fails, the next try runs all tests here and in order. Otherwise a test that breaks boxes could decide
+        the result, although the tests before it skip it.
+        """
         tests = _SpreadTests(item, slot, test_runs, compile_s, self._redis, self._worker, self._lease_s)
-        if len(test_runs) > 1 and not item.spooled:  # large texts are in a file that the owner's box may hold
+        # Items with large texts are not offered: their file may be reused as soon as the owner ends.
+        if len(test_runs) > 1 and not item.spooled and item.id != self._failed_item:
             self._current = tests
         try:
             return tests.judge(rules, self._observer)
+        except InfrastructureError:
+            self._failed_item = item.id
+            raise
         finally:
             self._current = None
             tests.close()
@@ -112,6 +124,7 @@ class _SpreadTests:
         self._offer: TestOffer | None = None
         self._is_closed = False  # no further offer
         self._renewed_at = 0.0
+        self._left = 0  # offered tests that nobody has taken
         self._lock = threading.Lock()  # held while the tests become an offer
 
     def judge(self, rules: StopRules, observer: BoxObserver) -> Judgement:
@@ -137,16 +150,21 @@ class _SpreadTests:
         if offer is not None:
             if now - self._renewed_at >= RENEW_INTERVAL_S:
                 self._renewed_at = now
-                offer.renew()
+                self._left = offer.renew(self._is_worth_offering(self._left))
             return
-        if self._is_closed or not should_offer(now - self._began, self._ended, len(self._own), self._compile_s):
+        if self._is_closed or not self._is_worth_offering(len(self._own)):
             return
         if not test_offers.are_lanes_empty(self._redis):
             return
         with self._lock:
             if self._own and not self._is_closed:
-                self._offer = TestOffer.publish(self._redis, self._item, list(self._own))
+                try:
+                    self._offer = TestOffer.publish(self._redis, self._item, list(self._own))
+                except RedisError:
+                    self._is_closed = True
+                    raise
                 self._renewed_at = now
+                self._left = len(self._own)
                 self._own.clear()
 
     def close(self) -> None:
@@ -156,6 +174,9 @@ class _SpreadTests:
         if self._offer is not None:
             with log_redis_errors(logger, "an offer of tests ends only when it expires"):
                 self._offer.close()
+
+    def _is_worth_offering(self, remaining: int) -> bool:
+        return should_offer(time.monotonic() - self._began, self._ended, remaining, self._compile_s)
 
     def _take_next(self, first: int) -> int | None:
         """Return the test to run next; None if helpers run all tests that have no result. `first` is the first one."""
@@ -214,4 +235,4 @@ class _SpreadTests:
     def _longest_wait_s(self) -> float:
         request = self._item.verify
         assert request is not None
-        return EXTRA_WAIT_S + 5 * (request.limits.wall_time_s or 30.0)
+        return EXTRA_WAIT_S + MAX_WALL_TIME_FACTOR * request.limits.resolve(Limits()).wall_time_s

@@ -131,6 +131,7 @@ def help_once(queue: Redis, name: str, fate: str, runs: list[TestRun]) -> None:
         offer.give_back(reversed(offer.take_as_helper(name, 2, {})), close=False)
     else:
         helping.run([lambda: TestResult(verdict=Verdict.INTERNAL_ERROR)] * len(runs))
+        helping.give_back(close=True)
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -277,6 +278,33 @@ def test_a_cancellation_ends_the_wait_for_helpers_and_the_offer(queue: Redis) ->
     with pytest.raises(Cancelled):
         judge_slowly(queue, build_runs(build_results(7, 8), pause_s=0.01), take_all_and_cancel, slot)
     assert stopped.is_set()
+
+
+def test_after_a_failed_box_all_tests_run_in_order_so_a_skipped_test_cannot_decide(queue: Redis) -> None:
+    queue.flushdb()
+    results = build_results(8, 4)
+    results[0] = TestResult(verdict=Verdict.WRONG_ANSWER)
+    runs = build_runs(results, pause_s=0.05)
+
+    def fail() -> TestResult:
+        raise BoxError("broken")
+
+    runs[2] = fail
+    spread, item, stop = TestSpread(queue, OWNER, LEASE_S, NULL_BOX_OBSERVER), build_item(4), StopRules(on_failure=True)
+
+    def take_first(offer_id: bytes) -> TestResult:
+        """Run the first test while a helper holds the second one, so that the owner takes the third one next."""
+        TestOffer(queue, offer_id.decode()).take_as_helper("helper", 1, {})
+        return TestResult(verdict=Verdict.ACCEPTED)
+
+    queue.zadd(redis_keys.WORKERS, {"helper": time.time()})
+    with keep_offering(spread):
+        first = [lambda: take_first(queue.blpop([redis_keys.OFFERS], timeout=5)[1]), *runs[1:]]
+        with pytest.raises(BoxError):
+            spread.judge(item, _as_slot(NeverStops()), first, stop, 0.0)
+        judgement = spread.judge(item, _as_slot(NeverStops()), runs, stop, 0.0)
+    assert judgement == judge(build_runs(results), stop)
+    assert not queue.exists(redis_keys.OFFERS)
 
 
 def test_a_failed_box_of_the_owner_ends_the_offer(queue: Redis) -> None:
