@@ -109,7 +109,7 @@ def run(
         for slots in slot_counts:
             for spread in spreads:
                 with TemporaryService(slots, SPREAD_TESTS=str(spread).lower()) as service:
-                    run_step(service, slots, make_step(1, Sample.draw_start_index()), sleeping, spread)
+                    run_step(service, slots, make_step(1, Sample.draw_start_index(), sleeping), sleeping, spread)
                     step = make_step(prompts, Sample.draw_start_index(), sleeping)
                     results.append(run_step(service, slots, step, sleeping, spread))
                 last = results[-1]
