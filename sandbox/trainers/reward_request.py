@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
@@ -25,8 +26,13 @@ TASK_REFERENCE = re.compile(r"[0-9a-f]{64}/.")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
+RUN_VARIABLE = "SANDBOX_RUN"
+
+
 class RewardOptions(TypedDict, total=False):
     """Options of a reward function. Most are fields of `RewardRequest`; models may be given as mappings.
+
+    `run` names the training run whose history the page shows. Its default is the environment variable SANDBOX_RUN.
 
     The last four control what happens while the service does not answer; see `sandbox.trainers.outage.OutagePolicy`.
     """
@@ -40,6 +46,7 @@ class RewardOptions(TypedDict, total=False):
     limits: LimitsRequest | Mapping[str, Any]
     stop_after_timeouts: int
     isolation: Isolation
+    run: str
     on_outage: OnOutage
     patience_s: float
     most_lost_batches: int
@@ -65,6 +72,8 @@ def build_reward_request(
         name: dict(value) if isinstance(value, Mapping) else value for name, value in options.items()
     }
     fields |= {name: value for name, value in given.items() if value is not None}
+    if run := os.environ.get(RUN_VARIABLE):
+        fields.setdefault("run", run)
     if prompts is not None and len(prompts) == len(completions):
         fields["prompts"] = [_clean_prompt(prompt) for prompt in prompts]
     if _are_references(tests):

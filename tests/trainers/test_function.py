@@ -242,6 +242,15 @@ def test_tests_run_in_the_programs_process_if_the_options_say_so() -> None:
     assert json.loads(client.batches[0][0].model_dump_json(exclude_unset=True))["isolation"] == "shared"
 
 
+def test_a_run_is_named_by_an_option_or_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    client = FakeClient()
+    RewardFunction(client, {}).judge(["x"], [TESTS])
+    monkeypatch.setenv("SANDBOX_RUN", "from-the-environment")
+    RewardFunction(client, {}).judge(["x"], [TESTS])
+    RewardFunction(client, {"run": "own"}).judge(["x"], [TESTS])
+    assert [request.run for request in client.reward_requests] == [None, "from-the-environment", "own"]
+
+
 def test_lengths_are_tokens_where_told_and_characters_where_not() -> None:
     reward = RewardFunction(FakeClient(), {"policy": Policy("fraction", max_length=10)})
     tests = [[{"input": "", "output": "42"}]]
