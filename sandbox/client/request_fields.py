@@ -23,6 +23,7 @@ class LimitsFields(TypedDict, total=False):
     """The fields of `sandbox.schema.wire.LimitsRequest`."""
 
     cpu_time_s: float | None
+    total_cpu_time_s: float | None
     wall_time_s: float | None
     memory_mb: int | None
     processes: int | None
@@ -92,6 +93,7 @@ class VerifyFields(TypedDict, total=False):
     checker: Checker | CheckerFields
     limits: LimitsRequest | LimitsFields
     stop_on_failure: bool
+    stop_after_timeouts: int | None
     isolation: Literal["separate", "shared"]
     debug_checks: bool
     priority: Lane | Literal["rl", "default", "bulk"]
@@ -142,6 +144,7 @@ class VoteFields(TypedDict, total=False):
     checker: EquivalenceChecker | EquivalenceCheckerFields | None
     policy: str | VotePolicy | VotePolicyFields
     limits: LimitsRequest | LimitsFields
+    stop_after_timeouts: int | None
     priority: Lane | Literal["rl", "default", "bulk"]
     callback_url: str | None
 
@@ -251,6 +254,7 @@ class RewardFields(TypedDict, total=False):
     language: str | Sequence[str]
     checker: Checker | CheckerFields
     limits: LimitsRequest | LimitsFields
+    stop_after_timeouts: int | None
     isolation: Literal["separate", "shared"]
     priority: Lane | Literal["rl", "default", "bulk"]
     run: str | None
