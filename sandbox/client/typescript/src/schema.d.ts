@@ -141,6 +141,7 @@ export interface components {
             /**
              * @default {
              *       "cpu_time_s": null,
+             *       "total_cpu_time_s": null,
              *       "wall_time_s": null,
              *       "memory_mb": null,
              *       "processes": null,
@@ -267,6 +268,7 @@ export interface components {
             /**
              * @default {
              *       "cpu_time_s": null,
+             *       "total_cpu_time_s": null,
              *       "wall_time_s": null,
              *       "memory_mb": null,
              *       "processes": null,
@@ -425,6 +427,7 @@ export interface components {
             /**
              * @default {
              *       "cpu_time_s": null,
+             *       "total_cpu_time_s": null,
              *       "wall_time_s": null,
              *       "memory_mb": null,
              *       "processes": null,
@@ -531,6 +534,12 @@ export interface components {
              * @default null
              */
             cpu_time_s?: number | null;
+            /**
+             * Total Cpu Time S
+             * @description CPU seconds of all tests of a program together, then the rest is skipped; default: none
+             * @default null
+             */
+            total_cpu_time_s?: number | null;
             /**
              * Wall Time S
              * @description elapsed seconds, not counting waits for a free CPU; default 2 + 2 x cpu_time_s
@@ -698,6 +707,7 @@ export interface components {
             /**
              * @default {
              *       "cpu_time_s": null,
+             *       "total_cpu_time_s": null,
              *       "wall_time_s": null,
              *       "memory_mb": null,
              *       "processes": null,
@@ -920,6 +930,7 @@ export interface components {
             /**
              * @default {
              *       "cpu_time_s": null,
+             *       "total_cpu_time_s": null,
              *       "wall_time_s": null,
              *       "memory_mb": null,
              *       "processes": null,
@@ -930,6 +941,12 @@ export interface components {
              *     }
              */
             limits?: components["schemas"]["LimitsRequest"];
+            /**
+             * Stop After Timeouts
+             * @description skip a program's remaining tests after so many tests that exceed the time limit; default: never; they count as not passed
+             * @default null
+             */
+            stop_after_timeouts?: number | null;
             /**
              * Isolation
              * @description where assert tests and pytest files run: in a separate box, or in the program's process, which lets the program tamper with them
@@ -1255,6 +1272,7 @@ export interface components {
             /**
              * @default {
              *       "cpu_time_s": null,
+             *       "total_cpu_time_s": null,
              *       "wall_time_s": null,
              *       "memory_mb": null,
              *       "processes": null,
@@ -1267,9 +1285,16 @@ export interface components {
             limits?: components["schemas"]["LimitsRequest"];
             /**
              * Stop On Failure
+             * @description skip the remaining tests after the first failure
              * @default false
              */
             stop_on_failure?: boolean;
+            /**
+             * Stop After Timeouts
+             * @description skip a program's remaining tests after so many tests that exceed the time limit; default: never
+             * @default null
+             */
+            stop_after_timeouts?: number | null;
             /**
              * Isolation
              * @description where assert tests and pytest files run: in a separate box, or in the program's process, which lets the program tamper with them
@@ -1342,6 +1367,7 @@ export interface components {
             /**
              * @default {
              *       "cpu_time_s": null,
+             *       "total_cpu_time_s": null,
              *       "wall_time_s": null,
              *       "memory_mb": null,
              *       "processes": null,
@@ -1354,9 +1380,16 @@ export interface components {
             limits?: components["schemas"]["LimitsRequest"];
             /**
              * Stop On Failure
+             * @description skip the remaining tests after the first failure
              * @default false
              */
             stop_on_failure?: boolean;
+            /**
+             * Stop After Timeouts
+             * @description skip a program's remaining tests after so many tests that exceed the time limit; default: never
+             * @default null
+             */
+            stop_after_timeouts?: number | null;
             /**
              * Isolation
              * @description where assert tests and pytest files run: in a separate box, or in the program's process, which lets the program tamper with them
@@ -1646,6 +1679,7 @@ export interface components {
             /**
              * @default {
              *       "cpu_time_s": null,
+             *       "total_cpu_time_s": null,
              *       "wall_time_s": null,
              *       "memory_mb": null,
              *       "processes": null,
@@ -1656,6 +1690,12 @@ export interface components {
              *     }
              */
             limits?: components["schemas"]["LimitsRequest"];
+            /**
+             * Stop After Timeouts
+             * @description do not run a candidate on further inputs after so many that exceed the time limit; it has no vote on them; default: never
+             * @default null
+             */
+            stop_after_timeouts?: number | null;
             /** @default default */
             priority?: components["schemas"]["Lane"];
             /**
