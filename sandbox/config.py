@@ -224,6 +224,9 @@ class WorkerSettings(HostSettings):
         description="start two reserved workers besides the slots, one for `rl` and one for `rl` and `default`: they"
         " take items that wait behind long programs of other lanes",
     )
+    spread_tests: bool = Field(
+        True, description="let idle slots run tests of a program that has been running on another slot for a while"
+    )
     pin: CpuPinning = Field(
         "auto",
         description="what to pin to dedicated CPUs: none; the boxes of each slot; or slots, boxes and worker together."

@@ -23,6 +23,7 @@ class LimitsFields(TypedDict, total=False):
     """The fields of `sandbox.schema.wire.LimitsRequest`."""
 
     cpu_time_s: float | None
+    total_cpu_time_s: float | None
     wall_time_s: float | None
     memory_mb: int | None
     processes: int | None
@@ -93,6 +94,7 @@ class VerifyFields(TypedDict, total=False):
     checker: Checker | CheckerFields
     limits: LimitsRequest | LimitsFields
     stop_on_failure: bool
+    stop_after_timeouts: int | None
     isolation: Literal["separate", "shared"]
     debug_checks: bool
     environment: str
@@ -145,6 +147,7 @@ class VoteFields(TypedDict, total=False):
     policy: str | VotePolicy | VotePolicyFields
     limits: LimitsRequest | LimitsFields
     environment: str
+    stop_after_timeouts: int | None
     priority: Lane | Literal["rl", "default", "bulk"]
     callback_url: str | None
 
@@ -254,6 +257,7 @@ class RewardFields(TypedDict, total=False):
     language: str | Sequence[str]
     checker: Checker | CheckerFields
     limits: LimitsRequest | LimitsFields
+    stop_after_timeouts: int | None
     isolation: Literal["separate", "shared"]
     environment: str
     priority: Lane | Literal["rl", "default", "bulk"]

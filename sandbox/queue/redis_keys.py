@@ -32,6 +32,11 @@
 | sandbox:recent               | list   | recent results as JSON, newest first       | the last 500, for a day    |
 | sandbox:verdicts:<minute>    | hash   | second and verdict -> count                | five minutes               |
 | sandbox:reaper               | string | the worker that reaps now                  | a second                   |
+| sandbox:offers               | list   | offers of tests, once per possible helper  | a minute after the last    |
+| sandbox:offer:<id>           | hash   | an item, and the workers of its offered tests | while its owner renews it |
+| sandbox:offer:<id>:tests     | list   | the tests of an offer that nobody has taken | as its offer              |
+| sandbox:offer:<id>:results   | list   | results of an offer's tests as JSON        | as its offer               |
+| sandbox:offer:stops          | string | helpers that stop because batches wait     | a tenth of a second        |
 | sandbox:reward:<id>          | string | a stored reward request as JSON            | as its job                 |
 | sandbox:rewards:<id>         | string | the rewards of a stored request as JSON    | as its job                 |
 | sandbox:runs                 | zset   | training runs by time of their latest rewards | pruned with each new run |
@@ -69,6 +74,8 @@ SENDERS = PREFIX + "senders"
 WORKERS = PREFIX + "workers"
 STARTING = PREFIX + "starting"
 REAPER = PREFIX + "reaper"
+OFFERS = PREFIX + "offers"
+OFFER_STOPS = PREFIX + "offer:stops"
 RECENT_RESULTS = PREFIX + "recent"
 STORED_UNTIL = PREFIX + "kept:until"
 STORED_SIZES = PREFIX + "kept:sizes"
@@ -161,6 +168,18 @@ def admitted(lane: str) -> str:
 
 def worker(name: str) -> str:
     return f"{PREFIX}worker:{name}"
+
+
+def offer(offer_id: str) -> str:
+    return f"{PREFIX}offer:{offer_id}"
+
+
+def offered_tests(offer_id: str) -> str:
+    return f"{PREFIX}offer:{offer_id}:tests"
+
+
+def offer_results(offer_id: str) -> str:
+    return f"{PREFIX}offer:{offer_id}:results"
 
 
 def reward(submission: str) -> str:

@@ -26,6 +26,7 @@ from sandbox.schema.reward_policy import Extraction, Policy, PolicyName
 from sandbox.schema.runs import RunName
 from sandbox.schema.submissions import Isolation
 from sandbox.schema.tests import FunctionTest, RewardedTest
+from sandbox.schema.wire import STOP_AFTER_TIMEOUTS
 
 MAX_COMPLETION_CHARS = 8 << 20
 MAX_TASKS = 100_000
@@ -135,6 +136,7 @@ class RewardRequest(WireModel):
     )
     checker: Checker = TokensChecker(type="tokens")
     limits: LimitsRequest = LimitsRequest()
+    stop_after_timeouts: int | None = Field(None, ge=1, description=f"{STOP_AFTER_TIMEOUTS}; they count as not passed")
     isolation: Isolation = Field(
         "separate",
         description="where assert tests and pytest files run: in a separate box, or in the program's process, "

@@ -124,6 +124,12 @@ class VoteRequest(WireModel):
     )
     limits: LimitsRequest = LimitsRequest(output_kb=DEFAULT_OUTPUT_KB)
     environment: EnvironmentReference = ""
+    stop_after_timeouts: int | None = Field(
+        None,
+        ge=1,
+        description="do not run a candidate on further inputs after so many that exceed the time limit; it has no vote"
+        " on them; default: never",
+    )
     priority: Lane = Lane.DEFAULT
     callback_url: CallbackUrl | None = None
 

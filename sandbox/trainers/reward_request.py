@@ -41,6 +41,7 @@ class RewardOptions(TypedDict, total=False):
     preamble: str
     checker: Checker | Mapping[str, Any]
     limits: LimitsRequest | Mapping[str, Any]
+    stop_after_timeouts: int
     isolation: Isolation
     run: str
     on_outage: OnOutage

@@ -93,7 +93,8 @@ def test_the_limits_page_has_every_limit_its_default_and_its_most() -> None:
         row = next(line for line in text.splitlines() if line.startswith(f"| `{name}` |"))
         _, _, default, most, *_ = (cell.strip() for cell in row.split("|"))
         defaults = COMPILE_LIMITS if name.startswith("compile_") else Limits()
-        assert float(default.partition(",")[0]) == getattr(defaults, name.removeprefix("compile_"))
+        of_a_run = getattr(defaults, name.removeprefix("compile_"), None)
+        assert default == "none" if of_a_run is None else float(default.partition(",")[0]) == of_a_run
         assert float(most) == next(rule.le for rule in field.metadata if hasattr(rule, "le"))
 
 

@@ -30,6 +30,7 @@ from sandbox.trainers.function import (
 )
 from sandbox.trainers.group import fill_with_mean
 from sandbox.trainers.lazy_clients import LazyAsyncClient, LazyClient
+from sandbox.verify.tally import StopRules
 from tests.trainers.fake_clients import (
     TESTS,
     FakeAsyncClient,
@@ -176,7 +177,8 @@ def test_options_reach_the_programs() -> None:
         "policy": {"name": "first-k", "k": 1},
         "language": "cpp",
         "checker": {"type": "lines"},
-        "limits": {"cpu_time_s": 1.5},
+        "limits": {"cpu_time_s": 1.5, "total_cpu_time_s": 9},
+        "stop_after_timeouts": 2,
         "extract": {"which": "first"},
     }
     RewardFunction(client, options)([fence_code("// # 42", "c++") + fence_code("second", "cpp")], [TESTS])
@@ -184,6 +186,8 @@ def test_options_reach_the_programs() -> None:
     assert (request.language, request.code, len(request.tests)) == ("cpp", "// # 42", 1)
     assert (request.checker.type, request.limits.cpu_time_s) == ("lines", 1.5)
     assert not request.stop_on_failure
+    assert request.stop_rules == StopRules(after_timeouts=2, total_cpu_time_s=9)
+    assert VerifyRequest.model_validate_json(request.model_dump_json(exclude_unset=True)) == request
 
 
 def test_a_binary_reward_stops_at_the_first_failure_and_travels_whole() -> None:

@@ -141,6 +141,7 @@ export interface components {
             /**
              * @default {
              *       "cpu_time_s": null,
+             *       "total_cpu_time_s": null,
              *       "wall_time_s": null,
              *       "memory_mb": null,
              *       "processes": null,
@@ -279,6 +280,7 @@ export interface components {
             /**
              * @default {
              *       "cpu_time_s": null,
+             *       "total_cpu_time_s": null,
              *       "wall_time_s": null,
              *       "memory_mb": null,
              *       "processes": null,
@@ -443,6 +445,7 @@ export interface components {
             /**
              * @default {
              *       "cpu_time_s": null,
+             *       "total_cpu_time_s": null,
              *       "wall_time_s": null,
              *       "memory_mb": null,
              *       "processes": null,
@@ -549,6 +552,12 @@ export interface components {
              * @default null
              */
             cpu_time_s?: number | null;
+            /**
+             * Total Cpu Time S
+             * @description CPU seconds of all tests of a program together, then the rest is skipped; default: none
+             * @default null
+             */
+            total_cpu_time_s?: number | null;
             /**
              * Wall Time S
              * @description elapsed seconds, not counting waits for a free CPU; default 2 + 2 x cpu_time_s
@@ -716,6 +725,7 @@ export interface components {
             /**
              * @default {
              *       "cpu_time_s": null,
+             *       "total_cpu_time_s": null,
              *       "wall_time_s": null,
              *       "memory_mb": null,
              *       "processes": null,
@@ -938,6 +948,7 @@ export interface components {
             /**
              * @default {
              *       "cpu_time_s": null,
+             *       "total_cpu_time_s": null,
              *       "wall_time_s": null,
              *       "memory_mb": null,
              *       "processes": null,
@@ -948,6 +959,12 @@ export interface components {
              *     }
              */
             limits?: components["schemas"]["LimitsRequest"];
+            /**
+             * Stop After Timeouts
+             * @description skip a program's remaining tests after so many tests that exceed the time limit; default: never; they count as not passed
+             * @default null
+             */
+            stop_after_timeouts?: number | null;
             /**
              * Isolation
              * @description where assert tests and pytest files run: in a separate box, or in the program's process, which lets the program tamper with them
@@ -1279,6 +1296,7 @@ export interface components {
             /**
              * @default {
              *       "cpu_time_s": null,
+             *       "total_cpu_time_s": null,
              *       "wall_time_s": null,
              *       "memory_mb": null,
              *       "processes": null,
@@ -1291,9 +1309,16 @@ export interface components {
             limits?: components["schemas"]["LimitsRequest"];
             /**
              * Stop On Failure
+             * @description skip the remaining tests after the first failure
              * @default false
              */
             stop_on_failure?: boolean;
+            /**
+             * Stop After Timeouts
+             * @description skip a program's remaining tests after so many tests that exceed the time limit; default: never
+             * @default null
+             */
+            stop_after_timeouts?: number | null;
             /**
              * Isolation
              * @description where assert tests and pytest files run: in a separate box, or in the program's process, which lets the program tamper with them
@@ -1378,6 +1403,7 @@ export interface components {
             /**
              * @default {
              *       "cpu_time_s": null,
+             *       "total_cpu_time_s": null,
              *       "wall_time_s": null,
              *       "memory_mb": null,
              *       "processes": null,
@@ -1390,9 +1416,16 @@ export interface components {
             limits?: components["schemas"]["LimitsRequest"];
             /**
              * Stop On Failure
+             * @description skip the remaining tests after the first failure
              * @default false
              */
             stop_on_failure?: boolean;
+            /**
+             * Stop After Timeouts
+             * @description skip a program's remaining tests after so many tests that exceed the time limit; default: never
+             * @default null
+             */
+            stop_after_timeouts?: number | null;
             /**
              * Isolation
              * @description where assert tests and pytest files run: in a separate box, or in the program's process, which lets the program tamper with them
@@ -1688,6 +1721,7 @@ export interface components {
             /**
              * @default {
              *       "cpu_time_s": null,
+             *       "total_cpu_time_s": null,
              *       "wall_time_s": null,
              *       "memory_mb": null,
              *       "processes": null,
@@ -1704,6 +1738,12 @@ export interface components {
              * @default
              */
             environment?: string;
+            /**
+             * Stop After Timeouts
+             * @description do not run a candidate on further inputs after so many that exceed the time limit; it has no vote on them; default: never
+             * @default null
+             */
+            stop_after_timeouts?: number | null;
             /** @default default */
             priority?: components["schemas"]["Lane"];
             /**
