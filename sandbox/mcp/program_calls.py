@@ -11,11 +11,13 @@ from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError
 from mcp_types import ToolAnnotations
 from pydantic import Field
 
-from sandbox.mcp.service_connection import ServiceConnection, shorten
+from sandbox.client.call_text import shorten
+from sandbox.mcp.service_connection import ServiceConnection
 from sandbox.schema import ExecuteResult, LanguageInfo, VerifyResult
 
 LANGUAGES_URI = "sandbox://languages"
 JSON_TYPE = "application/json"
+MAX_OUTPUT_CHARS = 20_000
 
 Language = Annotated[str, Field(description=f"a name or an alias from the resource {LANGUAGES_URI}, such as python")]
 Code = Annotated[str, Field(description="the complete program")]
@@ -69,7 +71,12 @@ class ProgramCalls:
         }
         async with self._service.connect() as client:
             result = await client.execute(request)
-        return result.model_copy(update={"stdout": shorten(result.stdout), "stderr": shorten(result.stderr)})
+        return result.model_copy(
+            update={
+                "stdout": shorten(result.stdout, MAX_OUTPUT_CHARS),
+                "stderr": shorten(result.stderr, MAX_OUTPUT_CHARS),
+            }
+        )
 
     async def verify(
         self,

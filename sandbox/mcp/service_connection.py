@@ -17,7 +17,6 @@ from sandbox.errors import BadRequest, SandboxError
 
 # A model waits for each answer, so an overload or an outage is reported to it after a few seconds.
 RETRIES = Retries(attempts=3)
-MAX_OUTPUT_CHARS = 20_000
 BEARER = "bearer "
 
 
@@ -79,15 +78,6 @@ async def identify_caller(ctx: ServerRequestContext[Any, Any], call_next: CallNe
         return await call_next(ctx)
     finally:
         _caller_key.reset(token)
-
-
-def shorten(text: str) -> str:
-    """Cut the middle out of a text that would fill a model's context."""
-    excess = len(text) - MAX_OUTPUT_CHARS
-    if excess <= 0:
-        return text
-    half = MAX_OUTPUT_CHARS // 2
-    return f"{text[:half]}\n[{excess} characters cut out]\n{text[-half:]}"
 
 
 def _describe(error: SandboxError) -> str:

@@ -11,8 +11,9 @@ from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import CallToolResult, ContentBlock, ImageContent, TextContent
 from pydantic import BaseModel, Field
 
-from sandbox.mcp.program_calls import EntryPoint, TextFiles, encode_files
-from sandbox.mcp.service_connection import ServiceConnection, shorten
+from sandbox.client.call_text import shorten
+from sandbox.mcp.program_calls import MAX_OUTPUT_CHARS, EntryPoint, TextFiles, encode_files
+from sandbox.mcp.service_connection import ServiceConnection
 from sandbox.schema import VerifyResult
 from sandbox.schema.sessions import CallResult, SessionFile, SessionInfo
 
@@ -179,8 +180,8 @@ def _render_call(result: CallResult) -> CallToolResult:
     ]
     short = result.model_copy(
         update={
-            "stdout": shorten(result.stdout),
-            "stderr": shorten(result.stderr),
+            "stdout": shorten(result.stdout, MAX_OUTPUT_CHARS),
+            "stderr": shorten(result.stderr, MAX_OUTPUT_CHARS),
             "result": _drop_images(result.result) if result.result else None,
             "displays": [_drop_images(display) for display in result.displays],
         }
@@ -191,4 +192,4 @@ def _render_call(result: CallResult) -> CallToolResult:
 
 
 def _drop_images(display: dict[str, str]) -> dict[str, str]:
-    return {kind: shorten(data) for kind, data in display.items() if kind not in IMAGE_TYPES}
+    return {kind: shorten(data, MAX_OUTPUT_CHARS) for kind, data in display.items() if kind not in IMAGE_TYPES}
