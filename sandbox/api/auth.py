@@ -39,7 +39,7 @@ class ApiKeyMiddleware:
         self._root_dialect = root_dialect
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or _is_public(scope["path"]):
+        if scope["type"] not in {"http", "websocket"} or _is_public(scope["path"]):
             await self._app(scope, receive, send)
             return
         try:

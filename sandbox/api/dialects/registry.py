@@ -10,6 +10,7 @@ from sandbox.api.dialects import (
     judge0,
     open_instruct,
     open_r1,
+    openenv,
     openrlhf,
     piston,
     sandbox_fusion,
@@ -20,7 +21,18 @@ PATH_PREFIX = "/dialects"
 
 DIALECTS = {
     module.DIALECT.name: module.DIALECT
-    for module in (sandbox_fusion, code_judge, piston, judge0, openrlhf, slime, open_instruct, open_r1, areal)
+    for module in (
+        sandbox_fusion,
+        code_judge,
+        piston,
+        judge0,
+        openrlhf,
+        slime,
+        open_instruct,
+        open_r1,
+        areal,
+        openenv,
+    )
 }
 
 
