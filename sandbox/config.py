@@ -29,6 +29,8 @@ RootDialect = Literal[
     "open_instruct",
     "open_r1",
     "areal",
+    "openenv",
+    "nemo_gym",
 ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import subprocess
 from typing import Any
 
@@ -11,10 +12,11 @@ import httpx
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
+from websockets.typing import Origin
 
 from tests.conftest import require_python
 from tests.peers.conftest import KEY
-from tests.virtualenvs import OPENENV, build_environment
+from tests.virtualenvs import OPENENV, ROOT, build_environment
 
 # The typed client is what OpenEnv's coding environment ships: it sends nothing but the code.
 CLIENT_SCRIPT = """
@@ -120,6 +122,16 @@ def test_the_client_of_openenv(url: str, keyed_url: str) -> None:
     }
 
 
+@pytest.mark.frameworks
+@pytest.mark.timeout(300)
+def test_the_example_of_the_guide_prints_what_its_comments_say(url: str) -> None:
+    page = (ROOT / "sandbox" / "docs" / "migration.md").read_text(encoding="utf-8")
+    (source,) = [block for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "openenv" in block]
+    command = [str(require_python(OPENENV)), "-c", source.replace("http://127.0.0.1:8080", url)]
+    ended = subprocess.run(command, env=build_environment(), capture_output=True, text=True, timeout=120)
+    assert ended.stdout.split() == re.findall(r"# (\S+)$", source, re.MULTILINE), ended.stderr[-4000:]
+
+
 def test_the_http_routes_have_a_new_environment_for_each_request(url: str) -> None:
     with httpx.Client(base_url=f"{url}/dialects/openenv", timeout=60) as http:
         assert http.get("/health").json() == {"status": "healthy"}
@@ -148,9 +160,9 @@ async def test_messages_that_are_not_of_the_protocol_are_answered(url: str) -> N
 
 
 async def test_web_pages_of_other_sites_and_callers_without_a_key_are_refused(url: str, keyed_url: str) -> None:
-    for address, options in ((url, {"origin": "http://evil.example"}), (keyed_url, {})):
+    for address, origin in ((url, Origin("http://evil.example")), (keyed_url, None)):
         with pytest.raises(InvalidStatus) as refused:
-            await connect(f"{address.replace('http', 'ws', 1)}/dialects/openenv/ws", **options)
+            await connect(f"{address.replace('http', 'ws', 1)}/dialects/openenv/ws", origin=origin)
         assert refused.value.response.status_code in {401, 403}
 
 

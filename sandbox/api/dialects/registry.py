@@ -8,6 +8,7 @@ from sandbox.api.dialects import (
     areal,
     code_judge,
     judge0,
+    nemo_gym,
     open_instruct,
     open_r1,
     openenv,
@@ -32,6 +33,7 @@ DIALECTS = {
         open_r1,
         areal,
         openenv,
+        nemo_gym,
     )
 }
 
