@@ -26,6 +26,7 @@ PUBLIC_PATH_PREFIXES = ("/docs/", "/guide/", "/web/")
 # Paths that show data of all clients, or can occupy the whole machine.
 ADMIN_PATHS = frozenset({"/metrics", "/live", "/gpus", "/generate", "/evaluate"})
 ADMIN_PATH_PREFIXES = ("/live/", "/train/", "/webhooks/")
+POLICY_VIOLATION = 1008  # closing a WebSocket with it before the handshake answers 403
 
 RawHeaders = Iterable[tuple[bytes, bytes]]
 
@@ -45,6 +46,9 @@ class ApiKeyMiddleware:
         try:
             caller = self._authorize(scope["path"], scope["headers"])
         except (Unauthorized, Forbidden) as error:
+            if scope["type"] == "websocket":
+                await send({"type": "websocket.close", "code": POLICY_VIOLATION})
+                return
             problem_response = describe_error(error)
             if isinstance(error, Unauthorized):
                 problem_response = ProblemResponse(
