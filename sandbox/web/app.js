@@ -5,6 +5,7 @@ import { announce, replace, h } from "./dom.js";
 const VIEWS = {
   playground: () => import("./playground.js"),
   live: () => import("./live.js"),
+  runs: () => import("./runs.js"),
   vote: () => import("./vote.js"),
 };
 const THEMES = ["auto", "light", "dark"];
