@@ -39,12 +39,13 @@ class Virtualenv:
 
     name: str
     requirements: tuple[str, ...]
+    for_later_python: tuple[str, ...] = ()  # packages that ask for a later Python than they need
 
     @property
     def folder(self) -> Path:
         # `model_fields`, not an instance: a test's SANDBOX_HOME is gone after it, an environment is to stay.
         home = QueueSettings.model_fields["home"].get_default(call_default_factory=True)
-        listed = "\n".join([sys.version, *self.requirements])
+        listed = "\n".join([sys.version, *self.requirements, *self.for_later_python])
         return Path(home) / "environments" / f"{self.name}-{hashlib.sha256(listed.encode()).hexdigest()[:12]}"
 
 
@@ -288,7 +289,6 @@ OPENENV = Virtualenv(
 NEMO_GYM = Virtualenv(
     "nemo-gym",
     (
-        "--ignore-requires-python",
         "aiohappyeyeballs==2.7.1",
         "aiohttp==3.14.5",
         "aiosignal==1.4.0",
@@ -319,7 +319,6 @@ NEMO_GYM = Virtualenv(
         "markdown-it-py==4.3.0",
         "mdurl==0.1.2",
         "multidict==7.2.1",
-        "nemo-gym==0.7.0",
         "numpy==2.4.6",
         "omegaconf==2.3.1",
         "openai==2.44.0",
@@ -361,6 +360,7 @@ NEMO_GYM = Virtualenv(
         "yappi==1.7.6",
         "yarl==1.25.1",
     ),
+    for_later_python=("nemo-gym==0.7.0",),
 )
 
 
@@ -391,6 +391,8 @@ def _install(virtualenv: Virtualenv, folder: Path, python: Path) -> None:
     _run([sys.executable, "-m", "venv", "--without-pip", str(folder)], virtualenv)
     packages = [sys.executable, str(ROOT / "deploy" / "packages.py"), "--into", str(python), "--no-deps"]
     _run([*packages, *virtualenv.requirements], virtualenv)
+    if virtualenv.for_later_python:
+        _run([*packages, "--ignore-requires-python", *virtualenv.for_later_python], virtualenv)
 
 
 def _run(command: list[str], virtualenv: Virtualenv) -> None:

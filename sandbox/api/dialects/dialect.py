@@ -91,6 +91,14 @@ class Dialect:
         return respond
 
 
+def render_detail(problem_response: ProblemResponse) -> Response:
+    """Render a problem as FastAPI's own servers do: an object with `detail`."""
+    problem = problem_response.problem
+    response = encode_response({"detail": problem.detail or problem.title}, problem.status)
+    response.headers.update(problem_response.headers)
+    return response
+
+
 def encode_response(value: Any, status: int = 200) -> Response:
     return build_json_response(to_json(value), status)
 

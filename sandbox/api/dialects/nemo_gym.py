@@ -20,9 +20,9 @@ from sandbox.api.dialects.dialect import (
     build_model,
     encode_response,
     parse_json_text,
+    render_detail,
     verify_submissions,
 )
-from sandbox.api.problems import ProblemResponse
 from sandbox.errors import BadRequest
 from sandbox.rewards import preamble
 from sandbox.rewards.expected_call import ExpectedCall, build_function_test
@@ -41,14 +41,7 @@ RUNTIME_ERROR_CODE = -4
 MESSAGES = {-2: "Wrong Answer", -3: "Time Limit Exceeded", RUNTIME_ERROR_CODE: "Runtime Error"}
 
 
-def render_error(problem_response: ProblemResponse) -> Response:
-    problem = problem_response.problem
-    response = encode_response({"detail": problem.detail or problem.title}, problem.status)
-    response.headers.update(problem_response.headers)
-    return response
-
-
-DIALECT = Dialect("nemo_gym", render_error)
+DIALECT = Dialect("nemo_gym", render_detail)
 
 
 class UnitTests(PeerRequest):

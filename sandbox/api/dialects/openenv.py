@@ -17,9 +17,9 @@ from starlette.websockets import WebSocketDisconnect
 
 from sandbox import __version__
 from sandbox.api import request_parsing
-from sandbox.api.dialects.dialect import Dialect, PeerRequest, encode_response, to_json
+from sandbox.api.dialects.dialect import Dialect, PeerRequest, encode_response, render_detail, to_json
 from sandbox.api.dialects.openenv_episode import CodeAction, Episode, ResetOptions
-from sandbox.api.problems import ProblemResponse, describe_error
+from sandbox.api.problems import describe_error
 from sandbox.errors import BadRequest, NoFreeSession, SandboxError, SessionEnded, SessionQuotaExceeded
 
 logger = logging.getLogger(__name__)
@@ -41,14 +41,7 @@ class ResetRequest(ResetOptions):
     pass
 
 
-def render_error(problem_response: ProblemResponse) -> Response:
-    problem = problem_response.problem
-    response = encode_response({"detail": problem.detail or problem.title}, problem.status)
-    response.headers.update(problem_response.headers)
-    return response
-
-
-DIALECT = Dialect("openenv", render_error)
+DIALECT = Dialect("openenv", render_detail)
 
 
 @DIALECT.websocket("/ws")
