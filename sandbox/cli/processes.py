@@ -97,7 +97,6 @@ def serve(number: Annotated[int, typer.Option(min=0, hidden=True)] = 0) -> None:
         http=build_timeout_protocol(settings.header_timeout_s),
         backlog=BACKLOG,
         ws="auto",
-        ws_max_size=settings.max_body_mb << 20,
         ws_per_message_deflate=False,
         access_log=False,
         log_config=None,

@@ -24,7 +24,8 @@ from sandbox.errors import BadRequest, NoFreeSession, SandboxError, SessionEnded
 
 logger = logging.getLogger(__name__)
 
-MAX_WAITING_MESSAGES = 16
+MAX_WAITING_MESSAGES = 2  # the peer's client sends the next one after the answer
+LARGE_CHARS = 100_000  # texts that would block the event loop noticeably are parsed in a thread
 STRING, INTEGER = {"type": "string"}, {"type": "integer"}
 OBSERVATION_SCHEMA = {"type": "object", "properties": {"stdout": STRING, "stderr": STRING, "exit_code": INTEGER}}
 STATE_SCHEMA = {
@@ -127,7 +128,7 @@ async def _answer_messages(websocket: WebSocket, messages: asyncio.Queue[str], e
 async def _answer(text: str, episode: Episode) -> dict[str, Any] | None:
     """Return the answer to a message, or None to `close`. An error leaves the episode as it is."""
     try:
-        message = json.loads(text)
+        message = json.loads(text) if len(text) < LARGE_CHARS else await asyncio.to_thread(json.loads, text)
     except (ValueError, RecursionError) as error:
         return _render_failure(f"Invalid JSON: {error}", "INVALID_JSON")
     kind = message.get("type") if isinstance(message, dict) else None
