@@ -141,7 +141,8 @@ def test_the_http_routes_have_a_new_environment_for_each_request(url: str) -> No
         assert http.post("/step", json={"action": {"code": "x = 1\nx"}}).json()["observation"]["stdout"] == "1"
         assert http.post("/step", json={"action": {"code": "x"}}).json()["observation"]["exit_code"] == 1
         assert http.get("/state").json()["step_count"] == 0
-        assert http.post("/step", json={"action": {"kode": "x"}}).status_code == 422
+        for action in ({"kode": "x"}, {}, {"submit": True}):
+            assert http.post("/step", json={"action": action}).status_code == 422
         assert http.post("/reset", json={"seed": -1}).status_code == 422
 
 

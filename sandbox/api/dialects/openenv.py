@@ -12,13 +12,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from fastapi import Request, Response, WebSocket
-from pydantic import Field
 from starlette.websockets import WebSocketDisconnect
 
 from sandbox import __version__
 from sandbox.api import request_parsing
 from sandbox.api.dialects.dialect import Dialect, PeerRequest, encode_response, render_detail, to_json
-from sandbox.api.dialects.openenv_episode import CodeAction, Episode, ResetOptions
+from sandbox.api.dialects.openenv_episode import CodeAction, Episode, ResetOptions, render_observation
 from sandbox.api.problems import describe_error
 from sandbox.errors import BadRequest, NoFreeSession, SandboxError, SessionEnded, SessionQuotaExceeded
 
@@ -35,11 +34,7 @@ STATE_SCHEMA = {
 
 
 class StepRequest(PeerRequest):
-    action: dict[str, Any] = Field(default_factory=dict)
-
-
-class ResetRequest(ResetOptions):
-    pass
+    action: dict[str, Any]
 
 
 DIALECT = Dialect("openenv", render_detail)
@@ -69,15 +64,20 @@ async def run_episodes(websocket: WebSocket) -> None:
 
 @DIALECT.post("/reset")
 async def reset(request: Request) -> Response:
-    """Check the options. The environment of this request ends with it."""
-    await request_parsing.parse_body(request, ResetRequest)
-    return encode_response(await _run_once(request, {}))
+    """Check the options. The environment of this request would end with it, so there is none."""
+    await request_parsing.parse_body(request, ResetOptions)
+    return encode_response(render_observation("", "", 0))
 
 
 @DIALECT.post("/step")
 async def step(request: Request) -> Response:
     """Run one action in a new environment."""
-    return encode_response(await _run_once(request, (await request_parsing.parse_body(request, StepRequest)).action))
+    body = await request_parsing.parse_body(request, StepRequest)
+    episode = Episode(request)
+    try:
+        return encode_response(await episode.step(body.action))
+    finally:
+        await _close(episode)
 
 
 @DIALECT.get("/state")
@@ -100,14 +100,6 @@ async def metadata(request: Request) -> Response:
 async def schema(request: Request) -> Response:
     action = CodeAction.model_json_schema()
     return encode_response({"action": action, "observation": OBSERVATION_SCHEMA, "state": STATE_SCHEMA})
-
-
-async def _run_once(request: Request, action: dict[str, Any]) -> dict[str, Any]:
-    episode = Episode(request)
-    try:
-        return await episode.step(action) if action else await episode.reset({})
-    finally:
-        await _close(episode)
 
 
 async def _read_messages(websocket: WebSocket, messages: asyncio.Queue[str], gone: asyncio.Event) -> None:

@@ -49,7 +49,7 @@ class CodeAction(PeerRequest):
 
     model_config = ConfigDict(extra="forbid")
 
-    code: str = ""
+    code: str | None = None
     metadata: dict[str, Any] = Field(default_factory=dict)
     submit: bool = False
 
@@ -82,12 +82,14 @@ class Episode:
     async def step(self, data: dict[str, Any]) -> dict[str, Any]:
         """Run an action. Raises BadRequest, or the errors of `call_session` and of a submission."""
         action = build_model(CodeAction, **data)
+        if action.code is None and not action.submit:
+            raise BadRequest("an action needs code", "code")
         if action.submit and self._judging is None:
             raise BadRequest("reset the environment with tests before you submit", "submit")
         if not self._session_id:
             await self._open()
         stdout, stderr = "", ""
-        if action.code or not action.submit:
+        if action.code is not None:
             stdout, stderr = await self._run(action.code)
         reward = await self._judge() if action.submit and self._judging is not None else None
         return render_observation(stdout, stderr, self._last_exit_code, reward, done=action.submit)
