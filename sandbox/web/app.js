@@ -7,6 +7,7 @@ const VIEWS = {
   live: () => import("./live.js"),
   runs: () => import("./runs.js"),
   vote: () => import("./vote.js"),
+  batch: () => import("./batch.js"),
 };
 const THEMES = ["auto", "light", "dark"];
 const SIGNS = { auto: "◐", light: "☀", dark: "☾" };

@@ -10,10 +10,10 @@ const TOP = 8;
 const RIGHT = 8;
 
 export class LineChart {
-  // `format` turns a value into text. `atLeast` is the smallest value at the top of the axis.
-  constructor(title, format, atLeast = 0) {
+  // `format` turns a value into text. `topAtLeast` is the smallest value at the top of the axis.
+  constructor(title, format, topAtLeast = 0) {
     this.format = format;
-    this.atLeast = atLeast;
+    this.topAtLeast = topAtLeast;
     this.series = [];
     this.grid = svg("g", { class: "chart-grid" });
     this.labels = svg("g", { class: "chart-labels" });
@@ -36,9 +36,9 @@ export class LineChart {
     const ys = all.map((point) => point.y);
     this.left = Math.min(0, ...xs);
     this.right = Math.max(1, ...xs);
-    const step = nice((Math.max(this.atLeast, ...ys) - Math.min(0, ...ys)) / 4 || 0.25);
+    const step = nice((Math.max(this.topAtLeast, ...ys) - Math.min(0, ...ys)) / 4 || 0.25);
     this.low = Math.floor(Math.min(0, ...ys) / step) * step;
-    this.high = Math.max(this.low + step, Math.ceil(Math.max(this.atLeast, ...ys) / step) * step);
+    this.high = Math.max(this.low + step, Math.ceil(Math.max(this.topAtLeast, ...ys) / step) * step);
     const rows = Math.round((this.high - this.low) / step);
     const levels = Array.from({ length: rows + 1 }, (_, index) => this.low + index * step);
     const steps = ticks(this.left, this.right);

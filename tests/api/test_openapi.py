@@ -114,6 +114,7 @@ def test_no_example_is_left_over(document: dict[str, Any]) -> None:
 
 
 def test_every_example_is_what_its_model_takes(document: dict[str, Any]) -> None:
+    checked = set()
     for name, component in document["components"]["schemas"].items():
         for example in component.get("examples", []):
             model = NOT_IN_SCHEMA.get(name) or next(
@@ -121,7 +122,9 @@ def test_every_example_is_what_its_model_takes(document: dict[str, Any]) -> None
                 for module in (schema, reward, vote, hack, programs, gpu, live, quality, runs, sessions)
                 if hasattr(module, name)
             )
-            TypeAdapter(model).validate_json(json.dumps(example))
+            TypeAdapter(model).validate_json(json.dumps(example))  # raises
+            checked.add(name)
+    assert set(EXAMPLES) <= checked
 
 
 @pytest.mark.parametrize(

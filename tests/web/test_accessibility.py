@@ -93,6 +93,17 @@ def _compare_runs(one: Visit, phone: bool, name: str) -> None:
     expect(page.get_by_role("checkbox", checked=True)).to_have_count(2)
 
 
+def _judge_a_file(one: Visit, phone: bool, name: str) -> None:
+    page = one.page
+    page.get_by_role("link", name="Batch").click()
+    page.locator("#batch").get_by_role("button", name="Example").click()
+    page.get_by_role("button", name="Judge").click()
+    expect(page.get_by_role("list", name="Verdicts")).to_contain_text("Accepted: 1")
+    expect(page.get_by_role("button", name="Judge again")).to_be_visible()
+    _assert_accessible(page, phone)
+    one.take_screenshot(f"batch-{name}")
+
+
 @pytest.fixture(scope="module")
 def runs(url: str) -> None:
     """Two training runs of eight steps. The answers of the first one become right."""
@@ -136,6 +147,7 @@ def test_every_view_can_be_read_by_everybody(visit: OpenPage, name: str, phone: 
     _check_live_view(one, phone, name)
     _compare_runs(one, phone, name)
     _vote(one, phone, name)
+    _judge_a_file(one, phone, name)
 
 
 def test_the_colours_can_be_chosen_and_are_remembered(visit: OpenPage) -> None:

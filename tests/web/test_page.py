@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -148,6 +149,43 @@ def test_a_request_can_be_copied_and_used_elsewhere(visit: OpenPage, url: str, c
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     assert re.search(r"accepted|ACCEPTED", done.stdout + done.stderr), done
+
+
+def test_a_file_is_judged_and_each_bad_line_is_named(visit: OpenPage, tmp_path: Path) -> None:
+    tests = [{"stdin": "2", "expected": "4"}]
+    right, wrong = "print(int(input()) * 2)", "print(5)"
+    candidates = [{"language": "python", "code": code} for code in (right, right, wrong)]
+    requests: list[object] = [
+        *({"id": f"row-{number}", "language": "python", "code": right, "tests": tests} for number in range(70)),
+        {"language": "python", "code": wrong, "tests": tests},
+        {"language": "klingon", "code": wrong, "tests": tests},
+        {"language": "python", "code": right, "stdin": "3"},
+        {"candidates": candidates, "inputs": ["2", "3"]},
+        [],
+    ]
+    file = tmp_path / "requests.jsonl"
+    file.write_text("".join(f"{json.dumps(request)}\n" for request in requests) + "\n{not json\n")
+    one = visit("#batch")
+    page = one.page
+    page.locator("#batch-file").set_input_files(file)
+    expect(page.get_by_text("76 lines, 2 of them not valid JSON objects")).to_be_visible()
+    page.get_by_role("button", name="Judge").click()
+    expect(page.get_by_role("button", name="Judge again")).to_be_visible()
+    verdicts = page.get_by_role("list", name="Verdicts")
+    for text in ("Accepted: 70", "Wrong answer: 1", "Invalid: 3", "Succeeded: 1", "Labeled: 1"):
+        expect(verdicts).to_contain_text(text)
+    failed = page.get_by_role("region", name="Table of lines that failed").locator("tbody tr")
+    expect(failed).to_have_count(4)
+    expect(failed.nth(1)).to_contain_text("language: unknown language")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save results").click()
+    saved = [json.loads(line) for line in download.value.path().read_text().splitlines()]
+    assert [each["line"] for each in saved] == [*range(1, 76), 77]
+    assert saved[0]["id"] == "row-0"
+    assert [each["result"]["verdict"] for each in saved[:71]] == ["accepted"] * 70 + ["wrong_answer"]
+    assert "not JSON" in saved[-1]["error"]
+    assert len(one.console_errors) == 1
+    assert "422" in one.console_errors.pop()
 
 
 def test_the_keyboard_does_it_all_and_nobody_is_caught_in_the_editor(visit: OpenPage) -> None:

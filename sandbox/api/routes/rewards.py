@@ -40,19 +40,30 @@ async def reward(request: Request) -> Response:
         plan = await asyncio.to_thread(build_plan, reward_request, get_context(request).service.get_tasks)
         submission = Submission("verify", plan.programs, batch=True, callback=callback, reward=reward_request)
         return await submit_and_respond_later(request, submission, preferences)
-    result = await compute_rewards(request, reward_request, preferences.idempotency_key, limit_s=preferences.wait_s)
+    result = await compute_rewards(
+        request,
+        reward_request,
+        preferences.idempotency_key,
+        limit_s=preferences.wait_s,
+        is_large=preferences.is_large,
+    )
     return build_json_response(result.model_dump_json())
 
 
 async def compute_rewards(
-    request: Request, reward_request: RewardRequest, idempotency_key: str = "", *, limit_s: float | None = None
+    request: Request,
+    reward_request: RewardRequest,
+    idempotency_key: str = "",
+    *,
+    limit_s: float | None = None,
+    is_large: bool = False,
 ) -> RewardResult:
     """Compute the rewards of a parsed request. Extraction and scoring run in a thread: completions can be large."""
     context, began = get_context(request), time.monotonic()
     reward_request = add_run(request, reward_request)
     plan = await asyncio.to_thread(build_plan, reward_request, context.service.get_tasks)
     submission = Submission("verify", plan.programs, batch=True, idempotency_key=idempotency_key, reward=reward_request)
-    results = await submit_and_wait(request, submission, limit_s=limit_s)
+    results = await submit_and_wait(request, submission, limit_s=limit_s, is_large=is_large)
     rewards = await asyncio.to_thread(_score, plan, results)
     record_rewards(context.metrics_registry, reward_request, rewards)
     if reward_request.run is not None and not idempotency_key:  # rewards that are stored are recorded when they are
