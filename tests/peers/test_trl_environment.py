@@ -197,7 +197,7 @@ def test_a_file_that_is_missing_is_no_answer_and_unreadable_tests_are_no_reward(
 
 
 def test_wrong_options_and_a_service_that_is_away_are_errors_at_the_start(url: str) -> None:
-    for options in ({"policy": "binry"}, {"session": {"langage": "python"}}, {"file": "../a.py"}):
+    for options in ({"policy": "binry"}, {"session": {"laguage": "python"}}, {"file": "../a.py"}):
         with pytest.raises(BadRequest):
             trl_environment(url, **options)
     with pytest.raises(TypeError):
