@@ -315,8 +315,9 @@ class UpSettings(ApiSettings, SessionSettings):
 
 
 class ClientSettings(_Settings):
-    """Settings of a client."""
+    """Settings of a client, and of the reward functions that use one."""
 
+    url: str = Field("http://127.0.0.1:8080", description="URL of the service")
     api_key: str = Field("", repr=False, description="API key that the client sends; empty: none")
 
 

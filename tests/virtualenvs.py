@@ -364,6 +364,40 @@ NEMO_GYM = Virtualenv(
 )
 
 
+# SkyRL's gym, and ms-swift's wheel without its dependencies, of which its reward classes need none.
+GYMS = Virtualenv(
+    "gyms",
+    (
+        "PyYAML==6.0.3",
+        "annotated-types==0.8.0",
+        "antlr4-python3-runtime==4.9.3",
+        "anyio==4.16.0",
+        "certifi==2026.10.18",
+        "charset-normalizer==3.5.2",
+        "func-timeout==4.3.5",
+        "h11==0.16.0",
+        "httpcore==1.0.9",
+        "httpx==0.28.1",
+        "idna==3.20",
+        "ms-swift==4.6.0",
+        "numpy==2.4.6",
+        "omegaconf==2.3.1",
+        "pandas==3.1.1",
+        "pydantic==2.14.3",
+        "pydantic-settings==2.16.3",
+        "pydantic_core==2.50.4",
+        "python-dateutil==4.0.0",
+        "python-dotenv==1.2.4",
+        "requests==2.34.2",
+        "skyrl-gym==0.4.0",
+        "typing-inspection==0.4.5",
+        "typing_extensions==4.16.0",
+        "tzdata==2026.6",
+        "urllib3==2.8.0",
+    ),
+)
+
+
 def ensure_python(virtualenv: Virtualenv) -> Path:
     """The environment's Python, installed first where it is not there. Raises CannotInstall."""
     folder = virtualenv.folder

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.client import Client
+from tests.client.docstring_examples import add_checks, check, read_docstring_examples
 from tests.docs.conftest import ROOT, RunningService
 from tests.docs.examples import Example, normalize_output, read_examples
 
@@ -32,6 +34,17 @@ def test_the_examples_of_a_page_have_the_output_that_follows_them(
         )
     if left_out:
         pytest.skip(f"{page.name}, {'; '.join(left_out)}")
+
+
+def test_the_examples_in_the_docstrings_of_the_client_work(
+    running: RunningService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SANDBOX_URL", running.url)
+    with Client(running.url) as client, client.session() as session:
+        job = client.submit("execute", {"language": "python", "code": "print(1)"})
+        for name, example in read_docstring_examples(Client).items():
+            names = {"Client": Client, "client": client, "job": job, "session_id": session.id, "check": check}
+            exec(compile(add_checks(example), f"example of {name}", "exec"), names)
 
 
 def test_the_readme_shows_curl_and_python() -> None:

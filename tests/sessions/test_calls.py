@@ -247,7 +247,7 @@ def test_invalid_requests_name_their_field(client: Client) -> None:
     with client.session() as session, pytest.raises(BadRequest, match="code or command"):
         session._call({}, None)
     with pytest.raises(BadRequest) as caught:
-        client.session(language="cobol").open()
+        client.session({"language": "cobol"}).open()
     assert caught.value.field == "body.language"
 
 
