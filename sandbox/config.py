@@ -31,6 +31,8 @@ RootDialect = Literal[
     "open_r1",
     "areal",
     "e2b",
+    "openenv",
+    "nemo_gym",
 ]
 
 

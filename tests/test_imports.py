@@ -20,7 +20,7 @@ LEVELS = (
     {"config", "languages", "request_context", "verify"},
     {"schema", "box"},
     {"queue", "rewards", "client", "llm"},
-    {"worker", "session_host", "webhooks", "trainers", "synth", "problems"},
+    {"worker", "session_host", "webhooks", "trainers", "synth", "problems", "mcp"},
     {"service", "gpu"},
     {"telemetry"},
     {"api"},
@@ -62,6 +62,7 @@ ONLY_IN = {
     "typer": ["cli", "docs/generate"],
     "openai": ["llm"],
     "datasketch": ["synth"],
+    "mcp": ["mcp"],
 }
 
 Import = tuple[str, int]

@@ -22,6 +22,7 @@ PUBLIC_PATH_PREFIXES = ("/docs/", "/guide/", "/web/")
 # Paths that show data of all clients, or can occupy the whole machine.
 ADMIN_PATHS = frozenset({"/metrics", "/live", "/gpus", "/generate", "/evaluate"})
 ADMIN_PATH_PREFIXES = ("/live/", "/train/", "/webhooks/")
+POLICY_VIOLATION = 1008  # closing a WebSocket with it before the handshake answers 403
 
 
 class ApiKeyMiddleware:
@@ -33,12 +34,15 @@ class ApiKeyMiddleware:
         self._root_dialect = root_dialect
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or _is_public(scope["path"]):
+        if scope["type"] not in {"http", "websocket"} or _is_public(scope["path"]):
             await self._app(scope, receive, send)
             return
         try:
             caller = self._authorize(scope["path"], scope["headers"])
         except (Unauthorized, Forbidden) as error:
+            if scope["type"] == "websocket":
+                await send({"type": "websocket.close", "code": POLICY_VIOLATION})
+                return
             problem_response = describe_error(error)
             if isinstance(error, Unauthorized):
                 problem_response = ProblemResponse(

@@ -10,6 +10,7 @@ from sandbox.cli import (
     environments,
     gpu,
     machine,
+    mcp,
     monitoring,
     problem,
     processes,
@@ -43,6 +44,7 @@ app.command()(gpu.jobs)
 app.command()(training_loop.loop)
 app.command("session-host")(processes.session_host)
 app.command()(shell.shell)
+app.command()(mcp.mcp)
 app.command("worker-slot", hidden=True)(processes.worker_slot)
 app.command()(processes.deliver)
 app.command("host-metrics", hidden=True)(processes.host_metrics)

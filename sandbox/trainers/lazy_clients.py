@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from sandbox.client import AsyncClient, Client
 from sandbox.client.connection import resolve_url
 from sandbox.schema import ExecuteRequest, ExecuteResult, VerifyRequest, VerifyResult
 from sandbox.schema.reward import RewardRequest, RewardResult
+
+if TYPE_CHECKING:
+    from sandbox.client.sync_session import Session
 
 
 class LazyClient:
@@ -37,6 +40,9 @@ class LazyClient:
 
     def reward(self, request: RewardRequest) -> RewardResult:
         return self._get_client().reward(request)
+
+    def session(self, fields: Mapping[str, Any]) -> Session:
+        return self._get_client().session(fields)
 
     def close(self) -> None:
         if self._client is not None and self._owner_pid == os.getpid():

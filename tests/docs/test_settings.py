@@ -152,6 +152,7 @@ NOT_STARTED = {
     "SANDBOX_GPU_SERVERS=1": "leaves the second worker to training, which needs torch",
     "SANDBOX_REDIS_URL=redis://queue:6379": "a host that is not here",
     "SANDBOX_ROOT_DIALECT=e2b": "the start serves another dialect at the root",
+    "SANDBOX_ROOT_DIALECT=nemo_gym": "the start has another dialect; `tests/peers` serves this one at the root",
     "SANDBOX_URL=http://api:8080": "a host that is not here",
     "SANDBOX_WEBHOOK_NETWORKS=10.0.0.0/8": "the start's webhook goes to this machine",
     "SANDBOX_WORKER_METRICS_PORT=9464": "a port that may be taken",

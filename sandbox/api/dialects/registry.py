@@ -9,8 +9,10 @@ from sandbox.api.dialects import (
     code_judge,
     e2b,
     judge0,
+    nemo_gym,
     open_instruct,
     open_r1,
+    openenv,
     openrlhf,
     piston,
     sandbox_fusion,
@@ -21,7 +23,20 @@ PATH_PREFIX = "/dialects"
 
 DIALECTS = {
     module.DIALECT.name: module.DIALECT
-    for module in (sandbox_fusion, code_judge, piston, judge0, openrlhf, slime, open_instruct, open_r1, areal, e2b)
+    for module in (
+        sandbox_fusion,
+        code_judge,
+        piston,
+        judge0,
+        openrlhf,
+        slime,
+        open_instruct,
+        open_r1,
+        areal,
+        openenv,
+        nemo_gym,
+        e2b,
+    )
 }
 
 
