@@ -21,7 +21,7 @@ from sandbox.schema.programs import (
     ProgramInput,
     reject_program_files,
 )
-from sandbox.schema.vote import expand_stdin
+from sandbox.schema.vote_inputs import expand_stdin
 from sandbox.schema.vote_label import decode_text
 from sandbox.schema.wire import MAX_CODE_CHARS, MAX_OUTPUT_KB, LimitsRequest, WireModel
 from sandbox.verify.hacks import HackDecision, HackReason

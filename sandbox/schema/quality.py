@@ -16,7 +16,7 @@ from sandbox.schema.checkers import Checker, InteractiveChecker, TokensChecker
 from sandbox.schema.programs import MAX_NAME_CHARS, MAX_TESTS, Lane, ProgramInput, reject_program_files
 from sandbox.schema.submissions import Isolation, VerifyRequest
 from sandbox.schema.tests import AnyTest
-from sandbox.schema.vote import expand_stdin
+from sandbox.schema.vote_inputs import expand_stdin
 from sandbox.schema.wire import MAX_CODE_CHARS, MAX_OUTPUT_KB, LimitsRequest, WireModel
 from sandbox.verify.mutants.generate import OPERATORS
 from sandbox.verify.quality_report import CoveragePoint as CoveragePoint

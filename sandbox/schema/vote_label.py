@@ -17,7 +17,7 @@ from sandbox.verify.roles import Role, check_role
 class VoteLabel(WireModel):
     """The vote on one input. Candidates are identified by index."""
 
-    input: int = Field(description="position in the request's inputs")
+    input: int = Field(description="position of the input: those of the request come before those of the generators")
     expected: str | None = Field(None, max_length=MAX_STDIN_CHARS, description="the label; null if there is none")
     expected_base64: Base64Data | None = Field(None, description="all of the label, present if it is not valid UTF-8")
     votes: int = Field(description="votes for the largest group of outputs")

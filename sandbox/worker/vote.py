@@ -1,38 +1,26 @@
-"""Run a vote in a slot: compile each candidate once, run it on every input, and apply the rules of `verify.golden`."""
+"""Run a vote in a slot: prepare the inputs, run all candidates on them, and apply the rules of `verify.golden`."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 
 from sandbox import languages
-from sandbox.box.box import Box
 from sandbox.box.slot import Slot
-from sandbox.errors import InfrastructureError
-from sandbox.runner.contract import Limits, Outcome, Run, Status
-from sandbox.schema.vote import Candidate, VoteRequest, VoteResult
-from sandbox.schema.wire import LimitsRequest
+from sandbox.runner.contract import Limits, Outcome
+from sandbox.schema.vote import VoteRequest, VoteResult
 from sandbox.verify import golden, normal_form
 from sandbox.verify.voting import OutputInterner
 from sandbox.worker.checker_program import build_checker_choice
-from sandbox.worker.retry import run_with_retries
-
-MAX_COMPILE_MESSAGE_CHARS = 4_000
+from sandbox.worker.program_runs import run_program
+from sandbox.worker.vote_inputs import build_run, prepare_inputs
 
 
 def vote(item_id: str, request: VoteRequest, slot: Slot, queue_time_s: float, default_limits: Limits) -> VoteResult:
     """Label the inputs and choose the golden candidate. The same request always gives the same result."""
     began = time.monotonic()
-    limits = request.effective_limits.resolve(default_limits)
-    runs = [Run(stdin=one.stdin_bytes, args=tuple(one.args), files=one.files, limits=limits) for one in request.inputs]
-    interned = OutputInterner()
-    messages: list[str] = []
-    matrix: list[list[Outcome]] = []
-    for candidate in request.candidates:
-        interned.begin_candidate()
-        outcomes, message = _run_candidate(candidate, request.limits, runs, slot, interned.intern_outcome)
-        matrix.append(outcomes)
-        messages.append(message)
+    prepared = prepare_inputs(request, slot, default_limits)
+    request = request.model_copy(update={"inputs": prepared.used})
+    matrix, messages = _run_candidates(request, slot, default_limits)
     same_as = normal_form.find_first_equivalents(
         [(languages.get_language(one.language).name, one.code) for one in request.candidates]
     )
@@ -52,29 +40,23 @@ def vote(item_id: str, request: VoteRequest, slot: Slot, queue_time_s: float, de
         same_as,
         id=item_id,
         compile_messages=messages,
+        prepared=prepared,
         queue_time_s=round(queue_time_s, 6),
         run_time_s=round(time.monotonic() - began, 6),
     )
 
 
-def _run_candidate(
-    candidate: Candidate,
-    limits: LimitsRequest,
-    runs: list[Run],
-    slot: Slot,
-    intern_outcome: Callable[[Outcome], Outcome],
-) -> tuple[list[Outcome], str]:
-    """Return a candidate's outcome for each input and, if it does not compile, the compiler's message."""
-    language = languages.get_language(candidate.language)
-
-    def run_in_box(box: Box) -> tuple[list[Outcome], str]:
-        compiled = box.load(language.build_program(candidate.code, limits.resolve_compile(language.compile_limits)))
-        if compiled is not None and not compiled.ended_well:
-            message = compiled.stderr.decode(errors="replace")[:MAX_COMPILE_MESSAGE_CHARS] or compiled.message
-            return [Outcome(Status.COMPILE_ERROR, message=compiled.message)] * len(runs), message
-        return [intern_outcome(box.run(run)) for run in runs], ""
-
-    try:
-        return run_with_retries(slot, language, run_in_box)
-    except InfrastructureError as error:
-        return [Outcome(Status.INTERNAL_ERROR, message=str(error))] * len(runs), ""
+def _run_candidates(request: VoteRequest, slot: Slot, default_limits: Limits) -> tuple[list[list[Outcome]], list[str]]:
+    """Return the outcomes of each candidate on each input, and the compilers' messages."""
+    limits = request.effective_limits.resolve(default_limits)
+    runs = [build_run(one, limits) for one in request.inputs]
+    interned = OutputInterner()
+    matrix, messages = [], []
+    for candidate in request.candidates:
+        interned.begin_candidate()
+        outcomes, message = run_program(
+            slot, candidate.language, candidate.code, request.limits, runs, interned.intern_outcome
+        )
+        matrix.append(outcomes)
+        messages.append(message)
+    return matrix, messages

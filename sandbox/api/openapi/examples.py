@@ -6,6 +6,7 @@ from typing import Any
 
 from sandbox.api.openapi.quality_examples import QUALITY_EXAMPLES
 from sandbox.api.openapi.session_examples import SESSION_EXAMPLES
+from sandbox.api.openapi.vote_examples import VOTE_EXAMPLES
 
 _SUM = "a, b = map(int, input().split())\nprint(a + b)"
 _ID = "0f8fad5bd9cb469fa16570867728950e"
@@ -271,4 +272,5 @@ EXAMPLES: dict[str, Any] = {
     },
     **QUALITY_EXAMPLES,
     **SESSION_EXAMPLES,
+    **VOTE_EXAMPLES,
 }
