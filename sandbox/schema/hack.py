@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from sandbox.runner.contract import Verdict
 from sandbox.schema.callbacks import CallbackFor, CallbackUrl
-from sandbox.schema.checkers import EquivalenceChecker, TokensChecker
+from sandbox.schema.checkers import ProgramChecker, TokensChecker, VoteChecker
 from sandbox.schema.programs import (
     MAX_ITEMS,
     MAX_STDIN_CHARS,
@@ -73,7 +73,7 @@ class HackRequest(WireModel):
     references: list[HackProgram] = Field(
         min_length=1, max_length=MAX_TRUSTED, description="trusted programs, which must agree on the output"
     )
-    checker: EquivalenceChecker = TokensChecker(type="tokens")
+    checker: VoteChecker = TokensChecker(type="tokens")
     limits: LimitsRequest = Field(LimitsRequest(), description="limits of the target")
     trusted_limits: LimitsRequest = Field(
         LimitsRequest(), description="limits of the generator, the validators and the references"
@@ -99,6 +99,8 @@ class HackRequest(WireModel):
     def list_languages(self) -> dict[str, str]:
         """Return the language of each program by its field."""
         named = {"target": self.target} | ({"generator": self.generator} if self.generator else {})
+        if isinstance(self.checker, ProgramChecker):
+            named["checker"] = HackProgram(language=self.checker.language, code="")
         named |= {f"validators.{position}": one for position, one in enumerate(self.validators)}
         named |= {f"references.{position}": one for position, one in enumerate(self.references)}
         return {f"{field}.language": program.language for field, program in named.items()}

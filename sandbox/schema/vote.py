@@ -6,14 +6,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Annotated, Any, Literal
+from typing import Annotated
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from sandbox.runner.contract import Verdict
 from sandbox.schema.callbacks import CallbackUrl
-from sandbox.schema.checkers import Checker, CodeJudgeChecker, EquivalenceChecker, TokensChecker
+from sandbox.schema.checkers import Checker, CodeJudgeChecker, ProgramChecker, TokensChecker, VoteChecker
 from sandbox.schema.programs import Lane, TestCase, reject_program_files
 from sandbox.schema.vote_inputs import (
     MAX_GENERATORS,
@@ -28,7 +27,17 @@ from sandbox.schema.vote_inputs import (
     expand_stdin,
 )
 from sandbox.schema.vote_inputs import VoteInput as VoteInput
-from sandbox.schema.vote_label import VoteCandidate, VoteGolden, VoteLabel, build_candidate, build_golden, decode_text
+from sandbox.schema.vote_label import (
+    CheckerCalibration,
+    VoteCandidate,
+    VoteGolden,
+    VoteLabel,
+    build_candidate,
+    build_golden,
+    decode_text,
+)
+from sandbox.schema.vote_policy import MAX_CANDIDATES, expand_policy_name
+from sandbox.schema.vote_policy import VotePolicy as VotePolicy
 from sandbox.schema.wire import (
     DEFAULT_OUTPUT_KB,
     MAX_CODE_CHARS,
@@ -37,11 +46,10 @@ from sandbox.schema.wire import (
     WireModel,
     cap_output,
 )
-from sandbox.verify import voting
+from sandbox.verify.checker_calibration import Damage
 from sandbox.verify.golden import VoteOutcome
 from sandbox.verify.roles import Role
 
-MAX_CANDIDATES = 256
 MAX_INPUTS = 1_000
 MAX_RUNS = 20_000
 
@@ -54,44 +62,6 @@ class Candidate(WireModel):
         description="candidate: votes; reference: its output is the label; brute: votes, with a veto on inputs that it"
         " finishes; wrong and slow: do not vote, and must fail or exceed the time limit",
     )
-
-
-def _expand_policy_name(value: Any) -> Any:
-    return {"name": value} if isinstance(value, str) else value
-
-
-class VotePolicy(WireModel):
-    """A preset by name, with overrides. `"x-coder"` is short for `{"name": "x-coder"}`."""
-
-    name: Literal["default", "x-coder"] = "default"
-    quorum: float | None = Field(
-        None, ge=0, le=1, description="share of the cast votes that a label needs; default 0.5"
-    )
-    min_votes: int | None = Field(None, ge=1, le=MAX_CANDIDATES, description="votes that a label needs; default 2")
-    margin: int | None = Field(
-        None, ge=0, le=MAX_CANDIDATES, description="lead in votes that a label needs over the next output; default 1"
-    )
-    tie: voting.TieBreak | None = Field(
-        None, description="which of several equally large groups gives the label; default none"
-    )
-    weights: voting.Weighting | None = Field(
-        None, description="weights of tests in the scores of candidates; default uniform"
-    )
-    holdout_fraction: float | None = Field(
-        None,
-        ge=0,
-        le=0.9,
-        description="share of the labelled inputs that is held out when the golden candidate is chosen; default 0.3",
-    )
-    seed: int | None = Field(None, ge=0, lt=1 << 63, description="seed for the split and for random ties; default 0")
-    one_vote_per_program: bool | None = Field(None, description="identical programs share a single vote; default false")
-    golden_tie: Literal["fastest", "first"] | None = Field(
-        None,
-        description="among equal candidates: fastest (then the shortest, then the first), or first; default fastest",
-    )
-
-    def resolve(self) -> voting.Policy:
-        return replace(voting.PRESETS[self.name], **self.model_dump(exclude={"name"}, exclude_none=True))
 
 
 class VoteRequest(WireModel):
@@ -130,10 +100,15 @@ class VoteRequest(WireModel):
         default_factory=list, max_length=MAX_PROBES, description="labelled inputs that measure the validators"
     )
     return_inputs: bool = Field(False, description="return the stdin of each used input in `inputs` of the answer")
-    checker: EquivalenceChecker | None = Field(
+    checker: VoteChecker | None = Field(
         None, description="decides if two outputs agree; default tokens, or code-judge with the policy x-coder"
     )
-    policy: Annotated[VotePolicy, BeforeValidator(_expand_policy_name, json_schema_input_type=str | VotePolicy)] = (
+    checker_allows: list[Damage] = Field(
+        default_factory=list,
+        max_length=len(Damage),
+        description="with a checker program: ways to damage a right output that may leave it right",
+    )
+    policy: Annotated[VotePolicy, BeforeValidator(expand_policy_name, json_schema_input_type=str | VotePolicy)] = (
         VotePolicy()
     )
     limits: LimitsRequest = LimitsRequest(output_kb=DEFAULT_OUTPUT_KB)
@@ -175,14 +150,15 @@ class VoteRequest(WireModel):
             "generators": self.generators,
             "validators": self.validators,
         }
-        return {
+        named = {"checker.language": self.checker.language} if isinstance(self.checker, ProgramChecker) else {}
+        return named | {
             f"{field}.{position}.language": program.language
             for field, programs in groups.items()
             for position, program in enumerate(programs)
         }
 
     @property
-    def effective_checker(self) -> EquivalenceChecker:
+    def effective_checker(self) -> VoteChecker:
         if self.checker is not None:
             return self.checker
         return CodeJudgeChecker(type="code-judge") if self.policy.name == "x-coder" else TokensChecker(type="tokens")
@@ -224,6 +200,9 @@ class VoteResult(WireModel):
         default_factory=list, description="all inputs: those of the request, then those of the generators in order"
     )
     validation: VoteValidation | None = None
+    calibration: CheckerCalibration | None = Field(
+        None, description="whether the checker program can be trusted; null with other checkers"
+    )
     test_set: TestSet
     internal_errors: int = Field(0, description="runs that failed because of the service; if more than 0, vote again")
     queue_time_s: float = 0.0
@@ -239,6 +218,7 @@ class VoteResult(WireModel):
         id: str,
         compile_messages: list[str] | None = None,
         prepared: PreparedInputs | None = None,
+        calibration: CheckerCalibration | None = None,
         queue_time_s: float = 0.0,
         run_time_s: float = 0.0,
     ) -> VoteResult:
@@ -263,6 +243,7 @@ class VoteResult(WireModel):
             matrix=outcome.verdicts,
             inputs=prepared.results,
             validation=prepared.validation,
+            calibration=calibration,
             test_set=TestSet(
                 tests=[
                     _build_test(given, label.expected)

@@ -10,6 +10,7 @@ from sandbox.runner.contract import Verdict
 from sandbox.schema.programs import MAX_STDIN_CHARS, Base64Data
 from sandbox.schema.wire import WireModel
 from sandbox.verify import voting
+from sandbox.verify.checker_calibration import Calibration, Damage
 from sandbox.verify.golden import CandidateScore, VoteOutcome
 from sandbox.verify.roles import Role, check_role
 
@@ -77,6 +78,37 @@ class VoteCandidate(WireModel):
     role_kept: bool | None = Field(
         None, description="a reference, wrong or slow program behaves as its role says; null if that is not known"
     )
+
+
+class DamagedOutputs(WireModel):
+    """How a checker program judges outputs that are damaged in one way."""
+
+    damage: Damage
+    made: int
+    rejected: int
+
+
+class CheckerCalibration(WireModel):
+    """Whether a checker program can be trusted. If `trusted` is false, no input has a label."""
+
+    trusted: bool | None = Field(description="null if nothing is known")
+    why: str = Field("", description="why it cannot be trusted, or why that is not known")
+    own_outputs: int = Field(description="outputs of references, which it must accept")
+    own_accepted: int
+    damaged: list[DamagedOutputs]
+
+    @classmethod
+    def from_calibration(cls, calibration: Calibration, compile_message: str = "") -> CheckerCalibration:
+        return cls(
+            trusted=calibration.trusted,
+            why=f"it does not compile: {compile_message}" if compile_message else calibration.why,
+            own_outputs=calibration.own_outputs,
+            own_accepted=calibration.own_accepted,
+            damaged=[
+                DamagedOutputs(damage=kind, made=count.made, rejected=count.rejected)
+                for kind, count in calibration.damages.items()
+            ],
+        )
 
 
 def build_golden(outcome: VoteOutcome) -> VoteGolden:

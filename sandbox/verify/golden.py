@@ -27,7 +27,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sandbox.runner.contract import Outcome, Verdict
-from sandbox.verify.judge import CheckerChoice, judge_outcome
+from sandbox.verify.agreement import (
+    Agreement,
+    AnyChecker,
+    CheckerLost,
+    TooManyComparisons,
+    build_agreement,
+)
 from sandbox.verify.roles import Role, label_by_roles
 from sandbox.verify.voting import Label, OutcomeMatrix, Policy, compute_seeded_hash
 
@@ -75,23 +81,24 @@ def decide_vote(
     matrix: OutcomeMatrix,
     inputs: Sequence[bytes],
     sources: Sequence[str],
-    checker: CheckerChoice,
+    checker: AnyChecker,
     policy: Policy,
     *,
     same_as: Sequence[int] | None = None,
     declared: Sequence[float] | None = None,
     roles: Sequence[Role] | None = None,
+    labels: list[Label] | None = None,
 ) -> VoteOutcome:
     """Label the inputs and choose the golden candidate.
 
     `matrix[candidate][input]` is how each run ended. `same_as` is used by `one_vote_per_program`. `declared` holds one
     weight for each input, which the weighting `declared` uses. `roles` has one role for each program; the default is
-    that all are candidates.
+    that all are candidates. `labels` replaces the labels of the vote.
     """
     roles = [Role.CANDIDATE] * len(matrix) if roles is None else roles
     eligible = [index for index, role in enumerate(roles) if role is Role.CANDIDATE]
-    labels = label_by_roles(matrix, roles, checker, policy, same_as)
-    verdicts = _judge_matrix(matrix, labels, checker)
+    labels = label_by_roles(matrix, roles, checker, policy, same_as) if labels is None else labels
+    verdicts = _judge_matrix(matrix, labels, build_agreement(checker))
     weights = _compute_weights(policy, labels, [verdicts[index] for index in eligible], inputs, declared)
     selection, holdout = split(
         [position for position, label in enumerate(labels) if label.expected is not None], policy
@@ -104,7 +111,7 @@ def decide_vote(
     return VoteOutcome(labels, verdicts, weights, selection, holdout, candidate_scores, golden)
 
 
-def _judge_matrix(matrix: OutcomeMatrix, labels: Sequence[Label], checker: CheckerChoice) -> list[list[Verdict]]:
+def _judge_matrix(matrix: OutcomeMatrix, labels: Sequence[Label], agreement: Agreement) -> list[list[Verdict]]:
     verdicts = [[Verdict.SKIPPED] * len(labels) for _ in matrix]
     for position, label in enumerate(labels):
         known = dict.fromkeys(label.dissenters, Verdict.WRONG_ANSWER) if label.transitive else {}
@@ -113,8 +120,11 @@ def _judge_matrix(matrix: OutcomeMatrix, labels: Sequence[Label], checker: Check
             outcome = row[position]
             if outcome.ended_well and label.expected is None:
                 continue
-            verdict = known.get(index)
-            verdicts[index][position] = verdict or judge_outcome(outcome, label.expected or b"", checker).verdict
+            try:
+                verdict = known.get(index) or agreement.judge(position, outcome, label.expected or b"").verdict
+            except (CheckerLost, TooManyComparisons):
+                verdict = Verdict.INTERNAL_ERROR
+            verdicts[index][position] = verdict
     return verdicts
 
 

@@ -21,7 +21,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from sandbox.runner.contract import Outcome, Status, Verdict
-from sandbox.verify.judge import CheckerChoice, extract_last_line, judge_outcome
+from sandbox.verify.agreement import AnyChecker, CheckerLost, build_agreement
+from sandbox.verify.judge import extract_last_line
+from sandbox.verify.result import TestResult
 
 KATTIS_ACCEPT_EXIT_CODE = 42
 
@@ -76,7 +78,7 @@ def check_validator(position: int, outcome: Outcome) -> HackDecision | None:
     return _refuse(outcome, HackReason.INPUT_REJECTED, f"validators.{position}")
 
 
-def check_references(outcomes: Sequence[Outcome], checker: CheckerChoice) -> HackDecision | None:
+def check_references(outcomes: Sequence[Outcome], checker: AnyChecker) -> HackDecision | None:
     """Refuse the hack if a reference fails, or if one disagrees with the first.
 
     `outcomes` has one outcome for each reference, and at least one.
@@ -85,14 +87,14 @@ def check_references(outcomes: Sequence[Outcome], checker: CheckerChoice) -> Hac
         if not outcome.ended_well:
             return _refuse(outcome, HackReason.REFERENCE_FAILED, f"references.{position}")
     expected = outcomes[0].stdout
-    own = judge_outcome(outcomes[0], expected, checker)
+    own = _judge(outcomes[0], expected, checker)
     if own.verdict is Verdict.INTERNAL_ERROR:
         return build_service_failure(f"references.0: {own.message}")
     if own.verdict is not Verdict.ACCEPTED:
         message = f"references.0: the checker does not accept its output: {own.message}"
         return HackDecision(False, False, HackReason.REFERENCE_FAILED, message)
     for position, outcome in enumerate(outcomes[1:], 1):
-        judged = judge_outcome(outcome, expected, checker)
+        judged = _judge(outcome, expected, checker)
         if judged.verdict is Verdict.INTERNAL_ERROR:
             return build_service_failure(f"references.{position}: {judged.message}")
         if judged.verdict is not Verdict.ACCEPTED:
@@ -102,9 +104,9 @@ def check_references(outcomes: Sequence[Outcome], checker: CheckerChoice) -> Hac
     return None
 
 
-def decide_target(outcome: Outcome, expected: bytes, checker: CheckerChoice) -> HackDecision:
+def decide_target(outcome: Outcome, expected: bytes, checker: AnyChecker) -> HackDecision:
     """Decide if the target breaks on a valid input whose right output is `expected`."""
-    judged = judge_outcome(outcome, expected, checker)
+    judged = _judge(outcome, expected, checker)
     if judged.verdict is Verdict.INTERNAL_ERROR:
         return build_service_failure(f"target: {judged.message}")
     reason = {
@@ -115,6 +117,14 @@ def decide_target(outcome: Outcome, expected: bytes, checker: CheckerChoice) -> 
     breaks = reason in {HackReason.WRONG_OUTPUT, HackReason.TARGET_FAILED}
     message = judged.message or extract_last_line(outcome.stderr)
     return HackDecision(True, breaks, reason, message, judged.verdict, expected, outcome.stdout)
+
+
+def _judge(outcome: Outcome, expected: bytes, checker: AnyChecker) -> TestResult:
+    """Judge an outcome on the only input. If the service lost the checker, the verdict is internal_error."""
+    try:
+        return build_agreement(checker).judge(0, outcome, expected)
+    except CheckerLost as failure:
+        return TestResult(verdict=Verdict.INTERNAL_ERROR, message=str(failure))
 
 
 def _refuse(outcome: Outcome, reason: HackReason, field: str) -> HackDecision:

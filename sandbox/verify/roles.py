@@ -19,8 +19,9 @@ from dataclasses import replace
 from enum import StrEnum
 
 from sandbox.runner.contract import Outcome, Status, Verdict
-from sandbox.verify.judge import UNDECIDED_VERDICTS, CheckerChoice
-from sandbox.verify.voting import Label, NoLabel, OutcomeMatrix, Policy, label_inputs, outputs_agree
+from sandbox.verify.agreement import AnyChecker, CheckerLost, TooManyComparisons, build_agreement
+from sandbox.verify.judge import UNDECIDED_VERDICTS
+from sandbox.verify.voting import Label, NoLabel, OutcomeMatrix, Policy, label_inputs
 
 
 class Role(StrEnum):
@@ -40,7 +41,7 @@ _NO_VOTE = Outcome(Status.RUNTIME_ERROR)
 def label_by_roles(
     matrix: OutcomeMatrix,
     roles: Sequence[Role],
-    checker: CheckerChoice,
+    checker: AnyChecker,
     policy: Policy,
     same_as: Sequence[int] | None = None,
 ) -> list[Label]:
@@ -54,65 +55,76 @@ def label_by_roles(
     voters = list(range(len(matrix))) if same_as is None or not policy.one_vote_per_program else list(same_as)
     labels = label_inputs(ballots, checker, policy, same_as)
     return [
-        _apply_roles(label, [row[position] for row in matrix], roles, checker, voters)
+        _RolesOnInput([row[position] for row in matrix], roles, checker, voters, position).apply(label)
         for position, label in enumerate(labels)
     ]
 
 
-def _apply_roles(
-    label: Label,
-    outcomes: Sequence[Outcome],
-    roles: Sequence[Role],
-    checker: CheckerChoice,
-    voters: Sequence[int],
-) -> Label:
-    abstained = tuple(index for index in label.abstained if roles[index] in VOTING_ROLES)
-    label = replace(label, abstained=abstained)
-    references = _find_finished(outcomes, roles, Role.REFERENCE)
-    if references:
-        return _apply_references(label, references, outcomes, roles, checker, voters)
-    if label.expected is None:
-        return label
-    vetoes = _find_disagreeing(_find_finished(outcomes, roles, Role.BRUTE), outcomes, label.expected, checker)
-    return replace(label, expected=None, why=NoLabel.BRUTE_VETO, objectors=vetoes) if vetoes else label
+class _RolesOnInput:
+    """The programs' outcomes on one input, with their roles."""
 
+    def __init__(
+        self,
+        outcomes: Sequence[Outcome],
+        roles: Sequence[Role],
+        checker: AnyChecker,
+        voters: Sequence[int],
+        position: int,
+    ) -> None:
+        self._outcomes = outcomes
+        self._roles = roles
+        self._agreement = build_agreement(checker)
+        self._voters = voters
+        self._position = position
 
-def _apply_references(
-    label: Label,
-    references: Sequence[int],
-    outcomes: Sequence[Outcome],
-    roles: Sequence[Role],
-    checker: CheckerChoice,
-    voters: Sequence[int],
-) -> Label:
-    """Replace the label by the references' output, and count the votes for it."""
-    expected = outcomes[references[0]].stdout
-    objecting = _find_disagreeing(references, outcomes, expected, checker)
-    if objecting:
-        return replace(label, expected=None, why=NoLabel.REFERENCES_DISAGREE, objectors=objecting)
-    voting = sorted({*label.supporters, *label.dissenters})
-    dissenters = _find_disagreeing(voting, outcomes, expected, checker)
-    supporters = tuple(index for index in voting if index not in dissenters)
-    return replace(
-        label,
-        expected=expected,
-        votes=len({voters[index] for index in supporters}),
-        why=None,
-        supporters=supporters,
-        dissenters=dissenters,
-        objectors=tuple(index for index in dissenters if roles[index] is Role.BRUTE),
-        by_reference=True,
-    )
+    def apply(self, label: Label) -> Label:
+        """Return the label after references and vetoes."""
+        abstained = tuple(index for index in label.abstained if self._roles[index] in VOTING_ROLES)
+        label = replace(label, abstained=abstained)
+        try:
+            references = self._find_finished(Role.REFERENCE)
+            return self._apply_references(label, references) if references else self._apply_vetoes(label)
+        except (CheckerLost, TooManyComparisons) as failure:
+            lost = isinstance(failure, CheckerLost)
+            return replace(label, expected=None, why=NoLabel.SERVICE_FAILED if lost else NoLabel.TOO_MANY_OUTPUTS)
 
+    def _apply_vetoes(self, label: Label) -> Label:
+        if label.expected is None:
+            return label
+        vetoes = self._find_disagreeing(self._find_finished(Role.BRUTE), label.expected)
+        return replace(label, expected=None, why=NoLabel.BRUTE_VETO, objectors=vetoes) if vetoes else label
 
-def _find_finished(outcomes: Sequence[Outcome], roles: Sequence[Role], role: Role) -> list[int]:
-    return [index for index, outcome in enumerate(outcomes) if roles[index] is role and outcome.ended_well]
+    def _apply_references(self, label: Label, references: Sequence[int]) -> Label:
+        """Replace the label by the references' output, and count the votes for it."""
+        expected = self._outcomes[references[0]].stdout
+        objecting = self._find_disagreeing(references[1:], expected)
+        if objecting:
+            return replace(label, expected=None, why=NoLabel.REFERENCES_DISAGREE, objectors=objecting)
+        voting = sorted({*label.supporters, *label.dissenters})
+        dissenters = self._find_disagreeing(voting, expected)
+        supporters = tuple(index for index in voting if index not in dissenters)
+        return replace(
+            label,
+            expected=expected,
+            votes=len({self._voters[index] for index in supporters}),
+            why=None,
+            supporters=supporters,
+            dissenters=dissenters,
+            objectors=tuple(index for index in dissenters if self._roles[index] is Role.BRUTE),
+            by_reference=True,
+        )
 
+    def _find_finished(self, role: Role) -> list[int]:
+        return [
+            index for index, outcome in enumerate(self._outcomes) if self._roles[index] is role and outcome.ended_well
+        ]
 
-def _find_disagreeing(
-    programs: Sequence[int], outcomes: Sequence[Outcome], expected: bytes, checker: CheckerChoice
-) -> tuple[int, ...]:
-    return tuple(index for index in programs if not outputs_agree(checker, outcomes[index].stdout, expected))
+    def _find_disagreeing(self, programs: Sequence[int], expected: bytes) -> tuple[int, ...]:
+        return tuple(
+            index
+            for index in programs
+            if self._agreement.judge(self._position, self._outcomes[index], expected).verdict is not Verdict.ACCEPTED
+        )
 
 
 def check_role(role: Role, verdicts: Sequence[Verdict]) -> bool | None:

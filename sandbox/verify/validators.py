@@ -8,8 +8,8 @@ Theory of operation. A validator reads an input and accepts or rejects it (`hack
    validator, and among equals the first, filters the inputs (AutoCode, arXiv 2510.12803, section 3.1). A validator that
    is not better than chance filters nothing.
 2. Without probes, all validators that compile vote. An input is valid if more than half of them accept it.
-3. A failure of the service is no opinion. If the missing opinions could change the result, the input is unjudged, which
-   is neither valid nor rejected.
+3. A failure of the service decides nothing. If the missing decisions could change the result, the input is unjudged:
+   neither valid nor rejected.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ CHANCE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Opinion:
+class Decision:
     """What a validator says about an input. `accepts` is None if the service failed."""
 
     accepts: bool | None
@@ -42,20 +42,20 @@ class ValidatorScore:
     invalid_total: int = 0
 
 
-def read_opinion(validator: int, outcome: Outcome) -> Opinion:
+def read_decision(validator: int, outcome: Outcome) -> Decision:
     """Read what the run of a validator on an input says."""
-    decision = check_validator(validator, outcome)
-    if decision is None:
-        return Opinion(True)
-    return Opinion(None if decision.valid is None else False, decision.message)
+    refusal = check_validator(validator, outcome)
+    if refusal is None:
+        return Decision(True)
+    return Decision(None if refusal.valid is None else False, refusal.message)
 
 
 def score_validator(outcomes: Sequence[Outcome], valid: Sequence[bool]) -> ValidatorScore:
     """Score a validator by its outcome on each probe. `valid` has the label of each probe."""
     known = [
-        (opinion.accepts, label)
+        (decision.accepts, label)
         for outcome, label in zip(outcomes, valid, strict=True)
-        if (opinion := read_opinion(0, outcome)).accepts is not None
+        if (decision := read_decision(0, outcome)).accepts is not None
     ]
     accepted = [accepts for accepts, label in known if label]
     rejected = [not accepts for accepts, label in known if not label]
@@ -78,13 +78,13 @@ def choose_filters(scores: Sequence[ValidatorScore], compiles: Sequence[bool], *
     return [index for index in ranked[:1] if (scores[index].accuracy or 0.0) > CHANCE]
 
 
-def decide_input(opinions: Sequence[Opinion]) -> Opinion:
-    """Combine the opinions of the validators that decide about one input; there is at least one."""
-    accepting = sum(opinion.accepts is True for opinion in opinions)
-    rejecting = sum(opinion.accepts is False for opinion in opinions)
-    unknown = len(opinions) - accepting - rejecting
+def decide_input(decisions: Sequence[Decision]) -> Decision:
+    """Combine the decisions of the validators that decide about one input; there is at least one."""
+    accepting = sum(decision.accepts is True for decision in decisions)
+    rejecting = sum(decision.accepts is False for decision in decisions)
+    unknown = len(decisions) - accepting - rejecting
     if accepting > rejecting + unknown:
-        return Opinion(True)
+        return Decision(True)
     if rejecting >= accepting + unknown:
-        return Opinion(False, next(opinion.reason for opinion in opinions if opinion.accepts is False))
-    return Opinion(None, next(opinion.reason for opinion in opinions if opinion.accepts is None))
+        return Decision(False, next(decision.reason for decision in decisions if decision.accepts is False))
+    return Decision(None, next(decision.reason for decision in decisions if decision.accepts is None))

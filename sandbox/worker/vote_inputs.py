@@ -109,16 +109,16 @@ class _Preparation:
         valid = [probe.valid for probe in probes]
         scores = [validators.score_validator(outcomes[: len(probes)], valid) for outcomes, _ in ran]
         filters = validators.choose_filters(scores, [not message for _, message in ran], has_probes=bool(probes))
-        opinions = []
+        decisions = []
         for index in filters:
             best = programs[index]
             outcomes = ran[index][0][len(probes) :] if all_decide else self._run(best.language, best.code, runs)[0]
-            opinions.append([validators.read_opinion(index, outcome) for outcome in outcomes])
-        for position, *opinions_on_it in zip(used, *opinions, strict=True) if filters else ():
-            self._apply(position, validators.decide_input(opinions_on_it))
+            decisions.append([validators.read_decision(index, outcome) for outcome in outcomes])
+        for position, *decisions_on_it in zip(used, *decisions, strict=True) if filters else ():
+            self._apply(position, validators.decide_input(decisions_on_it))
         return self._describe_validation(filters, scores, [message for _, message in ran])
 
-    def _apply(self, position: int, decision: validators.Opinion) -> None:
+    def _apply(self, position: int, decision: validators.Decision) -> None:
         if not decision.accepts:
             status = InputStatus.UNJUDGED if decision.accepts is None else InputStatus.REJECTED
             update = {"status": status, "reason": decision.reason}

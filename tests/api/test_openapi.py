@@ -15,7 +15,7 @@ from sandbox import schema
 from sandbox.api.openapi.examples import EXAMPLES
 from sandbox.api.openapi.models import Live
 from sandbox.runner.contract import Usage
-from sandbox.schema import gpu, hack, live, programs, quality, reward, sessions, vote, vote_inputs
+from sandbox.schema import gpu, hack, live, programs, quality, reward, sessions, vote, vote_inputs, vote_label
 from sandbox.schema.health import Readiness
 
 ROUTES = {
@@ -118,7 +118,19 @@ def test_every_example_is_what_its_model_takes(document: dict[str, Any]) -> None
         for example in component.get("examples", []):
             model = NOT_IN_SCHEMA.get(name) or next(
                 getattr(module, name)
-                for module in (schema, reward, vote, hack, programs, gpu, live, quality, sessions, vote_inputs)
+                for module in (
+                    schema,
+                    reward,
+                    vote,
+                    hack,
+                    programs,
+                    gpu,
+                    live,
+                    quality,
+                    sessions,
+                    vote_inputs,
+                    vote_label,
+                )
                 if hasattr(module, name)
             )
             TypeAdapter(model).validate_json(json.dumps(example))

@@ -6,11 +6,11 @@ import pytest
 
 from sandbox.runner.contract import Outcome, Status
 from sandbox.verify.validators import (
-    Opinion,
+    Decision,
     ValidatorScore,
     choose_filters,
     decide_input,
-    read_opinion,
+    read_decision,
     score_validator,
 )
 
@@ -19,13 +19,13 @@ KATTIS_ACCEPTS = Outcome(Status.RUNTIME_ERROR, exit_code=42)
 REJECTS = Outcome(Status.RUNTIME_ERROR, exit_code=1, stderr=b"n is too large\n")
 LOST = Outcome(Status.INTERNAL_ERROR, message="no box starts")
 
-YES, NO, UNKNOWN = Opinion(True), Opinion(False, "no"), Opinion(None, "lost")
+YES, NO, UNKNOWN = Decision(True), Decision(False, "no"), Decision(None, "lost")
 
 
-def test_an_opinion_has_the_reason() -> None:
-    assert read_opinion(0, KATTIS_ACCEPTS).accepts is True
-    assert read_opinion(1, REJECTS) == Opinion(False, "validators.1: exit code 1: n is too large")
-    assert read_opinion(1, LOST).accepts is None
+def test_an_decision_has_the_reason() -> None:
+    assert read_decision(0, KATTIS_ACCEPTS).accepts is True
+    assert read_decision(1, REJECTS) == Decision(False, "validators.1: exit code 1: n is too large")
+    assert read_decision(1, LOST).accepts is None
 
 
 def test_accuracy_is_the_mean_of_both_shares() -> None:
@@ -59,7 +59,7 @@ def test_without_probes_all_that_compile_vote() -> None:
 
 
 @pytest.mark.parametrize(
-    ("opinions", "accepts"),
+    ("decisions", "accepts"),
     [
         ([YES], True),
         ([NO], False),
@@ -73,7 +73,7 @@ def test_without_probes_all_that_compile_vote() -> None:
         ([YES, UNKNOWN], None),
     ],
 )
-def test_a_majority_accepts_and_missing_opinions_never_decide(opinions: list[Opinion], accepts: bool | None) -> None:
-    decision = decide_input(opinions)
+def test_a_majority_accepts_and_missing_decisions_never_decide(decisions: list[Decision], accepts: bool | None) -> None:
+    decision = decide_input(decisions)
     assert decision.accepts is accepts
     assert bool(decision.reason) is not (accepts is True)

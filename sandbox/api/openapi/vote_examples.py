@@ -19,7 +19,11 @@ _VALIDATOR_RESULT = {
     "invalid_total": 1,
 }
 
+_DAMAGED = {"damage": "truncated", "made": 8, "rejected": 8}
+
 VOTE_EXAMPLES: dict[str, Any] = {
+    "CheckerCalibration": {"trusted": True, "own_outputs": 8, "own_accepted": 8, "damaged": [_DAMAGED]},
+    "DamagedOutputs": _DAMAGED,
     "SizeSweep": _GENERATOR["sizes"],
     "ValidatorProbe": {"input": "20\n", "valid": False},
     "VoteGenerator": _GENERATOR,
