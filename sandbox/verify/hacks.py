@@ -45,7 +45,8 @@ class HackReason(StrEnum):
 @dataclass(frozen=True, slots=True)
 class HackDecision:
     """The result of a hack. `valid` and `breaks` are None if the service failed; `verdict` is that of the target, None
-    if it did not run.
+    if it did not run. `output_right` says whether the output that the writer of the input claims is right, if it is
+    known.
     """
 
     valid: bool | None
@@ -55,6 +56,7 @@ class HackDecision:
     verdict: Verdict | None = None
     expected: bytes | None = None
     got: bytes | None = None
+    output_right: bool | None = None
 
 
 def build_service_failure(message: str) -> HackDecision:
@@ -104,11 +106,20 @@ def check_references(outcomes: Sequence[Outcome], checker: AnyChecker) -> HackDe
     return None
 
 
-def decide_target(outcome: Outcome, expected: bytes, checker: AnyChecker) -> HackDecision:
-    """Decide if the target breaks on a valid input whose right output is `expected`."""
+def decide_target(outcome: Outcome, expected: bytes, checker: AnyChecker, claimed: bytes | None = None) -> HackDecision:
+    """Decide if the target breaks on a valid input whose right output is `expected`.
+
+    `claimed` is the right output as the writer of the input claims, None without one.
+    """
     judged = _judge(outcome, expected, checker)
     if judged.verdict is Verdict.INTERNAL_ERROR:
         return build_service_failure(f"target: {judged.message}")
+    output_right = None
+    if claimed is not None:
+        own = _judge(Outcome(Status.OK, exit_code=0, stdout=claimed), expected, checker)
+        if own.verdict is Verdict.INTERNAL_ERROR:
+            return build_service_failure(f"output: {own.message}")
+        output_right = own.verdict is Verdict.ACCEPTED
     reason = {
         Verdict.ACCEPTED: HackReason.TARGET_PASSES,
         Verdict.COMPILE_ERROR: HackReason.TARGET_NOT_COMPILED,
@@ -116,7 +127,7 @@ def decide_target(outcome: Outcome, expected: bytes, checker: AnyChecker) -> Hac
     }.get(judged.verdict, HackReason.TARGET_FAILED)
     breaks = reason in {HackReason.WRONG_OUTPUT, HackReason.TARGET_FAILED}
     message = judged.message or extract_last_line(outcome.stderr)
-    return HackDecision(True, breaks, reason, message, judged.verdict, expected, outcome.stdout)
+    return HackDecision(True, breaks, reason, message, judged.verdict, expected, outcome.stdout, output_right)
 
 
 def _judge(outcome: Outcome, expected: bytes, checker: AnyChecker) -> TestResult:

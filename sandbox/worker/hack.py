@@ -43,6 +43,7 @@ class _Trial:
         self._slot = slot
         self._target_limits = cap_output(request.limits).resolve(default_limits)
         self._trusted_limits = cap_output(request.trusted_limits).resolve(default_limits)
+        self._claimed = None if request.output is None else request.output.encode()
         self.generated: bytes | None = None
 
     def decide(self) -> HackDecision:
@@ -68,7 +69,7 @@ class _Trial:
         if refused := hacks.check_references(outcomes, checker):
             return refused
         target = self._run(request.target, target_run, request.limits)
-        return hacks.decide_target(target, outcomes[0].stdout, checker)
+        return hacks.decide_target(target, outcomes[0].stdout, checker, self._claimed)
 
     def _decide_with_program(
         self, checker: ProgramChecker, stdin: bytes, references: list[Outcome], target: Outcome
@@ -77,7 +78,7 @@ class _Trial:
 
         def decide() -> HackDecision:
             refused = hacks.check_references(references, agreement)
-            return refused or hacks.decide_target(target, references[0].stdout, agreement)
+            return refused or hacks.decide_target(target, references[0].stdout, agreement, self._claimed)
 
         return agreement.run(self._slot, decide)
 

@@ -254,6 +254,7 @@ EXAMPLES: dict[str, Any] = {
     "HackProgram": _CANDIDATE,
     "HackRequest": _HACK_REQUEST,
     "HackResult": _HACK_RESULT,
+    "HackTask": {name: _HACK_REQUEST[name] for name in ("target", "references")},
     "HackSubmission": _HACK_REQUEST,
     "ProgramInput": {"stdin": "20 22\n"},
     "VoteCandidate": _CANDIDATE_SCORE,

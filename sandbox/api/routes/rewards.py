@@ -33,7 +33,7 @@ async def reward(request: Request) -> Response:
     callback = build_callback(request, reward_request.callback_url)
     if callback is not None or preferences.respond_async:
         plan = await asyncio.to_thread(build_plan, reward_request, get_context(request).service.get_tasks)
-        submission = Submission("verify", plan.programs, batch=True, callback=callback, reward=reward_request)
+        submission = Submission(plan.kind, plan.programs, batch=True, callback=callback, reward=reward_request)
         return await submit_and_respond_later(request, submission, preferences)
     result = await compute_rewards(request, reward_request, preferences.idempotency_key, limit_s=preferences.wait_s)
     return build_json_response(result.model_dump_json())
@@ -44,7 +44,9 @@ async def compute_rewards(
 ) -> RewardResult:
     """Compute the rewards of a parsed request. Extraction and scoring run in a thread: completions can be large."""
     plan = await asyncio.to_thread(build_plan, reward_request, get_context(request).service.get_tasks)
-    submission = Submission("verify", plan.programs, batch=True, idempotency_key=idempotency_key, reward=reward_request)
+    submission = Submission(
+        plan.kind, plan.programs, batch=True, idempotency_key=idempotency_key, reward=reward_request
+    )
     results = await submit_and_wait(request, submission, limit_s=limit_s)
     rewards = await asyncio.to_thread(_score, plan, results)
     record_rewards(get_context(request).metrics_registry, reward_request, rewards)
