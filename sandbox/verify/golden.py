@@ -9,7 +9,8 @@ Theory of operation, once the labels exist (`voting`):
 2. Labeled inputs get weights. `uniform`: 1. `confidence`: the label's share of the votes. `discrimination`: 4 p (1 -
    p), where p is the share of candidates that pass. It is 1 if half of them pass and 0 if all or none do; if it is 0
    for every input, the weights are uniform. `size`: 1 + log2(1 + bytes of input). `declared`: the weights of the
-   request.
+   request. `loo_auc`: how well the test agrees with the other selection tests about which candidates are better
+   (`loo_auc`); if no test ranks the candidates, the weights are uniform.
 3. The labeled inputs are split pseudo-randomly, by the seed. `holdout_fraction` of them, rounded, are held out: at
    least one if there are two or more, but never all, because the selection part must not be empty.
 4. The candidate with the highest weighted share of passes on the selection part is golden. Among equals, the fastest by
@@ -34,6 +35,7 @@ from sandbox.verify.agreement import (
     TooManyComparisons,
     build_agreement,
 )
+from sandbox.verify.loo_auc import weigh_by_loo_auc
 from sandbox.verify.roles import Role, label_by_roles
 from sandbox.verify.voting import Label, OutcomeMatrix, Policy, compute_seeded_hash
 
@@ -99,10 +101,11 @@ def decide_vote(
     eligible = [index for index, role in enumerate(roles) if role is Role.CANDIDATE]
     labels = label_by_roles(matrix, roles, checker, policy, same_as) if labels is None else labels
     verdicts = _judge_matrix(matrix, labels, build_agreement(checker))
-    weights = _compute_weights(policy, labels, [verdicts[index] for index in eligible], inputs, declared)
     selection, holdout = split(
         [position for position, label in enumerate(labels) if label.expected is not None], policy
     )
+    candidate_verdicts = [verdicts[index] for index in eligible]
+    weights = _compute_weights(policy, labels, candidate_verdicts, inputs, declared, selection)
     candidate_scores = [
         _score_candidate(row, outcomes, weights, selection, holdout)
         for row, outcomes in zip(verdicts, matrix, strict=True)
@@ -142,6 +145,7 @@ def _compute_weights(
     verdicts: Sequence[Sequence[Verdict]],
     inputs: Sequence[bytes],
     declared: Sequence[float] | None,
+    selection: Sequence[int],
 ) -> list[float]:
     labelled = [label.expected is not None for label in labels]
     if policy.weights == "confidence":
@@ -150,6 +154,9 @@ def _compute_weights(
         weights = [_compute_discrimination([row[position] for row in verdicts]) for position in range(len(labels))]
     elif policy.weights == "size":
         weights = [1 + math.log2(1 + len(data)) for data in inputs]
+    elif policy.weights == "loo_auc" and verdicts:
+        passes = [[verdict is Verdict.ACCEPTED for verdict in row] for row in verdicts]
+        weights = weigh_by_loo_auc(passes, selection)
     elif policy.weights == "declared" and declared is not None:
         weights = list(declared)
     else:

@@ -40,7 +40,7 @@ from sandbox.verify.judge import CheckerChoice
 from sandbox.verify.polls import Choice, Poll, count_poll
 
 TieBreak = Literal["none", "first", "smallest", "random"]
-Weighting = Literal["uniform", "confidence", "discrimination", "size", "declared"]
+Weighting = Literal["uniform", "confidence", "discrimination", "size", "declared", "loo_auc"]
 OutcomeMatrix = Sequence[Sequence[Outcome]]
 
 MAX_STORED_BYTES = 128 << 20
