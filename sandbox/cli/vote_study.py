@@ -32,7 +32,8 @@ def study_votes(
     """Compare votes step by step, with candidates that share wrong ideas.
 
     The candidates are the Python submissions of the packages and mutants. Every step adds one technique: the default
-    policy, the validator, the checker, large inputs, a brute-force program, and weights by leave-one-out AUC.
+    policy, the validator, the checker, large inputs, a brute-force program, disqualifying the candidates that it
+    contradicts, and weights by leave-one-out AUC.
     """
     from sandbox.problems.vote_study import study
 

@@ -23,7 +23,7 @@ from sandbox.verify.judge import CheckerChoice, judge_outcome
 from sandbox.verify.mutants.generate import make_mutants
 from sandbox.verify.result import TestResult, build_test_result
 
-DAMAGED_INPUTS = 4
+DAMAGED_INPUTS = 3
 MAX_DAMAGED_BYTES = 10_000
 OUTPUT_KB = 32_768
 _ANSWER_FILE = "printed.txt"
@@ -162,7 +162,8 @@ def _list_bad_inputs(problem: Problem, cases: Sequence[TestCase]) -> list[bytes]
     """Return the invalid inputs of the package, and damaged copies of small valid ones."""
     given = [test.test.stdin_bytes for test in problem.invalid_inputs if isinstance(test.test, TestCase)]
     small = [case.stdin_bytes for case in cases if len(case.stdin_bytes) <= MAX_DAMAGED_BYTES][:DAMAGED_INPUTS]
-    return given + [damaged for stdin in small for damaged in damage_output(stdin).values()]
+    damaged = [list(damage_output(stdin).values()) for stdin in small]
+    return given + [copies[place % len(copies)] for place, copies in enumerate(damaged) if copies]
 
 
 def _validate(problem: Problem, validator: InputValidator, stdins: Sequence[bytes], client: ClientLike) -> list[bool]:

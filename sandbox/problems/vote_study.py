@@ -11,7 +11,8 @@ ablation labels the inputs and chooses a golden candidate; every step adds one t
 4. `+ checker`: outputs agree by the problem's own checker.
 5. `+ sizes`: the large inputs, too.
 6. `+ brute`: a slow but simple program votes, with a veto on inputs that it finishes.
-7. `+ loo_auc`: tests are weighed by leave-one-out AUC when the golden candidate is chosen.
+7. `+ disqualify`: a candidate that the brute program contradicts on any input loses its vote on all inputs.
+8. `+ loo_auc`: tests are weighed by leave-one-out AUC when the golden candidate is chosen.
 
 A label on an invalid input is wrong. The golden candidate is right if it is right on all valid inputs. TPR and TNR are
 those of the labeled tests, over all programs of the package, each counted once per vote.
@@ -49,6 +50,7 @@ class Step:
 
 
 _DEFAULT = voting.Policy()
+_STRICT = voting.Policy(brute_disqualifies=True)
 STEPS = (
     Step("x-coder", voting.X_CODER_POLICY),
     Step("default", _DEFAULT),
@@ -56,7 +58,8 @@ STEPS = (
     Step("+ checker", _DEFAULT, True, True),
     Step("+ sizes", _DEFAULT, True, True, True),
     Step("+ brute", _DEFAULT, True, True, True, True),
-    Step("+ loo_auc", replace(_DEFAULT, weights="loo_auc"), True, True, True, True),
+    Step("+ disqualify", _STRICT, True, True, True, True),
+    Step("+ loo_auc", replace(_STRICT, weights="loo_auc"), True, True, True, True),
 )
 
 

@@ -237,7 +237,12 @@ class VoteResult(WireModel):
             ],
             golden=build_golden(outcome),
             candidates=[
-                build_candidate(*parts, request.candidates[index].role, outcome.verdicts[index])
+                build_candidate(
+                    *parts,
+                    request.candidates[index].role,
+                    outcome.verdicts[index],
+                    disqualified=index in outcome.disqualified,
+                )
                 for index, parts in enumerate(zip(outcome.candidate_scores, same_as, messages, strict=True))
             ],
             matrix=outcome.verdicts,

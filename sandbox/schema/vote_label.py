@@ -75,6 +75,9 @@ class VoteCandidate(WireModel):
     )
     compile_message: str = ""
     role: Role = Role.CANDIDATE
+    disqualified: bool = Field(
+        False, description="with `brute_disqualifies`: a brute program contradicts it, so it has no vote"
+    )
     role_kept: bool | None = Field(
         None, description="a reference, wrong or slow program behaves as its role says; null if that is not known"
     )
@@ -125,7 +128,13 @@ def build_golden(outcome: VoteOutcome) -> VoteGolden:
 
 
 def build_candidate(
-    candidate_score: CandidateScore, same_as: int, compile_message: str, role: Role, verdicts: Sequence[Verdict]
+    candidate_score: CandidateScore,
+    same_as: int,
+    compile_message: str,
+    role: Role,
+    verdicts: Sequence[Verdict],
+    *,
+    disqualified: bool = False,
 ) -> VoteCandidate:
     """Build the result of one program; `verdicts` has one for each input."""
     return VoteCandidate(
@@ -136,6 +145,7 @@ def build_candidate(
         same_as=same_as,
         compile_message=compile_message,
         role=role,
+        disqualified=disqualified,
         role_kept=check_role(role, verdicts),
     )
 

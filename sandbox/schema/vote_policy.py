@@ -47,5 +47,11 @@ class VotePolicy(WireModel):
         description="among equal candidates: fastest (then the shortest, then the first), or first; default fastest",
     )
 
+    brute_disqualifies: bool | None = Field(
+        None,
+        description="a candidate that disagrees with a brute program on any input loses its vote on all inputs; default"
+        " false",
+    )
+
     def resolve(self) -> voting.Policy:
         return replace(voting.PRESETS[self.name], **self.model_dump(exclude={"name"}, exclude_none=True))

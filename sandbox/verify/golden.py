@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sandbox.runner.contract import Outcome, Verdict
 from sandbox.verify.agreement import (
@@ -36,7 +36,7 @@ from sandbox.verify.agreement import (
     build_agreement,
 )
 from sandbox.verify.loo_auc import weigh_by_loo_auc
-from sandbox.verify.roles import Role, label_by_roles
+from sandbox.verify.roles import Role, find_disqualified, label_by_roles
 from sandbox.verify.voting import Label, OutcomeMatrix, Policy, compute_seeded_hash
 
 SAME_SPEED_FACTOR = 1.5
@@ -67,7 +67,7 @@ class GoldenCandidate:
 @dataclass(frozen=True, slots=True)
 class VoteOutcome:
     """The result of a vote. `selection` and `holdout` are input positions; `weights` holds one weight per input (0
-    without a label).
+    without a label). `disqualified` are candidates that a brute program contradicts (`roles`).
     """
 
     labels: list[Label]
@@ -77,6 +77,7 @@ class VoteOutcome:
     holdout: list[int]
     candidate_scores: list[CandidateScore]
     golden: GoldenCandidate
+    disqualified: list[int] = field(default_factory=list)
 
 
 def decide_vote(
@@ -98,7 +99,8 @@ def decide_vote(
     that all are candidates. `labels` replaces the labels of the vote.
     """
     roles = [Role.CANDIDATE] * len(matrix) if roles is None else roles
-    eligible = [index for index, role in enumerate(roles) if role is Role.CANDIDATE]
+    disqualified = [] if labels is not None else find_disqualified(matrix, roles, checker, policy)
+    eligible = [index for index, role in enumerate(roles) if role is Role.CANDIDATE and index not in disqualified]
     labels = label_by_roles(matrix, roles, checker, policy, same_as) if labels is None else labels
     verdicts = _judge_matrix(matrix, labels, build_agreement(checker))
     selection, holdout = split(
@@ -111,7 +113,7 @@ def decide_vote(
         for row, outcomes in zip(verdicts, matrix, strict=True)
     ]
     golden = _choose_golden(candidate_scores, eligible, sources, len(selection), len(holdout), policy)
-    return VoteOutcome(labels, verdicts, weights, selection, holdout, candidate_scores, golden)
+    return VoteOutcome(labels, verdicts, weights, selection, holdout, candidate_scores, golden, disqualified)
 
 
 def _judge_matrix(matrix: OutcomeMatrix, labels: Sequence[Label], agreement: Agreement) -> list[list[Verdict]]:

@@ -6,7 +6,10 @@ Theory of operation. `voting` labels each input from the programs that vote (`ca
    the votes. If they disagree, the input has no label (`references_disagree`). If none ended well, the votes decide.
 2. A `brute` program, which is slow but simple, has a veto on the inputs that it finishes: a label by votes with which
    it disagrees is removed (`brute_veto`). It has no veto against references.
-3. `wrong` and `slow` programs never vote. A wrong program must fail on some input, and a slow program must exceed the
+3. With the policy's `brute_disqualifies`, a candidate whose output disagrees with that of a brute program on any input
+   loses its vote on all inputs, and cannot be golden: it is wrong, also where the brute program does not finish. If
+   brute programs disagree with each other on an input, this input disqualifies nobody.
+4. `wrong` and `slow` programs never vote. A wrong program must fail on some input, and a slow program must exceed the
    time limit on some input; `check_role` returns whether they do.
 
 Only candidates may be golden.
@@ -19,7 +22,7 @@ from dataclasses import replace
 from enum import StrEnum
 
 from sandbox.runner.contract import Outcome, Status, Verdict
-from sandbox.verify.agreement import AnyChecker, CheckerLost, TooManyComparisons, build_agreement
+from sandbox.verify.agreement import Agreement, AnyChecker, CheckerLost, TooManyComparisons, build_agreement
 from sandbox.verify.judge import UNDECIDED_VERDICTS
 from sandbox.verify.voting import Label, NoLabel, OutcomeMatrix, Policy, label_inputs
 
@@ -51,13 +54,44 @@ def label_by_roles(
     """
     if all(role is Role.CANDIDATE for role in roles):
         return label_inputs(matrix, checker, policy, same_as)
-    ballots = [row if role in VOTING_ROLES else [_NO_VOTE] * len(row) for row, role in zip(matrix, roles, strict=True)]
+    out = set(find_disqualified(matrix, roles, checker, policy))
+    ballots = [
+        row if role in VOTING_ROLES and index not in out else [_NO_VOTE] * len(row)
+        for index, (row, role) in enumerate(zip(matrix, roles, strict=True))
+    ]
     voters = list(range(len(matrix))) if same_as is None or not policy.one_vote_per_program else list(same_as)
     labels = label_inputs(ballots, checker, policy, same_as)
     return [
         _RolesOnInput([row[position] for row in matrix], roles, checker, voters, position).apply(label)
         for position, label in enumerate(labels)
     ]
+
+
+def find_disqualified(matrix: OutcomeMatrix, roles: Sequence[Role], checker: AnyChecker, policy: Policy) -> list[int]:
+    """Return the candidates whose output disagrees with a brute program on some input, if the policy asks for it."""
+    brutes = [index for index, role in enumerate(roles) if role is Role.BRUTE] if policy.brute_disqualifies else []
+    agreement = build_agreement(checker)
+    found: set[int] = set()
+    for position in range(len(matrix[0]) if matrix and brutes else 0):
+        known = [matrix[index][position] for index in brutes if matrix[index][position].ended_well]
+        try:
+            if not known or any(not _is_right(agreement, position, other, known[0]) for other in known):
+                continue
+            found.update(
+                index
+                for index, role in enumerate(roles)
+                if role is Role.CANDIDATE
+                and index not in found
+                and matrix[index][position].ended_well
+                and agreement.judge(position, matrix[index][position], known[0].stdout).verdict is Verdict.WRONG_ANSWER
+            )
+        except (CheckerLost, TooManyComparisons):  # nothing is known about this input
+            continue
+    return sorted(found)
+
+
+def _is_right(agreement: Agreement, position: int, outcome: Outcome, expected: Outcome) -> bool:
+    return agreement.judge(position, outcome, expected.stdout).verdict is Verdict.ACCEPTED
 
 
 class _RolesOnInput:

@@ -60,6 +60,7 @@ class Policy:
     holdout_fraction: float = 0.3  # of the labelled inputs; rounded, but never all of them
     seed: int = 0
     golden_tie: Literal["fastest", "first"] = "fastest"
+    brute_disqualifies: bool = False  # a candidate that a brute program contradicts loses all its votes
 
 
 # The released code of the X-Coder repository: plurality of stripped outputs, and the first of the best candidates.
