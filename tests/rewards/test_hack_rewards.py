@@ -29,7 +29,7 @@ def build_request(*completions: str | None, **fields: Any) -> RewardRequest:
 
 def score(reason: HackReason, valid: bool | None, breaks: bool | None, output_right: bool | None) -> float | None:
     result = HackResult(id="1", valid=valid, breaks=breaks, reason=reason, output_right=output_right)
-    plan = build_plan(build_request(INPUT))
+    plan = build_plan(build_request(INPUT), lambda names: {})
     return score_results(plan, [result.model_dump_json().encode()]).rewards[0]
 
 
@@ -52,7 +52,7 @@ def test_a_completion_gives_an_input_and_perhaps_the_output(text: str, written: 
 
 
 def test_a_plan_has_one_hack_for_each_input() -> None:
-    plan = build_plan(build_request(INPUT, "nothing", f"{INPUT}\n```output\n-3\n```"))
+    plan = build_plan(build_request(INPUT, "nothing", f"{INPUT}\n```output\n-3\n```"), lambda names: {})
     assert plan.kind == "hack"
     first, second = plan.programs
     assert isinstance(first, HackRequest)
@@ -81,7 +81,7 @@ def test_a_hack_is_rewarded_if_all_conditions_hold_and_is_null_if_the_service_fa
 
 
 def test_a_completion_without_an_input_gets_nothing_and_a_lost_result_gets_null() -> None:
-    plan = build_plan(build_request(INPUT, "nothing", policy={"name": "hack", "format_bonus": 0.1}))
+    plan = build_plan(build_request(INPUT, "nothing", policy={"name": "hack", "format_bonus": 0.1}), lambda names: {})
     result = score_results(plan, [None])
     assert result.rewards == [None, 0.0]
     assert result.details[1].message == "no input in the completion"
