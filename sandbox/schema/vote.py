@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated
 
-from pydantic import BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from sandbox.runner.contract import Verdict
 from sandbox.schema.callbacks import CallbackUrl
@@ -84,11 +84,11 @@ class VoteRequest(WireModel):
     )
 
     candidates: list[Candidate] = Field(min_length=1, max_length=MAX_CANDIDATES)
-    inputs: list[Annotated[VoteInput, BeforeValidator(expand_stdin, json_schema_input_type=str | VoteInput)]] = Field(
-        default_factory=list, max_length=MAX_INPUTS
-    )
     generators: list[VoteGenerator] = Field(
         default_factory=list, max_length=MAX_GENERATORS, description="programs that print more inputs"
+    )
+    inputs: list[Annotated[VoteInput, BeforeValidator(expand_stdin, json_schema_input_type=str | VoteInput)]] = Field(
+        default_factory=list, validate_default=True, max_length=MAX_INPUTS
     )
     validators: list[VoteValidator] = Field(
         default_factory=list,
@@ -118,11 +118,16 @@ class VoteRequest(WireModel):
     priority: Lane = Lane.DEFAULT
     callback_url: CallbackUrl | None = None
 
+    @field_validator("inputs")
+    @classmethod
+    def _require_inputs(cls, inputs: list[VoteInput], info: ValidationInfo) -> list[VoteInput]:
+        if not inputs and info.data.get("generators") == []:  # missing if they are invalid themselves
+            raise ValueError("give inputs, generators, or both")
+        return inputs
+
     @model_validator(mode="after")
     def _check_size(self) -> VoteRequest:
         input_count = len(self.inputs) + sum(generator.count_runs() for generator in self.generators)
-        if not input_count:
-            raise ValueError("give inputs, generators, or both")
         if input_count > MAX_INPUTS:
             raise ValueError(f"inputs and generators have {input_count} inputs, more than {MAX_INPUTS}")
         if len(self.candidates) * input_count > MAX_RUNS:
