@@ -41,8 +41,12 @@ class ProgramGrowth(WireModel):
     """How a program's CPU time grows with the size of the input: about as size to the power of `exponent`."""
 
     exponent: float
+    low: float = Field(description="the lowest exponent that fits the times")
+    high: float = Field(description="the highest exponent that fits the times")
     name: GrowthClass = Field(description="linear includes n log n")
-    is_lower_bound: bool = Field(description="runs were stopped at their limit, so it may grow faster")
+    is_lower_bound: bool = Field(
+        description="runs were stopped at their limit, so `exponent` is the lowest possible one"
+    )
     above_right: bool | None = Field(
         None, description="grows at least one class faster than every right program; null if that is not known"
     )

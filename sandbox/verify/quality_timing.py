@@ -62,6 +62,8 @@ def _describe_growth(growth: Growth | None, reference: Growth | None, kind: Prog
         return None
     return ProgramGrowth(
         exponent=growth.exponent,
+        low=growth.low,
+        high=growth.high,
         name=growth.name,
         is_lower_bound=growth.is_lower_bound,
         above_right=None if kind is ProgramKind.RIGHT else is_class_above(growth, reference),

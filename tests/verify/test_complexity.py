@@ -52,6 +52,10 @@ def test_growth_is_unknown_if_times_do_not_show_it() -> None:
     assert fit_growth([5.0] * 7, [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7]) is None, "one size"
 
 
+def test_growth_is_unknown_if_many_exponents_fit() -> None:
+    assert fit_growth([10, 20, 30, 100_000], [0.002, 0.002, 0.002, 0.11]) is None, "one large size tells nothing"
+
+
 def test_the_slowest_test_of_a_size_counts() -> None:
     times = measure(lambda n: n, 2.0)
     growth = fit_growth([*SIZES, *SIZES], [*times, *([0.02] * 7)])
@@ -68,14 +72,16 @@ def test_a_class_above_needs_a_clear_gap() -> None:
     assert is_class_above(square, None) is None
 
 
-def test_a_run_that_was_stopped_is_a_lower_bound() -> None:
-    times = [min(time_s, 0.5) for time_s in measure(lambda n: n * n, 40.0)]
-    stopped = [time_s >= 0.5 for time_s in times]
-    growth = fit_growth(SIZES, times, stopped)
+def test_a_stopped_run_excludes_exponents_that_predict_less() -> None:
+    whole = measure(lambda n: n * n, 40.0)
+    times = [min(time_s, 3.0) for time_s in whole]
+    growth = fit_growth(SIZES, times, [time_s >= 3.0 for time_s in whole])
+    linear = fit_growth(SIZES, measure(lambda n: n, 0.4))
     assert growth is not None
-    assert growth.is_lower_bound
-    linear = fit_growth(SIZES, measure(lambda n: n, 0.1))
-    assert is_class_above(growth, linear) is not False, "it may grow faster than the times show"
+    assert growth.low > 1.4
+    assert is_class_above(growth, linear) is True
+    hidden = fit_growth(SIZES, [0.02] * 5 + [0.03, 1.0], [False] * 6 + [True])
+    assert hidden is None or hidden.is_lower_bound
 
 
 def test_the_limit_is_a_factor_times_the_slowest_right_run() -> None:
@@ -91,7 +97,7 @@ def test_the_limit_is_a_factor_times_the_slowest_right_run() -> None:
 
 def test_the_report_says_which_tests_only_slow_programs_fail_and_who_grows_faster() -> None:
     accepted, wrong, late = Verdict.ACCEPTED, Verdict.WRONG_ANSWER, Verdict.TIME_LIMIT_EXCEEDED
-    fast, slow = measure(lambda n: n, 0.4), measure(lambda n: n * n, 4.0)
+    fast, slow = measure(lambda n: n, 0.8), measure(lambda n: n * n, 8.0)
     rows = [
         Row("fast", ProgramKind.RIGHT, [accepted] * 7, fast),
         Row("fails", ProgramKind.RIGHT, [wrong] + [accepted] * 6, [9.0] * 7),

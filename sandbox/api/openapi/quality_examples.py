@@ -22,7 +22,14 @@ QUALITY_EXAMPLES: dict[str, Any] = {
     "CoveragePoint": _COVERAGE[0],
     "MutantOptions": _OPTIONS,
     "Mutation": _MUTATION,
-    "ProgramGrowth": {"exponent": 2.0, "name": "quadratic", "is_lower_bound": False, "above_right": True},
+    "ProgramGrowth": {
+        "exponent": 2.0,
+        "low": 1.9,
+        "high": 2.1,
+        "name": "quadratic",
+        "is_lower_bound": False,
+        "above_right": True,
+    },
     "QualityProgram": _PROGRAM,
     "QualityProgramResult": _ROWS[1],
     "QualityRequest": {
