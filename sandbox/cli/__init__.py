@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from sandbox.cli import (
+    environments,
     gpu,
     machine,
     monitoring,
@@ -23,6 +24,7 @@ from sandbox.cli import (
 )
 from sandbox.cli import keys as api_keys
 from sandbox.cli.console import fail
+from sandbox.cli.server_extra import describe_missing_module
 from sandbox.errors import SandboxError
 
 app = typer.Typer(
@@ -54,6 +56,7 @@ app.command()(monitoring.top)
 app.command()(monitoring.logs)
 app.add_typer(images, name="images")
 app.add_typer(keys, name="keys")
+app.add_typer(environments.app, name="environment")
 app.add_typer(problem.app, name="problem")
 app.add_typer(synth.app, name="synth")
 synth.app.add_typer(study.app, name="study")
@@ -64,11 +67,19 @@ images.command("prune")(machine.prune_images)
 
 
 def main() -> None:
-    """Run the console script. The service's own errors become one line with advice instead of a traceback."""
+    """Run the console script. The service's own errors become one line with advice instead of a traceback.
+
+    So does a command of the service if the extra `server` is not installed.
+    """
     try:
         app()
     except SandboxError as error:
         fail(str(error))
+    except ModuleNotFoundError as error:
+        advice = describe_missing_module(error)
+        if advice is None:
+            raise
+        fail(advice)
 
 
 def _show_version(asked: bool) -> None:

@@ -20,6 +20,8 @@
 | sandbox:ring:<lane>          | list   | API keys with waiting batches, in rotation | while there are any        |
 | sandbox:forwarded:<lane>     | zset   | unfinished batches admitted to the lane    | while there are any        |
 | sandbox:taskset:<sha256>     | hash   | task name -> task JSON                     | task_set_ttl_s after use   |
+| sandbox:environments         | hash   | environment -> image of its current version | until removed             |
+| sandbox:environment:<name>@<id> | string | a version of an environment             | queue_ttl_s and a day      |
 | sandbox:kept:until           | zset   | stored jobs and task sets by expiry        | the longest of them        |
 | sandbox:kept:sizes           | hash   | stored job or task set -> bytes and owner  | the longest of them        |
 | sandbox:kept:totals          | hash   | owner, or all owners -> bytes stored       | the longest of them        |
@@ -77,6 +79,7 @@ WEBHOOKS_DEAD = PREFIX + "webhooks:dead"
 GPU_JOBS = PREFIX + "gpu:jobs"
 GPU_LEASES = PREFIX + "gpu:leases"
 GPU_WORKERS = PREFIX + "gpu:workers"
+ENVIRONMENTS = PREFIX + "environments"
 SESSIONS = PREFIX + "sessions"
 SESSION_EXPIRIES = PREFIX + "session:expiries"
 SESSION_HOSTS = PREFIX + "session:hosts"
@@ -129,6 +132,11 @@ def idempotency(digest: str) -> str:
 
 def task_set(set_id: str) -> str:
     return f"{PREFIX}taskset:{set_id}"
+
+
+def environment_versions(name: str) -> str:
+    """Return the prefix of the keys of an environment's versions, which end with their content ids."""
+    return f"{PREFIX}environment:{name}@"
 
 
 def token_bucket(caller_id: str) -> str:

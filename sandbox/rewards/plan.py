@@ -126,7 +126,12 @@ def _plan_completion(
         return PlannedCompletion(language, len(counted_tests), weights, length, message=problem), None
     is_shared = request.isolation == "shared"
     verify = VerifyRequest.model_construct(
-        _fields_set={*_SUBMISSION_FIELDS, *(["entry_point"] * bool(entry_point)), *(["isolation"] * is_shared)},
+        _fields_set={
+            *_SUBMISSION_FIELDS,
+            *(["entry_point"] * bool(entry_point)),
+            *(["isolation"] * is_shared),
+            *(["environment"] * bool(request.environment)),
+        },
         language=answer.language,
         code=answer.code,
         tests=[resolve_test(task.tests[test], entry_point) for test in counted_tests],
@@ -136,6 +141,7 @@ def _plan_completion(
         # The first failure settles a binary reward.
         stop_on_failure=request.policy.name == "binary",
         isolation=request.isolation,
+        environment=request.environment,
         priority=request.priority,
     )
     return PlannedCompletion(answer.language, len(counted_tests), weights, length, answer.closed), verify

@@ -17,6 +17,7 @@ from sandbox.schema.programs import (
     MAX_ITEMS,
     MAX_NAME_CHARS,
     MAX_TESTS,
+    EnvironmentReference,
     Lane,
     LimitsRequest,
     TestCase,
@@ -145,6 +146,7 @@ class RewardRequest(WireModel):
         description="where assert tests and pytest files run: in a separate box, or in the program's process, "
         "which lets the program tamper with them",
     )
+    environment: EnvironmentReference = ""
     priority: Lane = Lane.RL
     run: RunName | None = Field(
         None, description="the training run whose history these rewards join; default: the header Sandbox-Run"
@@ -226,6 +228,13 @@ class RewardDetail(WireModel):
     passed: int = 0
     total: int = 0
     message: str = ""
+    queue_time_s: float = 0.0
+    run_time_s: float = Field(0.0, description="seconds from the start of the judging to its end")
+
+    @property
+    def accepted(self) -> bool:
+        """Return whether the program passed all tests that count."""
+        return self.verdict is Verdict.ACCEPTED
 
 
 class RewardResult(WireModel):

@@ -10,7 +10,7 @@ from sandbox.schema.callbacks import CallbackFor, CallbackUrl
 from sandbox.schema.checkers import Checker, InteractiveChecker, ProgramChecker, TokensChecker
 from sandbox.schema.programs import MAX_ITEMS, MAX_NAME_CHARS, MAX_TESTS, Lane, TestCase, reject_program_files
 from sandbox.schema.tests import AnyTest, AssertTest, FunctionTest
-from sandbox.schema.wire import DEBUG_CHECKS, MAX_CODE_CHARS, LimitsRequest, WireModel
+from sandbox.schema.wire import DEBUG_CHECKS, MAX_CODE_CHARS, EnvironmentReference, LimitsRequest, WireModel
 
 Isolation = Literal["separate", "shared"]
 SubmissionKind = Literal["execute", "verify", "vote", "hack"]
@@ -49,6 +49,7 @@ class VerifyRequest(WireModel):
         "which lets the program tamper with them",
     )
     debug_checks: bool = Field(False, description=DEBUG_CHECKS)
+    environment: EnvironmentReference = ""
     priority: Lane = Lane.DEFAULT
 
     @model_validator(mode="after")

@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, ValidationInfo, field_v
 from sandbox.runner.contract import Verdict
 from sandbox.schema.callbacks import CallbackUrl
 from sandbox.schema.checkers import Checker, CodeJudgeChecker, ProgramChecker, TokensChecker, VoteChecker
-from sandbox.schema.programs import Lane, TestCase, reject_program_files
+from sandbox.schema.programs import EnvironmentReference, Lane, TestCase, reject_program_files
 from sandbox.schema.vote_inputs import (
     MAX_GENERATORS,
     MAX_PROBES,
@@ -40,6 +40,7 @@ from sandbox.schema.vote_policy import MAX_CANDIDATES, expand_policy_name
 from sandbox.schema.vote_policy import VotePolicy as VotePolicy
 from sandbox.schema.wire import (
     DEFAULT_OUTPUT_KB,
+    IMAGE_TIME,
     MAX_CODE_CHARS,
     MAX_OUTPUT_KB,
     LimitsRequest,
@@ -115,6 +116,7 @@ class VoteRequest(WireModel):
     trusted_limits: LimitsRequest = Field(
         LimitsRequest(), description=f"limits of generators and validators; output_kb is {MAX_OUTPUT_KB} by default"
     )
+    environment: EnvironmentReference = ""
     priority: Lane = Lane.DEFAULT
     callback_url: CallbackUrl | None = None
 
@@ -210,8 +212,10 @@ class VoteResult(WireModel):
     )
     test_set: TestSet
     internal_errors: int = Field(0, description="runs that failed because of the service; if more than 0, vote again")
+    internal_error: str = Field("", description="why one of these runs failed, if the reason is known")
     queue_time_s: float = 0.0
     run_time_s: float = 0.0
+    image_time_s: float = Field(0.0, description=IMAGE_TIME)
 
     @classmethod
     def from_outcome(
@@ -226,6 +230,8 @@ class VoteResult(WireModel):
         calibration: CheckerCalibration | None = None,
         queue_time_s: float = 0.0,
         run_time_s: float = 0.0,
+        image_time_s: float = 0.0,
+        internal_error: str = "",
     ) -> VoteResult:
         """Build the answer to `request` from the outcome of its vote.
 
@@ -265,6 +271,8 @@ class VoteResult(WireModel):
             internal_errors=prepared.lost + sum(row.count(Verdict.INTERNAL_ERROR) for row in outcome.verdicts),
             queue_time_s=round(queue_time_s, 6),
             run_time_s=round(run_time_s, 6),
+            image_time_s=round(image_time_s, 6),
+            internal_error=internal_error,
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Annotated
 
 from pydantic import Field
 
@@ -16,7 +17,19 @@ DEFAULT_OUTPUT_KB = 1_024
 
 MAX_COMPILE_CPU_TIME_S, MAX_COMPILE_WALL_TIME_S = 300, 900
 _COMPILE_FIELDS = {"compile_cpu_time_s", "compile_wall_time_s"}
+IMAGE_TIME = "how long this program waited until its host had the image of its environment"
 DEBUG_CHECKS = "enable assert in Java and Kotlin, Debug.Assert in C#, and debug_assert! and overflow checks in Rust"
+
+ENVIRONMENT_NAME_PATTERN = "[a-z0-9][a-z0-9._-]{0,63}"
+EnvironmentReference = Annotated[
+    str,
+    Field(
+        max_length=97,
+        pattern=f"^({ENVIRONMENT_NAME_PATTERN}(@[0-9a-f]{{32}})?)?$",
+        description="the environment to run in, instead of its language's standard image: `<name>`, or `<name>@<id>`"
+        " for one version of it",
+    ),
+]
 
 
 class LimitsRequest(WireModel):

@@ -126,6 +126,7 @@ def execute(item_id: str, request: ExecuteRequest, slot: Slot, queue_time_s: flo
         compile=None if compiled is None else StageResult.from_outcome(compiled),
         files=dict(outcome.files),
         queue_time_s=round(queue_time_s, 6),
+        image_time_s=round(slot.image_time_s, 6),
     )
 
 
@@ -159,4 +160,5 @@ def verify(item_id: str, request: VerifyRequest, slot: Slot, queue_time_s: float
         compile=None if compiled is None else StageResult.from_outcome(compiled),
         queue_time_s=round(queue_time_s, 6),
         run_time_s=round(time.monotonic() - began, 6),
+        image_time_s=round(slot.image_time_s, 6),
     )

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from sandbox import languages
+from sandbox.box.environment import BuildOutcome
 from sandbox.box.observer import Cache, Phase
 from sandbox.errors import BadRequest
 from sandbox.queue.job_batch import Item
@@ -36,6 +37,9 @@ class SlotObserver:
     def record_failure(self, reason: str, will_retry: bool) -> None:
         """Record that the service failed a run, and whether it will retry."""
 
+    def record_environment_build(self, outcome: BuildOutcome, seconds: float) -> None:
+        """Record that the image of an environment was built, or that its build failed."""
+
     def set_slot_state(self, state: SlotState) -> None:
         """Record the state of the slot, which may be the same as before."""
 
@@ -56,6 +60,7 @@ class ItemTracer:
         self.record_box_started = self._slot_observer.record_box_started
         self.record_box_ended = self._slot_observer.record_box_ended
         self.record_failure = self._slot_observer.record_failure
+        self.record_environment_build = self._slot_observer.record_environment_build
         self._slot_observer.set_slot_state("warming")
 
     def add_observer(self, observer: LifecycleObserver) -> None:

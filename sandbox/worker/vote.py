@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from sandbox import languages
 from sandbox.box.slot import Slot
-from sandbox.runner.contract import Limits, Outcome
+from sandbox.runner.contract import Limits, Outcome, Status
 from sandbox.schema.checkers import ProgramChecker
 from sandbox.schema.vote import VoteRequest, VoteResult
 from sandbox.schema.vote_label import CheckerCalibration
@@ -42,6 +42,8 @@ def vote(item_id: str, request: VoteRequest, slot: Slot, queue_time_s: float, de
         calibration=calibration,
         queue_time_s=round(queue_time_s, 6),
         run_time_s=round(time.monotonic() - began, 6),
+        image_time_s=slot.image_time_s,
+        internal_error=next((one.message for row in matrix for one in row if one.status is Status.INTERNAL_ERROR), ""),
     )
 
 

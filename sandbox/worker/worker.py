@@ -19,6 +19,7 @@ from redis import Redis
 from redis.client import Pipeline
 from redis.exceptions import RedisError
 
+from sandbox.box.environment import EnvironmentBusy
 from sandbox.box.slot import Slot
 from sandbox.config import WorkerSettings
 from sandbox.errors import Cancelled, CannotRun
@@ -34,12 +35,13 @@ from sandbox.queue.rq_compat import RqWorker, StopRequested
 from sandbox.schema import Lane
 from sandbox.worker.batch_rewards import build_reward_writer
 from sandbox.worker.batch_source import BatchSource
+from sandbox.worker.environments import ItemEnvironments
 from sandbox.worker.execute import build_failure_result, execute_item
 from sandbox.worker.item_returns import ItemReturns
 from sandbox.worker.item_trace import ItemTracer
 from sandbox.worker.remaining_items import RemainingItems, select_wanted
 from sandbox.worker.self_description import SelfDescription
-from sandbox.worker.slot_boxes import open_slot
+from sandbox.worker.slot_boxes import make_environment_images, open_slot
 from sandbox.worker.slot_check import SelfTest, SlotCallbacks, SlotCheck, run_self_test
 from sandbox.worker.unreadable_batches import UnreadableBatches
 
@@ -84,6 +86,8 @@ class SlotWorker:
         self._returns = ItemReturns(redis, self._background_redis, settings.queue_ttl_s, settings.lease_s)
         self._payload_files = PayloadFiles(settings.home)
         self._activity = WorkerActivity(self._background_redis, name)
+        images = make_environment_images(settings, tracer.record_environment_build)
+        self._environments = ItemEnvironments(redis, images, slot)
         self._tracer = tracer
         tracer.add_observer(self._activity)
         self._slot_check = SlotCheck(
@@ -115,6 +119,7 @@ class SlotWorker:
 
     def take(self) -> tuple[bytes, str] | None:
         """Return the id and lane of the next batch, from the first lane that has one; None if there is none yet."""
+        self._slot.close_idle_environments()
         return self._source.take() if self._slot_check.ensure_ready() else None
 
     def run(self, batch_id: str, lane: str) -> None:
@@ -152,6 +157,10 @@ class SlotWorker:
                 self._slot.tag = f"{item.request} {item.id}" if item.request else item.id
                 try:
                     result = self._execute_item(item)
+                except EnvironmentBusy:  # the image will be there soon; meanwhile this slot runs other programs
+                    self._tracer.drop_item("returned")
+                    not_run.append(item)
+                    continue
                 except CannotRun as error:
                     self._handle_cannot_run(item, error, not_run)
                     continue
@@ -199,12 +208,12 @@ class SlotWorker:
         """
         try:
             self._slot.repeated_failure = ""
-            with self._payload_files.restore_item(item) as whole:
+            with self._payload_files.restore_item(item) as whole, self._environments.use(whole):
                 result = execute_item(whole, self._slot)
             if self._slot.repeated_failure:
                 self._slot_check.repeat_self_test(self._slot.repeated_failure)
             return result
-        except (StopRequested, CannotRun):
+        except (StopRequested, CannotRun, EnvironmentBusy):
             raise
         except Cancelled:
             return None

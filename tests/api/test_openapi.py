@@ -15,7 +15,20 @@ from sandbox import schema
 from sandbox.api.openapi.examples import EXAMPLES
 from sandbox.api.openapi.models import Live
 from sandbox.runner.contract import Usage
-from sandbox.schema import gpu, hack, live, programs, quality, reward, runs, sessions, vote, vote_inputs, vote_label
+from sandbox.schema import (
+    environments,
+    gpu,
+    hack,
+    live,
+    programs,
+    quality,
+    reward,
+    runs,
+    sessions,
+    vote,
+    vote_inputs,
+    vote_label,
+)
 from sandbox.schema.health import Readiness
 
 ROUTES = {
@@ -130,6 +143,7 @@ def test_every_example_is_what_its_model_takes(document: dict[str, Any]) -> None
                     quality,
                     runs,
                     sessions,
+                    environments,
                     vote_inputs,
                     vote_label,
                 )
