@@ -42,8 +42,15 @@ class ProgramVerdicts(NamedTuple):
         result = from_json(result_json)
         if "breaks" in result:
             verdict, conditions = read_conditions(result)
-            passed = conditions.count(Verdict.ACCEPTED)
-            return cls(verdict, passed, len(conditions), conditions, f"{result['reason']}: {result['message']}")
+            return cls(
+                verdict,
+                conditions.count(Verdict.ACCEPTED),
+                len(conditions),
+                conditions,
+                f"{result['reason']}: {result['message']}",
+                result.get("queue_time_s", 0.0),
+                result.get("run_time_s", 0.0),
+            )
         tests = result["tests"]
         return cls(
             _VERDICTS[result["verdict"]],
