@@ -107,7 +107,6 @@ VALUES = {
     "REDIS_MAX_MB": "200",
     "REQUEST_TIMEOUT_S": "60",
     "RESULT_TTL_S": "500",
-    "RUN": "grpo",
     "SESSION_BOX_USES": "50",
     "SESSION_MEMORY_MB": "1024",
     "SESSION_SPARES": "1",
