@@ -18,10 +18,11 @@ import httpx
 import pytest
 import yaml
 
+from deploy.monitoring import colors
 from deploy.monitoring.alerts import ALERTS, SERVICE_URL, Alert
 from deploy.monitoring.generated_files import DASHBOARDS, ROOT, generate_files
 from deploy.monitoring.panels import Panel
-from deploy.monitoring.queries import RATE
+from deploy.monitoring.queries import RATE, select_variables
 from sandbox.telemetry.definitions import METRICS
 from tests.conftest import skip_or_fail
 from tests.monitoring.conftest import ObservedService
@@ -33,6 +34,11 @@ WATCHED_S = 8.0
 WINDOW = "20s"
 SCRAPED_WITHIN_S = 20.0
 PANELS = [pytest.param(panel, id=f"{board.title}: {panel.title}") for board in DASHBOARDS for panel in board.panels]
+
+
+def _load_dashboard(uid: str) -> dict[str, Any]:
+    drawn: dict[str, Any] = json.loads((ROOT / f"deploy/grafana/dashboards/{uid}.json").read_text())
+    return drawn
 
 
 @pytest.mark.parametrize("name", sorted(generate_files()))
@@ -57,14 +63,58 @@ def test_every_panel_of_a_dashboard_has_a_meaning_a_place_and_the_source_that_is
     source = re.search(r"uid: (\S+)", (ROOT / "deploy/grafana/provisioning/datasources/prometheus.yml").read_text())
     assert source is not None
     for board in DASHBOARDS:
-        drawn = json.loads((ROOT / f"deploy/grafana/dashboards/{board.uid}.json").read_text())
+        drawn = _load_dashboard(board.uid)
+        variables = {variable["name"]: variable for variable in drawn["templating"]["list"]}
+        assert variables["datasource"]["current"]["value"] == source[1]
         panels = [panel for panel in drawn["panels"] if panel["type"] != "row"]
         assert [panel["title"] for panel in panels] == [panel.title for panel in board.panels]
         for panel in panels:
             assert panel["description"]
             assert panel["gridPos"]["x"] + panel["gridPos"]["w"] <= 24
-            assert {target["datasource"]["uid"] for target in panel["targets"]} == {source[1]}
+            assert {target["datasource"]["uid"] for target in panel["targets"]} == {"${datasource}"}
             assert len({target["refId"] for target in panel["targets"]}) == len(panel["targets"])
+
+
+def test_every_query_of_a_dashboard_is_limited_to_the_chosen_hosts_and_lanes() -> None:
+    for board in DASHBOARDS:
+        drawn = _load_dashboard(board.uid)
+        assert {variable["name"] for variable in drawn["templating"]["list"]} >= {"datasource", "instance", "lane"}
+        queries = [target["expr"] for panel in drawn["panels"] for target in panel.get("targets", [])]
+        for query in queries:
+            selectors = re.findall(r"\b(?:sandbox|process)_\w+(\{[^}]*\})?", query)
+            assert selectors
+            assert all('instance=~"$instance"' in selector for selector in selectors), query
+            assert ("sandbox_verdicts_total" in query) <= ('lane=~"$lane"' in query), query
+            assert not ('lane="rl"' in query and "$lane" in query), query
+
+
+def test_the_dashboards_link_to_each_other_to_the_runbooks_and_to_the_page() -> None:
+    for board in DASHBOARDS:
+        drawn = _load_dashboard(board.uid)
+        assert {"sandbox"} <= set(drawn["tags"])
+        boards, runbooks, page = drawn["links"]
+        assert (boards["type"], boards["tags"], boards["includeVars"]) == ("dashboards", ["sandbox"], True)
+        assert (runbooks["url"], page["url"]) == ("${service}/guide/how-to/runbooks", "${service}/#live")
+    names = {alert.name for alert in ALERTS}
+    linked = {panel.alert for board in DASHBOARDS for panel in board.panels if panel.alert}
+    assert len(linked) >= 8
+    assert linked <= names
+
+
+def test_verdicts_have_the_same_colors_as_on_the_page() -> None:
+    style = (ROOT / "sandbox/web/style.css").read_text().split("@media")[0]
+    for tone, fill in colors.FILLS.items():
+        assert f"--{tone}-fill: {fill};" in style
+    table = re.findall(r'^  (\w+): \[".*", ".*", "(\w+)"\]', (ROOT / "sandbox/web/verdicts.js").read_text(), re.M)
+    assert {verdict: tone for verdict, tone in table if verdict != "output_differs"} == colors.VERDICTS
+    [panel] = [
+        each for each in _load_dashboard("sandbox-throughput")["panels"] if each["title"] == "Verdicts by verdict"
+    ]
+    drawn = {
+        override["matcher"]["options"]: override["properties"][0]["value"]["fixedColor"]
+        for override in panel["fieldConfig"]["overrides"]
+    }
+    assert drawn == {verdict: colors.FILLS[tone] for verdict, tone in colors.VERDICTS.items()}
 
 
 def test_every_alert_has_a_runbook_in_the_guide() -> None:
@@ -132,7 +182,8 @@ def watched(observed: ObservedService) -> Iterator[Prometheus]:
 
 @pytest.mark.parametrize("panel", PANELS)
 def test_a_panel_shows_something(watched: Prometheus, panel: Panel) -> None:
-    for query, _ in panel.queries:
+    for declared, _ in panel.queries:
+        query = select_variables(declared).replace("$instance", ".+").replace("$lane", ".*")
         values = watched.query_values(query.replace(RATE, WINDOW))
         assert values, f"nothing comes back: {query}"
         assert not all(map(math.isnan, values)), f"no number comes back: {query}"
