@@ -120,6 +120,27 @@ ALERTS = (
         " memory allows.",
     ),
     Alert(
+        "SandboxRedisAppendOnlyFails",
+        "page",
+        'max(sandbox_redis_append_only{state="failing"})',
+        "> 0",
+        "1m",
+        "Redis cannot write its append-only file. If Redis stops now, accepted jobs are lost.",
+        "`INFO persistence` of that Redis shows whether writing or rewriting failed, and its log shows why. Usually the"
+        " disk is full: free some space there. Redis retries by itself.",
+    ),
+    Alert(
+        "SandboxDiskFull",
+        "ticket",
+        'min by (instance, place) (sandbox_disk_bytes{state="free"} / ignoring(state)'
+        ' sandbox_disk_bytes{state="total"})',
+        "< 0.1",
+        "10m",
+        "Less than a tenth of the disk of {{ $labels.place }} on {{ $labels.instance }} is free.",
+        "`home` is the file system of SANDBOX_HOME: remove old logs, and old models in `gpu/`. `engine` is that of the"
+        " Docker engine's data: run `sandbox images prune`, then `docker system df` to see what else is there.",
+    ),
+    Alert(
         "SandboxInfrastructureFailures",
         "ticket",
         f"sum by (reason) (rate(sandbox_infrastructure_failures_total[{WINDOW}]))",

@@ -67,7 +67,7 @@ def _add_variables(builder: dashboard.Dashboard) -> dashboard.Dashboard:
     """Add the data source, the hosts, the lanes, and the address at which people reach the service."""
     source = dashboard.DatasourceVariable("datasource").label("Data source").type("prometheus")
     every = VariableOption(selected=True, text="All", value="$__all")
-    instance = _query_values("instance", "Host", "label_values(sandbox_jobs_cancelled_total, instance)").current(every)
+    instance = _query_values("instance", "Host", "label_values(sandbox_build_info, instance)").current(every)
     lane = _query_values("lane", "Lane", "label_values(sandbox_queue_submissions, lane)").current(every).all_value(".*")
     service = dashboard.TextBoxVariable("service").label("Service").default_value(LOCAL_SERVICE)
     return (

@@ -62,6 +62,7 @@ def _remove_template_variables(text: str) -> str:
     """Replace Prometheus' template variables with words."""
     for variable, word in (
         ("{{ $labels.instance }}", "a host"),
+        ("{{ $labels.place }}", "the home directory or the engine"),
         ("{{ $labels.lane }}", "rl or default"),
         (" Reason: {{ $labels.reason }}.", ""),
         ("{{ $value }} slots", "Slots"),

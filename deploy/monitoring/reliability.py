@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from deploy.monitoring.panels import Dashboard, Panel, plot_gauge, plot_rate
 from deploy.monitoring.queries import INTERNAL_ERRORS, RATE, SERVER_ERRORS, quantile, rate
+from deploy.monitoring.storage import KEYS, STORAGE
 
 RELIABILITY = Dashboard(
     "sandbox-reliability",
@@ -147,9 +148,29 @@ RELIABILITY = Dashboard(
                 ),
             ),
         ),
+        STORAGE,
+        KEYS,
         (
-            "The API process",
+            "Processes",
             (
+                Panel(
+                    "Versions",
+                    "short",
+                    "Hosts by version. Versions may differ by one while hosts are upgraded.",
+                    (("count by (version) (sandbox_build_info)", "{{version}}"),),
+                ),
+                Panel(
+                    "Age of slots' states",
+                    "s",
+                    "How long each slot has been idle, busy or warming. A slot that stays warming gets no box.",
+                    (
+                        (
+                            "time() - (max by (instance, slot, state)"
+                            " (sandbox_slot_state_since_timestamp_seconds) > 0)",
+                            "{{instance}} {{slot}} {{state}}",
+                        ),
+                    ),
+                ),
                 Panel("Memory", "bytes", "Resident memory.", (("process_resident_memory_bytes", "{{instance}}"),)),
                 Panel(
                     "CPU",

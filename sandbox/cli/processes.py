@@ -159,7 +159,12 @@ def worker_slot(
         get_metrics_folder(settings.home), f"{'express' if express else 'worker'}-{slot}"
     )
     tracing = configure_tracing(settings, "worker")
-    metrics = WorkerMetrics(metrics_registry, "express" if express else "slot")
+    metrics = WorkerMetrics(metrics_registry, "express" if express else "slot", slot)
+    if settings.engine == "docker" and slot == 0 and not express:
+        from sandbox.box.docker.engine import find_data_folder
+        from sandbox.telemetry.disk_metrics import EngineDisk
+
+        EngineDisk(metrics_registry, find_data_folder).start()
     tracer = ItemTracer([metrics, LifecycleLog(), *([] if tracing is None else [tracing.span_writer])], metrics)
     reduce_garbage_collection()
     code = work(settings, slot, tracer, [Lane(lane) for lane in express.split(",") if lane])
