@@ -18,8 +18,9 @@ import httpx
 import pytest
 import yaml
 
-from deploy.monitoring import colors
-from deploy.monitoring.alerts import ALERTS, SERVICE_URL, Alert
+from deploy.monitoring import colors, objectives
+from deploy.monitoring.alert_rule import SERVICE_URL, Alert
+from deploy.monitoring.alerts import ALERTS, build_rules
 from deploy.monitoring.generated_files import DASHBOARDS, ROOT, generate_files
 from deploy.monitoring.panels import Panel
 from deploy.monitoring.queries import RATE, select_variables
@@ -139,8 +140,6 @@ def test_every_alert_links_to_its_entry_of_a_page_that_is_served(observed: Obser
 def test_prometheus_puts_the_services_address_into_the_link(
     labels: dict[str, str], service: str, tmp_path: Path
 ) -> None:
-    if shutil.which("promtool") is None:
-        skip_or_fail("no promtool here: apt-get install prometheus")
     [down] = [alert for alert in ALERTS if alert.name == "SandboxTargetDown"]
     annotations = down.rule["annotations"] | {
         "summary": down.summary.replace("{{ $labels.instance }}", "host:1"),
@@ -155,10 +154,66 @@ def test_prometheus_puts_the_services_address_into_the_link(
         "input_series": [{"series": 'up{job="sandbox",instance="host:1"}', "values": "0x10"}],
         "alert_rule_test": [{"eval_time": "5m", "alertname": down.name, "exp_alerts": [expected]}],
     }
-    shutil.copy(ROOT / "deploy/prometheus/rules.yml", tmp_path)
-    (tmp_path / "test.yml").write_text(yaml.safe_dump({"rule_files": ["rules.yml"], "tests": [test]}))
-    done = subprocess.run(["promtool", "test", "rules", "test.yml"], cwd=tmp_path, capture_output=True, text=True)
+    _check_rules(tmp_path, test)
+
+
+def _check_rules(folder: Path, test: dict[str, Any], **interval: str) -> None:
+    """Run one of promtool's tests (https://prometheus.io/docs/prometheus/latest/configuration/unit_testing_rules/)."""
+    if shutil.which("promtool") is None:
+        skip_or_fail("no promtool here: apt-get install prometheus")
+    shutil.copy(ROOT / "deploy/prometheus/rules.yml", folder)
+    (folder / "test.yml").write_text(yaml.safe_dump({"rule_files": ["rules.yml"], **interval, "tests": [test]}))
+    done = subprocess.run(["promtool", "test", "rules", "test.yml"], cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+BURN_ALERTS = {alert.name: alert for alert in objectives.ALERTS}
+
+
+@pytest.mark.parametrize(
+    ("slow_percent", "hours", "firing"),
+    [
+        (0.5, 40, set[str]()),  # within the objective
+        (30, 1, {"SandboxRlVerdictsVerySlow"}),
+        (8, 7, {"SandboxRlVerdictsSlow"}),
+        (4, 30, {"SandboxRlVerdictsSlowToday", "SandboxRlVerdictsSlowThisWeek"}),
+        (2, 40, {"SandboxRlVerdictsSlowThisWeek"}),
+    ],
+)
+def test_the_objectives_alerts_fire_by_how_fast_the_error_budget_is_used(
+    slow_percent: float, hours: int, firing: set[str], tmp_path: Path
+) -> None:
+    """Verdicts arrive steadily. For three days, none is slow; then, for some hours, a share of them is."""
+    calm, steps = 72 * 6, hours * 6  # of ten minutes
+    every, within = 10_000, round(10_000 * (1 - slow_percent / 100))
+    series = 'sandbox_end_to_end_seconds_{}{{kind="verify",lane="rl",instance="host:1"{}}}'
+    test = {
+        "interval": "2m",
+        "input_series": [
+            {"series": series.format("count", ""), "values": f"0+{every}x{5 * (calm + steps)}"},
+            {
+                "series": series.format("bucket", ',le="5.0"'),
+                "values": f"0+{every}x{5 * calm} {every * 5 * calm + within}+{within}x{5 * steps - 1}",
+            },
+        ],
+        "alert_rule_test": [
+            {
+                "eval_time": f"{10 * (calm + steps)}m",
+                "alertname": name,
+                "exp_alerts": [
+                    {
+                        "exp_labels": {"severity": alert.severity},
+                        "exp_annotations": alert.rule["annotations"]
+                        | {"runbook_url": f"http://127.0.0.1:8080/guide/how-to/runbooks#{name.lower()}"},
+                    }
+                ]
+                if name in firing
+                else [],
+            }
+            for name, alert in BURN_ALERTS.items()
+        ],
+    }
+    _check_rules(tmp_path, test, evaluation_interval="1h")  # more often takes minutes
 
 
 @pytest.fixture(scope="module")
@@ -198,7 +253,8 @@ def test_an_alert_has_something_to_go_by(watched: Prometheus, alert: Alert) -> N
 
 def test_prometheus_evaluates_every_rule_without_an_error(watched: Prometheus) -> None:
     rules: dict[str, Any] = {rule["name"]: rule for rule in watched.fetch_rules()}
-    assert set(rules) == {alert.name for alert in ALERTS}
+    declared = [rule for group in build_rules()["groups"] for rule in group["rules"]]
+    assert set(rules) == {rule.get("alert") or rule["record"] for rule in declared}
     assert {name: rule["lastError"] for name, rule in rules.items() if rule["health"] != "ok"} == {}
 
 
