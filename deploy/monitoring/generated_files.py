@@ -31,8 +31,20 @@ def generate_files() -> dict[str, str]:
     return {
         **boards,
         "deploy/prometheus/rules.yml": GENERATED_NOTE + yaml.safe_dump(build_rules(), sort_keys=False, width=1_000),
+        "deploy/kubernetes/components/prometheus-operator/prometheus-rule.yaml": _render_prometheus_rule(),
         "sandbox/docs/how-to/runbooks.md": _render_runbooks(),
     }
+
+
+def _render_prometheus_rule() -> str:
+    """Return the rules as a resource of Prometheus Operator."""
+    resource = {
+        "apiVersion": "monitoring.coreos.com/v1",
+        "kind": "PrometheusRule",
+        "metadata": {"name": "sandbox"},
+        "spec": build_rules(),
+    }
+    return GENERATED_NOTE + yaml.safe_dump(resource, sort_keys=False, width=1_000)
 
 
 def _render_runbooks() -> str:
