@@ -44,7 +44,8 @@ def _render_prometheus_rule() -> str:
         "metadata": {"name": "sandbox"},
         "spec": build_rules(),
     }
-    return GENERATED_NOTE + yaml.safe_dump(resource, sort_keys=False, width=1_000)
+    text: str = yaml.safe_dump(resource, sort_keys=False, width=1_000)
+    return GENERATED_NOTE + text
 
 
 def _render_runbooks() -> str:
