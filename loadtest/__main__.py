@@ -1,4 +1,4 @@
-"""The command line: `python -m loadtest bench | sweep | scale | boxes | sessions | limits | hosts | capacity`."""
+"""The command line: `python -m loadtest bench | tail | sweep | scale | boxes | sessions | limits | hosts | ...`."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from typing import get_args
 from rich.console import Console
 
 from loadtest.load_generator import MeasurementFailed
+from loadtest.peers import PEERS
 from loadtest.sample import WrongVerdict
-from loadtest.sides import PEERS
 from loadtest.workloads import FAMILIES, select_workloads
 from sandbox.config import CpuPinning
 
 RESULTS = Path(__file__).parent / "results"
+QUICK_WORKLOADS = ("W1 single", "W1 batch64", "W1 idle", "W2 py-20", "W5 rl-step")
 EXIT_FLOOR_MISSED, EXIT_WRONG_VERDICT, EXIT_NOT_MEASURED = 1, 2, 3
 
 
@@ -48,6 +49,7 @@ def build_parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser("python -m loadtest", description=__doc__)
     commands = top.add_subparsers(required=True, metavar="COMMAND")
     add_bench(commands.add_parser("bench", help="compare all sides in one table; exit code 1 if a floor is missed"))
+    add_tail(commands.add_parser("tail", help="W8: how long a step waits for its slowest programs; 1 if over the goal"))
     add_sweep(commands.add_parser("sweep", help="cost by input size; exit code 1 if it grows faster than linearly"))
     add_scale(commands.add_parser("scale", help="throughput and efficiency by slot count; exit code 1 if too low"))
     add_boxes(commands.add_parser("boxes", help="cost of an idle box; exit code 1 if a floor is missed"))
@@ -67,6 +69,16 @@ def add_common(command: argparse.ArgumentParser) -> None:
 
 def add_url(command: argparse.ArgumentParser) -> None:
     command.add_argument("--url", default="", help="URL of a running service; default: start one")
+
+
+def add_tail(command: argparse.ArgumentParser) -> None:
+    add_common(command)
+    command.add_argument("--slots", type=parse_numbers, default=[len(os.sched_getaffinity(0))], metavar="2,16")
+    command.add_argument("--prompts", type=int, default=64, help="prompts of the step, with 8 completions each")
+    command.add_argument("--rounds", type=int, default=1)
+    command.add_argument("--sleeping", action="store_true", help="programs sleep, so that slots may outnumber cores")
+    command.add_argument("--compare", action="store_true", help="also run without spreading tests over idle slots")
+    command.set_defaults(run=run_tail)
 
 
 def add_sweep(command: argparse.ArgumentParser) -> None:
@@ -150,6 +162,8 @@ def add_bench(command: argparse.ArgumentParser) -> None:
     command.add_argument("--python", default="/usr/bin/python3", help="interpreter of the bare side")
     command.add_argument("--no-docker-run", action="store_true", help="skip the container-per-test side")
     command.add_argument("--no-curve", action="store_true", help="skip the throughput by concurrency")
+    command.add_argument("--quick", action="store_true", help="at most three minutes, and a table of 100 columns")
+    command.add_argument("--markdown", action="store_true", help="also print the table as Markdown")
     command.set_defaults(run=run_bench)
 
 
@@ -182,8 +196,12 @@ def parse_peer(text: str) -> tuple[str, str]:
 
 def run_bench(options: argparse.Namespace, console: Console) -> int:
     from loadtest.bench import Plan, run
-    from loadtest.bench_table import show
+    from loadtest.bench_table import format_markdown, show
 
+    if options.quick:
+        options.workloads = [one for one in options.workloads if one.name in QUICK_WORKLOADS]
+        options.rounds, options.seconds = min(options.rounds, 3), min(options.seconds, 2.0)
+        options.no_docker_run = options.no_curve = options.no_plots = True
     plan = Plan(
         workloads=options.workloads,
         rounds=options.rounds,
@@ -196,13 +214,31 @@ def run_bench(options: argparse.Namespace, console: Console) -> int:
         curve=not options.no_curve,
     )
     result = run(plan, lambda line: console.print(f"[dim]{line}[/]"))
-    show(result, console)
-    write_json(options.out / "bench.json", result.to_json(), console)
+    show(result, console, brief=options.quick)
+    if options.markdown:
+        print(format_markdown(result))
+    write_json(options.out / ("quick.json" if options.quick else "bench.json"), result.to_json(), console)
     if not options.no_plots:
         from loadtest.plots import draw_bench
 
         report_written(draw_bench(result, options.out), console)
     return EXIT_FLOOR_MISSED if result.missed else 0
+
+
+def run_tail(options: argparse.Namespace, console: Console) -> int:
+    from loadtest.tail import run, show, to_json
+
+    spreads = [False, True] if options.compare else [True]
+    plan = options.slots, options.prompts, options.rounds, options.sleeping, spreads
+    results = run(*plan, lambda line: console.print(f"[dim]{line}[/]"))
+    show(results, console)
+    write_json(options.out / "tail.json", to_json(results), console)
+    if not options.no_plots:
+        from loadtest.tail_plot import draw_tail
+
+        report_written(draw_tail(results, options.out), console)
+    over = [one for one in results if one.spread and one.goal is not None and one.ratio > one.goal]
+    return EXIT_FLOOR_MISSED if over else 0
 
 
 def run_sweep(options: argparse.Namespace, console: Console) -> int:

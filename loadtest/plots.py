@@ -40,13 +40,13 @@ def draw_bench(result: Result, folder: Path) -> list[Path]:
     """Draw throughput by concurrency, latencies, and the CPU breakdown."""
     written = []
     if result.curve:
-        written.append(_save(plot_throughput(result.curve), folder / "bench_throughput.png"))
-    written.append(_save(plot_latencies(result.rows), folder / "bench_latency.png"))
-    written.append(_save(plot_cpu_breakdown(result.rows), folder / "bench_cpu.png"))
+        written.append(save(plot_throughput(result.curve), folder / "bench_throughput.png"))
+    written.append(save(plot_latencies(result.rows), folder / "bench_latency.png"))
+    written.append(save(plot_cpu_breakdown(result.rows), folder / "bench_cpu.png"))
     return written
 
 
-def _create_figure(rows: int, columns: int, width: float, height: float) -> tuple[Figure, list[Axes]]:
+def create_figure(rows: int, columns: int, width: float, height: float) -> tuple[Figure, list[Axes]]:
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -57,7 +57,7 @@ def _create_figure(rows: int, columns: int, width: float, height: float) -> tupl
     return figure, [axis for line in axes for axis in line]
 
 
-def _save(figure: Figure, path: Path) -> Path:
+def save(figure: Figure, path: Path) -> Path:
     from matplotlib import pyplot as plt
 
     figure.savefig(path)
@@ -66,7 +66,7 @@ def _save(figure: Figure, path: Path) -> Path:
 
 
 def plot_throughput(curve: Mapping[str, Sequence[tuple[int, float]]]) -> Figure:
-    figure, (axis,) = _create_figure(1, 1, 7, 4.2)
+    figure, (axis,) = create_figure(1, 1, 7, 4.2)
     for side, points in curve.items():
         axis.plot(*zip(*points, strict=True), marker="o", label=side, color=COLOURS.get(side))
     axis.set_xscale("log", base=2)
@@ -84,7 +84,7 @@ def plot_latencies(rows: Sequence[Row]) -> Figure:
     names = list(dict.fromkeys(row.workload for row in rows))
     columns = min(3, len(names))
     lines = math.ceil(len(names) / columns)
-    figure, axes = _create_figure(lines, columns, 4.2 * columns, 3.0 * lines)
+    figure, axes = create_figure(lines, columns, 4.2 * columns, 3.0 * lines)
     for axis, name in zip(axes, names, strict=False):
         for row in rows:
             if row.workload == name:
@@ -107,7 +107,7 @@ def plot_cpu_breakdown(rows: Sequence[Row]) -> Figure:
     """Plot the CPU time per verdict by kind of process, relative to the bare side."""
     shown = [row for row in rows if row.side in {SANDBOX, BARE}]
     whole = {row.workload: row.all_cpu_ms for row in shown if row.side == BARE}
-    figure, (axis,) = _create_figure(1, 1, 9, 1.2 + 0.38 * len(shown))
+    figure, (axis,) = create_figure(1, 1, 9, 1.2 + 0.38 * len(shown))
     parts = [split_cpu_ms(row) for row in shown]
     scale = [100 / whole.get(row.workload, row.all_cpu_ms) for row in shown]
     left = [0.0] * len(shown)
@@ -143,11 +143,11 @@ def split_cpu_ms(row: Row) -> dict[str, float]:
 
 def draw_sweep(series: Sequence[Series], folder: Path) -> list[Path]:
     """Draw one plot per series: the cost per request and per item by size."""
-    return [_save(_plot_series(one), folder / f"sweep_{one.name.replace(' ', '_')}.png") for one in series]
+    return [save(_plot_series(one), folder / f"sweep_{one.name.replace(' ', '_')}.png") for one in series]
 
 
 def _plot_series(series: Series) -> Figure:
-    figure, (whole, item) = _create_figure(1, 2, 9, 3.6)
+    figure, (whole, item) = create_figure(1, 2, 9, 3.6)
     points: list[tuple[float, Any]] = [(point.size, point) for point in series.points]
     sizes = [size for size, _ in points]
     whole.errorbar(
@@ -171,7 +171,7 @@ def _plot_series(series: Series) -> Figure:
 
 
 def draw_scale(steps: Sequence[ScalePoint], folder: Path) -> list[Path]:
-    figure, (rate, efficiency) = _create_figure(1, 2, 10, 4)
+    figure, (rate, efficiency) = create_figure(1, 2, 10, 4)
     usual = steps[0].pin
     for name in dict.fromkeys(step.workload for step in steps):
         mine = [step for step in steps if (step.workload, step.pin) == (name, usual)]
@@ -190,4 +190,4 @@ def draw_scale(steps: Sequence[ScalePoint], folder: Path) -> list[Path]:
         axis.xaxis.set_major_formatter("{x:g}")
         axis.set(xlabel="slots", ylabel=what)
         axis.legend(frameon=False)
-    return [_save(figure, folder / "scale.png")]
+    return [save(figure, folder / "scale.png")]

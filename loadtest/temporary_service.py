@@ -52,7 +52,7 @@ class TemporaryService:
             "ENGINE": "docker",
         }
         environment = {**os.environ, **{f"SANDBOX_{name}": str(value) for name, value in settings.items()}}
-        with self._log.open("wb") as log:
+        with self.log.open("wb") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "sandbox", "up"],
                 env=environment,
@@ -90,7 +90,8 @@ class TemporaryService:
         return self._home
 
     @property
-    def _log(self) -> Path:
+    def log(self) -> Path:
+        """The log of all processes: one JSON object per line."""
         return self._home / "up.log"
 
     def _wait_until_ready(self) -> None:
@@ -99,7 +100,7 @@ class TemporaryService:
         deadline = time.monotonic() + START_TIMEOUT_S
         while count_workers(self.url) < self._slots:
             if self._process.poll() is not None or time.monotonic() > deadline:
-                raise MeasurementFailed(f"the service did not start:\n{self._log.read_text(errors='replace')[-3000:]}")
+                raise MeasurementFailed(f"the service did not start:\n{self.log.read_text(errors='replace')[-3000:]}")
             time.sleep(0.1)
 
 

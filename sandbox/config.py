@@ -5,6 +5,7 @@ Every setting is named `SANDBOX_<NAME>`. `sandbox up` passes its settings to its
 
 from __future__ import annotations
 
+import json
 import os
 from base64 import b64decode
 from ipaddress import ip_address, ip_network
@@ -17,7 +18,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 EngineName = Literal["docker", "local"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 Isolation = Literal["box", "fresh"]
-CpuPinning = Literal["none", "boxes", "slots"]
+CpuPinning = Literal["auto", "none", "boxes", "slots"]
 RootDialect = Literal[
     "",
     "sandbox_fusion",
@@ -29,6 +30,9 @@ RootDialect = Literal[
     "open_instruct",
     "open_r1",
     "areal",
+    "e2b",
+    "openenv",
+    "nemo_gym",
 ]
 
 
@@ -145,8 +149,9 @@ class ApiSettings(WebhookSettings):
         0,
         ge=0,
         le=64,
-        description="API processes that `sandbox up` starts, each good for about 1,900 requests per second;"
-        " 0: one per three slots, but two for two slots, so that one answers while the other reads a large body",
+        description="API processes that `sandbox up` starts, each good for about 860 requests of one program"
+        " per second; 0: one per three slots, but two for two slots, so that one answers while the other reads a large"
+        " body",
     )
     max_body_mb: int = Field(256, ge=1, description="MiB that a request body may have; a larger one gets 413")
     root_dialect: RootDialect = Field(
@@ -225,10 +230,13 @@ class WorkerSettings(HostSettings):
         description="start two reserved workers besides the slots, one for `rl` and one for `rl` and `default`: they"
         " take items that wait behind long programs of other lanes",
     )
+    spread_tests: bool = Field(
+        True, description="let idle slots run tests of a program that has been running on another slot for a while"
+    )
     pin: CpuPinning = Field(
-        "none",
+        "auto",
         description="what to pin to dedicated CPUs: none; the boxes of each slot; or slots, boxes and worker together."
-        " Use it only if nothing else needs the CPUs",
+        " auto: slots, if they fill a host of 8 CPUs or more whose CPUs are not limited by a quota",
     )
     docker_runtime: str = Field("", description="container runtime, such as runsc; empty: the engine's default")
     box_cpus: float = Field(1.0, gt=0, description="CPUs that one box may use")
@@ -238,6 +246,24 @@ class WorkerSettings(HostSettings):
     box_tmpfs_mb: int = Field(512, ge=16, description="MiB of files that one box may hold in memory")
     box_max_runs: int = Field(20_000, ge=1, description="runs after which a box is replaced")
     box_max_age_s: float = Field(3_600.0, gt=0, description="age after which a box is replaced")
+    environment_cache_mb: int = Field(
+        20_000,
+        ge=0,
+        description="MB of images of environments that a host keeps; beyond that it removes those unused the longest",
+    )
+    environment_max_mb: int = Field(4_000, ge=1, description="MB that an environment may add to its base image")
+    environment_build_s: float = Field(600.0, gt=0, le=3_600, description="time limit for building an environment")
+    environment_build_memory_mb: int = Field(2_048, ge=64, description="MiB of memory that such a build may use")
+    environment_network: str = Field(
+        "sandbox-builds",
+        description="Docker network in which environments are built; created as a bridge network if it does not exist",
+    )
+    environment_variables: dict[str, str] = Field(
+        default_factory=dict,
+        repr=False,
+        description="JSON object of variables that builds of environments see, such as"
+        ' {"UV_DEFAULT_INDEX": "...", "https_proxy": "..."}. Packages can read them',
+    )
 
 
 class GpuSettings(HostSettings):
@@ -317,12 +343,17 @@ class UpSettings(ApiSettings, SessionSettings):
 
 
 class ClientSettings(_Settings):
-    """Settings of a client."""
+    """Settings of a client, and of the reward functions that use one."""
 
+    url: str = Field("http://127.0.0.1:8080", description="URL of the service")
     api_key: str = Field("", repr=False, description="API key that the client sends; empty: none")
+    run: str = Field("", description="training run that reward functions of trainers name, for the page; empty: none")
 
 
 def build_environment(settings: QueueSettings) -> dict[str, str]:
     """Return this process's environment plus the settings, for starting child processes."""
-    values = {f"SANDBOX_{name.upper()}": str(value) for name, value in settings.model_dump(mode="json").items()}
+    values = {
+        f"SANDBOX_{name.upper()}": json.dumps(value) if isinstance(value, dict) else str(value)
+        for name, value in settings.model_dump(mode="json").items()
+    }
     return {**os.environ, **values}

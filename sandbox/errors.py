@@ -4,6 +4,7 @@ SandboxError
 ├── BadRequest                 the request is invalid; never retried
 │   ├── UnknownLanguage
 │   ├── LanguageNotInstalled   no worker has the tools of this language
+│   ├── UnknownEnvironment     no environment has this name, or no worker can use environments
 │   ├── NotFound               no such job, or its result has expired
 │   ├── SessionEnded           the session was closed, has expired, or its state was lost
 │   ├── SessionBusy            the session runs another call
@@ -25,7 +26,9 @@ SandboxError
     ├── BoxError               a box broke, hung, could not be proved clean, or sent an invalid reply
     │   └── BoxOutOfMemory     the box itself was killed because of the memory that its program took
     ├── EngineUnavailable      no container engine, no image, or no permission to use it
-    └── QueueUnavailable       Redis does not answer
+    ├── EnvironmentFailed      the image of an environment cannot be built
+    ├── QueueUnavailable       Redis does not answer
+    └── AnswerTimeout          a client's call had no answer in time; also a TimeoutError
 """
 
 from __future__ import annotations
@@ -49,6 +52,10 @@ class UnknownLanguage(BadRequest):
 
 class LanguageNotInstalled(BadRequest):
     """The language is known, but no worker has the tools for it."""
+
+
+class UnknownEnvironment(BadRequest):
+    """No environment has this name, or no worker can use environments."""
 
 
 class NotFound(BadRequest):
@@ -146,5 +153,13 @@ class EngineUnavailable(InfrastructureError):
     """The container engine does not answer, an image is missing, or the isolation layers cannot be set up."""
 
 
+class EnvironmentFailed(InfrastructureError):
+    """The image of an environment cannot be built, or is gone. The message ends with the end of the build's log."""
+
+
 class QueueUnavailable(InfrastructureError):
     """Redis does not answer."""
+
+
+class AnswerTimeout(InfrastructureError, TimeoutError):
+    """The service did not answer a call of the client in time. It may still be working on the request."""

@@ -14,6 +14,7 @@ from sandbox.errors import SandboxError
 from sandbox.queue import live_view, session_records
 from sandbox.queue.admission import Admission, get_caller_id, get_max_stored_bytes, get_owner_filter
 from sandbox.queue.connection import connect, translate_redis_errors
+from sandbox.queue.environments import Environments, refuse_environments
 from sandbox.queue.gpu_jobs import GpuJobs, is_gpu_job
 from sandbox.queue.idempotency import KeyedRequest
 from sandbox.queue.intake import Intake
@@ -57,7 +58,10 @@ class Service:
         self._transit = ItemTransit(self._redis, settings, quotas, self._job_store.cancel)
         self._outage_monitor = OutageMonitor(self._redis, settings.lease_s, self._transit.fail_all)
         admission = Admission(quotas, self._storage_limiter, settings.queue_ttl_s, settings.result_ttl_s)
-        self._intake = Intake(self._redis, self._transit, self._job_store, admission, self._webhook_queue.enqueue)
+        self.environments = Environments(self._redis, settings.queue_ttl_s, self._storage_limiter)
+        self._intake = Intake(
+            self._redis, self._transit, self._job_store, admission, self._webhook_queue.enqueue, self.environments
+        )
         self._take_in = translate_redis_errors(self._intake.submit)
 
     def add_observer(self, observer: LifecycleObserver) -> None:
@@ -85,6 +89,8 @@ class Service:
         """
         try:
             submission.check(self._outage_monitor.missing_languages)
+            if self._outage_monitor.lacks_environments:
+                refuse_environments(submission)
             ticket = self._take_in(submission, self._outage_monitor.reason)
         except SandboxError as error:
             for observer in self._observers:

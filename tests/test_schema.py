@@ -130,6 +130,8 @@ def test_limits_left_out_are_the_defaults_and_wall_time_follows_cpu_time() -> No
     assert LimitsRequest().resolve(default) is default
     assert LimitsRequest(memory_mb=64).resolve(default) == Limits(memory_mb=64)
     assert LimitsRequest(cpu_time_s=3).resolve(default) == Limits(cpu_time_s=3, wall_time_s=8.0)
+    assert LimitsRequest(total_cpu_time_s=3).resolve(default) == Limits(cpu_time_s=3)
+    assert LimitsRequest(total_cpu_time_s=30, cpu_time_s=3).resolve(default) == Limits(cpu_time_s=3, wall_time_s=8.0)
     assert LimitsRequest(cpu_time_s=3, wall_time_s=4).resolve(default) == Limits(cpu_time_s=3, wall_time_s=4)
 
 

@@ -18,6 +18,7 @@ from sandbox.api.middleware import RequestIdMiddleware
 from sandbox.api.openapi import api_reference
 from sandbox.api.openapi.documentation import DocumentedApp
 from sandbox.api.routes import (
+    environments,
     gpu,
     guide,
     health,
@@ -123,6 +124,7 @@ def _add_routes(app: FastAPI, settings: ApiSettings) -> None:
     app.include_router(quality.router)
     app.include_router(runs.router)
     app.include_router(jobs.router)
+    app.include_router(environments.router)
     app.include_router(sessions.router)
     app.include_router(webhooks.router)
     app.include_router(health.router)

@@ -32,7 +32,10 @@ class HostCheckMiddleware:
         self._names = names
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and (refusal := self._check_host(scope)) is not None:
+        if scope["type"] in {"http", "websocket"} and (refusal := self._check_host(scope)) is not None:
+            if scope["type"] == "websocket":
+                await send({"type": "websocket.close", "code": 1008})
+                return
             await describe_error(refusal).to_response()(scope, receive, send)
             return
         await self._app(scope, receive, send)

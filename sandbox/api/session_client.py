@@ -25,8 +25,10 @@ from sandbox.schema.sessions import ForkRequest, ForkResult, SessionInfo, Sessio
 
 logger = logging.getLogger(__name__)
 
+MAX_FILE_BYTES = 16 << 20  # of a file that a request writes
 HOST_CHECK_INTERVAL_S = 1.0
 OPEN_TIMEOUT_S = 120.0  # for a host that has taken a request
+BUILD_TIMEOUT_S = 3_600.0  # for one that may have to build an environment first
 POLL_INTERVAL_S = 0.1
 
 
@@ -43,7 +45,8 @@ async def open_session(calls: SessionCalls, request: Request, wanted: SessionReq
             opening = await asyncio.to_thread(openings.open, wanted, key)
             try:
                 if opening.call is not None:
-                    return await _wait_for_open(calls, opening.call, wanted.wait_s, gone)
+                    timeout_s = BUILD_TIMEOUT_S if wanted.environment else OPEN_TIMEOUT_S
+                    return await _wait_for_open(calls, opening.call, wanted.wait_s, gone, timeout_s)
                 sessions = await _wait_for_first_request(openings, opening.claim, 1, wanted.wait_s, gone)
             except BaseException:
                 await asyncio.shield(_give_up(openings, opening))
@@ -103,14 +106,14 @@ async def call_session(
 
 
 async def _wait_for_open(
-    calls: SessionCalls, call: PendingCall, wait_s: float, gone: asyncio.Future[None]
+    calls: SessionCalls, call: PendingCall, wait_s: float, gone: asyncio.Future[None], timeout_s: float
 ) -> SessionInfo:
     future = _wrap(call)
     await _wait_for_either(future, gone, wait_s + OPEN_GRACE_S)
     if not future.done():
         if await asyncio.to_thread(calls.withdraw, call):
             raise NoFreeSession(f"all places for sessions were taken for {wait_s:g} s", 2.0)
-        await _wait_for_either(future, gone, OPEN_TIMEOUT_S)
+        await _wait_for_either(future, gone, timeout_s)
     if not future.done():
         raise NoFreeSession("the host that took the request did not answer", 2.0)
     return parse_stored(SessionInfo, decode_answer(future.result())["session"])

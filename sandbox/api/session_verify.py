@@ -7,6 +7,8 @@ import tarfile
 from base64 import b64decode
 
 from sandbox.errors import BadRequest
+from sandbox.languages import get_language
+from sandbox.queue.environments import SESSION_IMAGE
 from sandbox.queue.submission import Submission
 from sandbox.schema import MAX_FILES, VerifyRequest
 from sandbox.schema.sessions import SessionVerifyRequest
@@ -20,8 +22,10 @@ def needs_files(request: SessionVerifyRequest) -> bool:
     return request.file is not None or any(not isinstance(test, FunctionTest | AssertTest) for test in request.tests)
 
 
-def build_submission(request: SessionVerifyRequest, archive: str, cells: str) -> Submission:
+def build_submission(request: SessionVerifyRequest, archive: str, cells: str, environment: str = "") -> Submission:
     """Build the submission that judges a session's files. `archive` is a tar archive in base64, or empty.
+
+    A program that needs the image of the session runs in the session's `environment`.
 
     The program is `request.file` or, if that is not set, `cells`. Raises BadRequest if the file is missing, or if the
     session has more files than a program may have.
@@ -43,6 +47,7 @@ def build_submission(request: SessionVerifyRequest, archive: str, cells: str) ->
             entry_point=request.entry_point,
             checker=request.checker,
             limits=request.limits,
+            environment=environment if get_language(request.language).image == SESSION_IMAGE else "",
         )
     except ValueError as error:
         raise BadRequest(str(error)) from None

@@ -2,8 +2,8 @@
 
 Theory of operation. Starting a container takes hundreds of milliseconds, and so does removing it. One background thread
 does both, so that runs need not wait, and nothing else uses the engine. If a caller is waiting for a box, the thread
-starts that box first. It then refills the stock, which holds a few boxes for each image requested so far. In between it
-destroys returned boxes.
+starts that box first. It then refills the stock, which holds a few boxes for each image requested so far, and for the
+environments that were requested last. In between it destroys returned boxes.
 """
 
 from __future__ import annotations
@@ -15,12 +15,14 @@ from collections import deque
 from collections.abc import Callable
 
 from sandbox.box.engine import BoxHandle, Engine
-from sandbox.errors import BoxError, InfrastructureError
+from sandbox.box.environment import is_environment
+from sandbox.errors import BoxError, EnvironmentFailed, InfrastructureError
 
 logger = logging.getLogger(__name__)
 
 PAUSE_AFTER_FAILURE_S = 1.0
 CLOSE_TIMEOUT_S = 60.0
+MAX_ENVIRONMENTS = 2  # for which boxes are started in advance: those that were used last
 
 
 class PrestartPool:
@@ -41,7 +43,9 @@ class PrestartPool:
     def start(self, image: str) -> BoxHandle:
         """Return a box that is ready, or wait until one has started. Raises EngineUnavailable or BoxError."""
         with self._state_changed:
-            boxes = self._boxes.setdefault(image, deque())
+            boxes = self._boxes.pop(image, deque())
+            self._boxes[image] = boxes  # at the end: images are in the order of their last use
+            self._drop_old_environments()
             self._awaited_image, self._failure = image, None
             self._state_changed.notify_all()
             self._state_changed.wait_for(lambda: boxes or self._failure is not None or self._closed)
@@ -51,6 +55,11 @@ class PrestartPool:
                 self._state_changed.notify_all()  # one box has to be replaced
                 return PooledBoxHandle(handle, self._release)
             raise self._build_start_error()
+
+    def _drop_old_environments(self) -> None:
+        environments = [image for image in self._boxes if is_environment(image)]
+        for image in environments[:-MAX_ENVIRONMENTS]:
+            self._used += self._boxes.pop(image)
 
     def _build_start_error(self) -> InfrastructureError:
         return BoxError("the pool is closed") if self._failure is None else self._failure
@@ -93,7 +102,7 @@ class PrestartPool:
 
     def _choose_next_image(self) -> str:
         """Return the image from which to start the next box, or an empty string if there are enough boxes."""
-        if self._awaited_image and not self._boxes[self._awaited_image]:
+        if self._awaited_image and not self._boxes.get(self._awaited_image):
             return self._awaited_image
         return next((image for image, boxes in self._boxes.items() if len(boxes) < self._ready_count), "")
 
@@ -103,12 +112,15 @@ class PrestartPool:
         except InfrastructureError as error:
             logger.warning("could not start a box in advance: %s", error, extra={"image": image})
             with self._state_changed:
-                self._failure = error
+                if image == self._awaited_image:  # otherwise the caller waits for a box of another image
+                    self._awaited_image, self._failure = "", error
+                if isinstance(error, EnvironmentFailed):  # starting such a box again would fail in the same way
+                    self._used += self._boxes.pop(image, ())
                 self._state_changed.notify_all()
                 self._state_changed.wait_for(lambda: self._closed or self._awaited_image, PAUSE_AFTER_FAILURE_S)
             return
         with self._state_changed:
-            self._boxes[image].append(handle)
+            self._boxes.get(image, self._used).append(handle)
             self._state_changed.notify_all()
 
 

@@ -15,9 +15,10 @@ from dataclasses import dataclass, replace
 from sandbox import languages
 from sandbox.box.box import Box
 from sandbox.box.engine import Engine
+from sandbox.box.environment import get_base
 from sandbox.box.observer import NULL_BOX_OBSERVER, BoxObserver
 from sandbox.box.stop_signal import StopSignal
-from sandbox.errors import BoxError, Cancelled, EngineUnavailable, InfrastructureError
+from sandbox.errors import BoxError, Cancelled, EngineUnavailable, EnvironmentFailed, InfrastructureError
 from sandbox.languages import Language
 
 logger = logging.getLogger(__name__)
@@ -28,7 +29,10 @@ DISCARD_REASONS = {
     "age": "it reached its maximum age",
     "retired": "its kernel still has state of its last program",
     "slot_closes": "its slot closes",
+    "environment_unused": "its environment was not used for a while",
 }
+MAX_ENVIRONMENTS = 4  # whose boxes a slot keeps warm
+ENVIRONMENT_IDLE_S = 600.0  # an image can be removed from the host only if no box uses it
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,10 @@ class Slot:
     thread: every use of a box then raises Cancelled until it is cleared. `starting_image` is the image of the box that
     is starting, or empty. `failed_box_key` is the key of the box that most recently failed to start. `repeated_failure`
     is the reason why boxes failed repeatedly while running one program. Callers reset both of these.
+
+    While `environment` is the image of an environment, the slot lends its boxes instead of those of its base image.
+    `environment_failure` is the reason why there is no such image; lending then raises EnvironmentFailed.
+    `image_time_s` is how long the current item waited for the image.
     """
 
     def __init__(
@@ -62,6 +70,10 @@ class Slot:
         self.starting_image = ""
         self.repeated_failure = ""
         self.failed_box_key = ""
+        self.environment = ""
+        self.environment_failure = ""
+        self.image_time_s = 0.0
+        self._environment_used_at: dict[str, float] = {}
         self._engine = engine
         self._max_runs = max_runs
         self._max_age_s = max_age_s
@@ -115,6 +127,7 @@ class Slot:
 
     def lend(self, image: str) -> AbstractContextManager[Box]:
         """Lend a clean box of the image for one program."""
+        image = self._select_image(image)
         return self._lend(image, image)
 
     def lend_secondary(self, image: str, role: str) -> AbstractContextManager[Box]:
@@ -122,7 +135,35 @@ class Slot:
 
         `role` distinguishes several such boxes of the same image.
         """
+        image = self._select_image(image)
         return self._lend(f"{image} {role}", image)
+
+    def leave_environment(self) -> None:
+        """Lend boxes of the standard images again."""
+        self.environment = self.environment_failure = ""
+        self.image_time_s = 0.0
+
+    def close_idle_environments(self) -> None:
+        """Destroy the boxes of environments that no program has used for a while."""
+        if self._environment_used_at:
+            oldest = time.monotonic() - ENVIRONMENT_IDLE_S
+            for image in [image for image, used_at in self._environment_used_at.items() if used_at < oldest]:
+                self._forget_environment(image)
+
+    def _select_image(self, image: str) -> str:
+        if self.environment_failure:
+            raise EnvironmentFailed(self.environment_failure)
+        if not self.environment or get_base(self.environment) != image:
+            return image
+        if self.environment not in self._environment_used_at and len(self._environment_used_at) >= MAX_ENVIRONMENTS:
+            self._forget_environment(min(self._environment_used_at, key=self._environment_used_at.__getitem__))
+        self._environment_used_at[self.environment] = time.monotonic()
+        return self.environment
+
+    def _forget_environment(self, image: str) -> None:
+        del self._environment_used_at[image]
+        for box_key in [box_key for box_key in self._boxes if box_key.partition(" ")[0] == image]:
+            self._discard(box_key, "environment_unused")
 
     @contextmanager
     def _lend(self, box_key: str, image: str) -> Iterator[Box]:
@@ -156,6 +197,9 @@ class Slot:
         self.starting_image = image
         try:
             box = Box(self._engine.start(image), self.observer)
+        except EnvironmentFailed:  # the next program of the environment builds its image again
+            del self._waits[box_key]
+            raise
         except InfrastructureError as error:
             only_image = isinstance(error, EngineUnavailable)
             self._waits[box_key] = replace(wait, why=str(error), only_image=only_image)
@@ -165,7 +209,7 @@ class Slot:
             self.starting_image = ""
         del self._waits[box_key]
         self._missing_isolation.update(box.missing_isolation)
-        self.observer.record_box_started(image)
+        self.observer.record_box_started(get_base(image))
         return box
 
     def list_box_keys(self) -> list[str]:
@@ -181,7 +225,7 @@ class Slot:
 
     def _discard(self, box_key: str, reason: str) -> None:
         box = self._boxes.pop(box_key)
-        self.observer.record_box_ended(box_key.partition(" ")[0], reason)
+        self.observer.record_box_ended(get_base(box_key.partition(" ")[0]), reason)
         logger.info("box destroyed: %s", DISCARD_REASONS[reason], extra={"box": box_key, "runs": box.runs})
         try:
             box.close()

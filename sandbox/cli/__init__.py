@@ -7,8 +7,10 @@ from typing import Annotated
 import typer
 
 from sandbox.cli import (
+    environments,
     gpu,
     machine,
+    mcp,
     monitoring,
     problem,
     processes,
@@ -23,6 +25,7 @@ from sandbox.cli import (
 )
 from sandbox.cli import keys as api_keys
 from sandbox.cli.console import fail
+from sandbox.cli.server_extra import describe_missing_module
 from sandbox.errors import SandboxError
 
 app = typer.Typer(
@@ -41,6 +44,7 @@ app.command()(gpu.jobs)
 app.command()(training_loop.loop)
 app.command("session-host")(processes.session_host)
 app.command()(shell.shell)
+app.command()(mcp.mcp)
 app.command("worker-slot", hidden=True)(processes.worker_slot)
 app.command()(processes.deliver)
 app.command("host-metrics", hidden=True)(processes.host_metrics)
@@ -54,6 +58,7 @@ app.command()(monitoring.top)
 app.command()(monitoring.logs)
 app.add_typer(images, name="images")
 app.add_typer(keys, name="keys")
+app.add_typer(environments.app, name="environment")
 app.add_typer(problem.app, name="problem")
 app.add_typer(synth.app, name="synth")
 synth.app.add_typer(study.app, name="study")
@@ -64,11 +69,19 @@ images.command("prune")(machine.prune_images)
 
 
 def main() -> None:
-    """Run the console script. The service's own errors become one line with advice instead of a traceback."""
+    """Run the console script. The service's own errors become one line with advice instead of a traceback.
+
+    So does a command of the service if the extra `server` is not installed.
+    """
     try:
         app()
     except SandboxError as error:
         fail(str(error))
+    except ModuleNotFoundError as error:
+        advice = describe_missing_module(error)
+        if advice is None:
+            raise
+        fail(advice)
 
 
 def _show_version(asked: bool) -> None:

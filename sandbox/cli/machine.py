@@ -56,11 +56,13 @@ def list_images() -> None:
 
 
 def prune_images() -> None:
-    """Remove old builds that are not in use."""
+    """Remove old builds that are not in use, and environments that extend them."""
     from sandbox.box.docker import images
     from sandbox.box.docker.engine_client import open_engine_client
+    from sandbox.box.docker.environment_images import prune_environments
 
     with open_engine_client() as client:
+        prune_environments(client)
         images.prune_images(client, (*images.IMAGES, *images.ON_DEMAND_IMAGES, *images.SHARED_STAGES))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 from redis import Redis
 
 from sandbox.queue import redis_keys
+from sandbox.queue.job_batch import Item
 from sandbox.queue.lifecycle import DropReason, ItemTrace, LifecycleObserver, get_lane, get_language
 
 MAX_RECENT_RESULTS = 500
@@ -34,6 +36,7 @@ class WorkerActivity(LifecycleObserver):
         self._finished: deque[ItemTrace] = deque(maxlen=MAX_RESULTS_PER_PUBLISH)
         self._verdict_counts: Counter[tuple[int, str]] = Counter()
         self._current: ItemTrace | None = None
+        self._helped: tuple[Item, float] | None = None
         self._finished_total = 0
         self._lock = threading.Lock()
 
@@ -53,14 +56,19 @@ class WorkerActivity(LifecycleObserver):
         """Mark the slot as idle; its item ended without a result."""
         self._current = None
 
+    def record_help(self, item: Item | None) -> None:
+        """Mark the slot as busy with tests of another worker's item; None: as idle."""
+        self._helped = None if item is None else (item, time.time())
+
     def describe_state(self) -> Mapping[str, Any]:
         """Return the fields to send with the heartbeat."""
         current = self._current
-        if current is None:
+        busy_with = self._helped if current is None else (current.item, current.started_at)
+        if busy_with is None:
             return {"state": "idle", "done": self._finished_total, "since": None, "running": None}
-        item = current.item
+        item, started_at = busy_with
         running = {"id": item.id, "kind": item.kind, "language": get_language(item), "lane": get_lane(item)}
-        since = round(current.started_at, 3)
+        since = round(started_at, 3)
         return {"state": "busy", "done": self._finished_total, "since": since, "running": running}
 
     def publish(self) -> None:

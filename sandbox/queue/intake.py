@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 from sandbox.errors import Cancelled, CannotRun, SandboxError
 from sandbox.queue import idempotency
 from sandbox.queue.admission import Admission, get_caller_id, get_max_stored_bytes
+from sandbox.queue.environments import Environments
 from sandbox.queue.idempotency import KeyedRequest
 from sandbox.queue.job_batch import Item
 from sandbox.queue.job_store import JobStore
@@ -40,6 +41,7 @@ class Intake:
         job_store: JobStore,
         admission: Admission,
         enqueue_webhook: Callable[[str], None],
+        environments: Environments,
     ) -> None:
         self._redis = redis
         self._sender = transit.sender
@@ -48,6 +50,7 @@ class Intake:
         self._job_store = job_store
         self._admission = admission
         self._enqueue_webhook = enqueue_webhook
+        self._environments = environments
 
     def submit(self, submission: Submission, outage_reason: str) -> Ticket:
         """Queue a submission, or return the ticket of an earlier one with the same idempotency key and request.
@@ -61,6 +64,7 @@ class Intake:
         if outage_reason and not submission.durable:
             raise CannotRun("no worker can run programs now: try again later")
         self._admission.check_room()
+        submission = self._environments.bind(submission)
         if submission.durable or keyed is not None:
             return self._accept_stored(submission, keyed)
         return self._accept_awaited(submission)

@@ -104,6 +104,12 @@ def find_missing_languages(reports: Sequence[SlotReport]) -> frozenset[str]:
     return frozenset.intersection(*lacking) if lacking else frozenset()
 
 
+def _can_build_environments(reports: Sequence[SlotReport]) -> bool:
+    """Return whether a serving worker has an engine with images, or whether that is not known."""
+    serving = [report for report in reports if report.serves]
+    return not serving or any(report.description.get("engine") != "local" for report in serving)
+
+
 def build_readiness(
     reports: Sequence[SlotReport],
     queued: dict[str, int],
@@ -152,6 +158,7 @@ class OutageMonitor:
         self._thread = threading.Thread(target=self._run, name="outage", daemon=True)
         self.reason = ""  # why no program can run; empty if programs can run
         self.missing_languages: frozenset[str] = frozenset()  # those that no worker could run at the last check
+        self.lacks_environments = False  # whether no worker could build environments at the last check
 
     def start(self) -> None:
         self._thread.start()
@@ -166,6 +173,7 @@ class OutageMonitor:
                 reports = read_slot_reports(self._redis, self._lease_s)
                 self._update_outage(reports)
                 self.missing_languages = find_missing_languages(reports)
+                self.lacks_environments = not _can_build_environments(reports)
                 if self.reason:
                     self._on_outage(self.reason)
             except (RedisError, SandboxError) as error:  # keep the thread alive: only it can end the outage

@@ -20,6 +20,8 @@
 | sandbox:ring:<lane>          | list   | API keys with waiting batches, in rotation | while there are any        |
 | sandbox:forwarded:<lane>     | zset   | unfinished batches admitted to the lane    | while there are any        |
 | sandbox:taskset:<sha256>     | hash   | task name -> task JSON                     | task_set_ttl_s after use   |
+| sandbox:environments         | hash   | environment -> image of its current version | until removed             |
+| sandbox:environment:<name>@<id> | string | a version of an environment             | queue_ttl_s and a day      |
 | sandbox:kept:until           | zset   | stored jobs and task sets by expiry        | the longest of them        |
 | sandbox:kept:sizes           | hash   | stored job or task set -> bytes and owner  | the longest of them        |
 | sandbox:kept:totals          | hash   | owner, or all owners -> bytes stored       | the longest of them        |
@@ -30,6 +32,11 @@
 | sandbox:recent               | list   | recent results as JSON, newest first       | the last 500, for a day    |
 | sandbox:verdicts:<minute>    | hash   | second and verdict -> count                | five minutes               |
 | sandbox:reaper               | string | the worker that reaps now                  | a second                   |
+| sandbox:offers               | list   | offers of tests, once per possible helper  | a minute after the last    |
+| sandbox:offer:<id>           | hash   | an item, and the workers of its offered tests | while its owner renews it |
+| sandbox:offer:<id>:tests     | list   | the tests of an offer that nobody has taken | as its offer              |
+| sandbox:offer:<id>:results   | list   | results of an offer's tests as JSON        | as its offer               |
+| sandbox:offer:stops          | string | helpers that stop because batches wait     | a tenth of a second        |
 | sandbox:reward:<id>          | string | a stored reward request as JSON            | as its job                 |
 | sandbox:rewards:<id>         | string | the rewards of a stored request as JSON    | as its job                 |
 | sandbox:runs                 | zset   | training runs by time of their latest rewards | pruned with each new run |
@@ -67,6 +74,8 @@ SENDERS = PREFIX + "senders"
 WORKERS = PREFIX + "workers"
 STARTING = PREFIX + "starting"
 REAPER = PREFIX + "reaper"
+OFFERS = PREFIX + "offers"
+OFFER_STOPS = PREFIX + "offer:stops"
 RECENT_RESULTS = PREFIX + "recent"
 STORED_UNTIL = PREFIX + "kept:until"
 STORED_SIZES = PREFIX + "kept:sizes"
@@ -77,6 +86,7 @@ WEBHOOKS_DEAD = PREFIX + "webhooks:dead"
 GPU_JOBS = PREFIX + "gpu:jobs"
 GPU_LEASES = PREFIX + "gpu:leases"
 GPU_WORKERS = PREFIX + "gpu:workers"
+ENVIRONMENTS = PREFIX + "environments"
 SESSIONS = PREFIX + "sessions"
 SESSION_EXPIRIES = PREFIX + "session:expiries"
 SESSION_HOSTS = PREFIX + "session:hosts"
@@ -131,6 +141,11 @@ def task_set(set_id: str) -> str:
     return f"{PREFIX}taskset:{set_id}"
 
 
+def environment_versions(name: str) -> str:
+    """Return the prefix of the keys of an environment's versions, which end with their content ids."""
+    return f"{PREFIX}environment:{name}@"
+
+
 def token_bucket(caller_id: str) -> str:
     return f"{PREFIX}bucket:{caller_id}"
 
@@ -153,6 +168,18 @@ def admitted(lane: str) -> str:
 
 def worker(name: str) -> str:
     return f"{PREFIX}worker:{name}"
+
+
+def offer(offer_id: str) -> str:
+    return f"{PREFIX}offer:{offer_id}"
+
+
+def offered_tests(offer_id: str) -> str:
+    return f"{PREFIX}offer:{offer_id}:tests"
+
+
+def offer_results(offer_id: str) -> str:
+    return f"{PREFIX}offer:{offer_id}:results"
 
 
 def reward(submission: str) -> str:

@@ -28,6 +28,7 @@ _ERRORS: dict[str, type[errors.SandboxError]] = {
         errors.NoFreeSession,
         errors.BoxError,
         errors.EngineUnavailable,
+        errors.EnvironmentFailed,
         errors.QueueUnavailable,
     )
 }

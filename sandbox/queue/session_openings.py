@@ -19,6 +19,7 @@ from sandbox import errors
 from sandbox.queue import session_records, session_requests
 from sandbox.queue.admission import get_caller_id
 from sandbox.queue.connection import translate_redis_errors
+from sandbox.queue.environments import Environments
 from sandbox.queue.idempotency import KeyedRequest
 from sandbox.queue.session_calls import OPEN_GRACE_S, PendingCall, SessionCalls
 from sandbox.queue.session_records import SessionRecord
@@ -43,27 +44,28 @@ class SessionOpenings:
 
     def __init__(self, calls: SessionCalls) -> None:
         self._calls = calls
+        self._environments = Environments(calls.redis, 0)
 
     @translate_redis_errors
     def open(self, request: SessionRequest, key: str = "") -> Opening:
         """Ask for a new session, unless an earlier request with the same idempotency key has asked for it.
 
-        Raises `errors.NoFreeSession` if no host holds sessions, `errors.SessionQuotaExceeded` or
-        `errors.IdempotencyKeyReused`.
+        Raises `errors.NoFreeSession` if no host holds sessions, `errors.SessionQuotaExceeded`,
+        `errors.IdempotencyKeyReused`, or `errors.BadRequest` for an environment that sessions cannot have.
         """
         owner = get_caller_id()
         claim = self.claim(["session"], request, key)
         if not claim.is_first:
             return Opening(claim, owner, None)
-        fields = {
-            "do": "open",
-            "session": claim.session_id,
-            "owner": owner,
-            "expires_at": time.time() + request.wait_s + OPEN_GRACE_S,
-            "memory_mb": request.limits.memory_mb,
-            "request": request.model_dump(mode="json"),
-        }
         try:
+            fields = {
+                "do": "open",
+                "session": claim.session_id,
+                "owner": owner,
+                "expires_at": time.time() + request.wait_s + OPEN_GRACE_S,
+                "memory_mb": request.limits.memory_mb,
+                "request": self._environments.bind_session(request).model_dump(mode="json"),
+            }
             if not session_records.count_hosts(self._calls.redis, self._calls.lease_s):
                 raise errors.NoFreeSession("no session host is running; set SANDBOX_SESSIONS on a host", 5.0)
             self._admit(owner, [claim.session_id], request.ttl_s)

@@ -147,8 +147,15 @@ def _plan_completion(
     if answer is None or problem:
         return PlannedCompletion(language, len(counted_tests), weights, length, message=problem), None
     is_shared = request.isolation == "shared"
+    max_timeouts = request.stop_after_timeouts
     verify = VerifyRequest.model_construct(
-        _fields_set={*_SUBMISSION_FIELDS, *(["entry_point"] * bool(entry_point)), *(["isolation"] * is_shared)},
+        _fields_set={
+            *_SUBMISSION_FIELDS,
+            *(["entry_point"] * bool(entry_point)),
+            *(["isolation"] * is_shared),
+            *(["environment"] * bool(request.environment)),
+            *(["stop_after_timeouts"] * (max_timeouts is not None)),
+        },
         language=answer.language,
         code=answer.code,
         tests=[resolve_test(task.tests[test], entry_point) for test in counted_tests],
@@ -157,7 +164,9 @@ def _plan_completion(
         limits=task.limits or request.limits,
         # The first failure settles a binary reward.
         stop_on_failure=request.policy.name == "binary",
+        stop_after_timeouts=max_timeouts,
         isolation=request.isolation,
+        environment=request.environment,
         priority=request.priority,
     )
     return PlannedCompletion(answer.language, len(counted_tests), weights, length, answer.closed), verify

@@ -11,6 +11,7 @@ from sandbox.errors import (
     Cancelled,
     CannotRun,
     EngineUnavailable,
+    EnvironmentFailed,
     Forbidden,
     IdempotencyKeyReused,
     InfrastructureError,
@@ -30,6 +31,7 @@ from sandbox.errors import (
     StorageFull,
     StorageQuotaExceeded,
     Unauthorized,
+    UnknownEnvironment,
     UnknownLanguage,
 )
 
@@ -58,6 +60,7 @@ _TRY_AGAIN = "the service failed, not the program: try again, and check /health/
 ERROR_CODES = (
     ErrorCode(UnknownLanguage, "unknown-language", 422, "Unknown language", "unknown language; see GET /languages"),
     ErrorCode(LanguageNotInstalled, "language-not-installed", 422, "Language not installed"),
+    ErrorCode(UnknownEnvironment, "unknown-environment", 422, "Unknown environment"),
     ErrorCode(NotFound, "not-found", 404, "Not found"),
     ErrorCode(SessionEnded, "session-ended", 410, "Session ended"),
     ErrorCode(SessionBusy, "session-busy", 409, "Session busy"),
@@ -85,6 +88,7 @@ ERROR_CODES = (
     ErrorCode(BoxOutOfMemory, "box-out-of-memory", 502, "Box ran out of memory", _TRY_AGAIN),
     ErrorCode(BoxError, "box-error", 502, "Box failed", _TRY_AGAIN),
     ErrorCode(EngineUnavailable, "engine-unavailable", 502, "Container engine unavailable", _TRY_AGAIN),
+    ErrorCode(EnvironmentFailed, "environment-failed", 502, "Environment failed"),
     ErrorCode(
         QueueUnavailable, "queue-unavailable", 503, "Queue unavailable", "the queue's Redis does not answer: try again"
     ),

@@ -17,8 +17,9 @@ from sandbox import languages
 from sandbox.errors import UnknownLanguage
 from sandbox.runner.contract import FileSpan, Outcome, Status, Usage, Verdict
 from sandbox.schema.callbacks import CallbackFor, CallbackUrl
-from sandbox.schema.wire import DEBUG_CHECKS
+from sandbox.schema.wire import DEBUG_CHECKS, IMAGE_TIME
 from sandbox.schema.wire import MAX_CODE_CHARS as MAX_CODE_CHARS
+from sandbox.schema.wire import EnvironmentReference as EnvironmentReference
 from sandbox.schema.wire import LimitsRequest as LimitsRequest
 from sandbox.schema.wire import WireModel as WireModel
 from sandbox.verify.result import TestPart as TestPart
@@ -150,6 +151,7 @@ class ExecuteRequest(ProgramInput):
     fetch_files: list[FilePath] = Field(default_factory=list, max_length=MAX_FILES)
     limits: LimitsRequest = LimitsRequest()
     debug_checks: bool = Field(False, description=DEBUG_CHECKS)
+    environment: EnvironmentReference = ""
     priority: Lane = Lane.DEFAULT
 
     @model_validator(mode="after")
@@ -250,6 +252,7 @@ class ExecuteResult(StageResult):
     compile: StageResult | None = None
     files: dict[str, Base64Data] = Field(default_factory=dict)
     queue_time_s: float = 0.0
+    image_time_s: float = Field(0.0, description=IMAGE_TIME)
 
 
 class VerifyResult(WireModel):
@@ -264,6 +267,12 @@ class VerifyResult(WireModel):
     compile: StageResult | None = None
     queue_time_s: float = 0.0
     run_time_s: float = 0.0
+    image_time_s: float = Field(0.0, description=IMAGE_TIME)
+
+    @property
+    def accepted(self) -> bool:
+        """Return whether the program passed all tests."""
+        return self.verdict is Verdict.ACCEPTED
 
 
 class ExecuteBatchResult(WireModel):

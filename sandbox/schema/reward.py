@@ -16,6 +16,7 @@ from sandbox.schema.programs import (
     MAX_ITEMS,
     MAX_NAME_CHARS,
     MAX_TESTS,
+    EnvironmentReference,
     Lane,
     LimitsRequest,
     TestCase,
@@ -25,6 +26,7 @@ from sandbox.schema.reward_policy import Extraction, Policy, PolicyName
 from sandbox.schema.runs import RunName
 from sandbox.schema.submissions import Isolation
 from sandbox.schema.tests import FunctionTest, RewardedTest
+from sandbox.schema.wire import STOP_AFTER_TIMEOUTS
 
 MAX_COMPLETION_CHARS = 8 << 20
 MAX_TASKS = 100_000
@@ -134,11 +136,13 @@ class RewardRequest(WireModel):
     )
     checker: Checker = TokensChecker(type="tokens")
     limits: LimitsRequest = LimitsRequest()
+    stop_after_timeouts: int | None = Field(None, ge=1, description=f"{STOP_AFTER_TIMEOUTS}; they count as not passed")
     isolation: Isolation = Field(
         "separate",
         description="where assert tests and pytest files run: in a separate box, or in the program's process, "
         "which lets the program tamper with them",
     )
+    environment: EnvironmentReference = ""
     priority: Lane = Lane.RL
     run: RunName | None = Field(
         None, description="the training run whose history these rewards join; default: the header Sandbox-Run"
@@ -217,6 +221,13 @@ class RewardDetail(WireModel):
     passed: int = 0
     total: int = 0
     message: str = ""
+    queue_time_s: float = 0.0
+    run_time_s: float = Field(0.0, description="seconds from the start of the judging to its end")
+
+    @property
+    def accepted(self) -> bool:
+        """Return whether the program passed all tests that count."""
+        return self.verdict is Verdict.ACCEPTED
 
 
 class RewardResult(WireModel):

@@ -10,7 +10,15 @@ from sandbox.schema.callbacks import CallbackFor, CallbackUrl
 from sandbox.schema.checkers import Checker, InteractiveChecker, ProgramChecker, TokensChecker
 from sandbox.schema.programs import MAX_ITEMS, MAX_NAME_CHARS, MAX_TESTS, Lane, TestCase, reject_program_files
 from sandbox.schema.tests import AnyTest, AssertTest, FunctionTest
-from sandbox.schema.wire import DEBUG_CHECKS, MAX_CODE_CHARS, LimitsRequest, WireModel
+from sandbox.schema.wire import (
+    DEBUG_CHECKS,
+    MAX_CODE_CHARS,
+    STOP_AFTER_TIMEOUTS,
+    EnvironmentReference,
+    LimitsRequest,
+    WireModel,
+)
+from sandbox.verify.tally import StopRules
 
 Isolation = Literal["separate", "shared"]
 SubmissionKind = Literal["execute", "verify", "vote", "hack"]
@@ -42,14 +50,21 @@ class VerifyRequest(WireModel):
     )
     checker: Checker = TokensChecker(type="tokens")
     limits: LimitsRequest = LimitsRequest()
-    stop_on_failure: bool = False
+    stop_on_failure: bool = Field(False, description="skip the remaining tests after the first failure")
+    stop_after_timeouts: int | None = Field(None, ge=1, description=STOP_AFTER_TIMEOUTS)
     isolation: Isolation = Field(
         "separate",
         description="where assert tests and pytest files run: in a separate box, or in the program's process, "
         "which lets the program tamper with them",
     )
     debug_checks: bool = Field(False, description=DEBUG_CHECKS)
+    environment: EnvironmentReference = ""
     priority: Lane = Lane.DEFAULT
+
+    @property
+    def stop_rules(self) -> StopRules:
+        """Return when the remaining tests are skipped."""
+        return StopRules(self.stop_on_failure, self.stop_after_timeouts, self.limits.total_cpu_time_s)
 
     @model_validator(mode="after")
     def _check_tests(self) -> VerifyRequest:

@@ -13,10 +13,11 @@ from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 from sandbox.runner.contract import Verdict
 from sandbox.schema.callbacks import CallbackUrl
 from sandbox.schema.checkers import Checker, CodeJudgeChecker, EquivalenceChecker, TokensChecker
-from sandbox.schema.programs import Lane, ProgramInput, TestCase, reject_program_files
+from sandbox.schema.programs import EnvironmentReference, Lane, ProgramInput, TestCase, reject_program_files
 from sandbox.schema.vote_label import VoteCandidate, VoteGolden, VoteLabel, build_candidate, build_golden, decode_text
 from sandbox.schema.wire import (
     DEFAULT_OUTPUT_KB,
+    IMAGE_TIME,
     MAX_CODE_CHARS,
     MAX_OUTPUT_KB,
     LimitsRequest,
@@ -122,6 +123,13 @@ class VoteRequest(WireModel):
         VotePolicy()
     )
     limits: LimitsRequest = LimitsRequest(output_kb=DEFAULT_OUTPUT_KB)
+    environment: EnvironmentReference = ""
+    stop_after_timeouts: int | None = Field(
+        None,
+        ge=1,
+        description="do not run a candidate on further inputs after so many that exceed the time limit; it has no vote"
+        " on them; default: never",
+    )
     priority: Lane = Lane.DEFAULT
     callback_url: CallbackUrl | None = None
 
@@ -167,8 +175,10 @@ class VoteResult(WireModel):
     matrix: list[list[Verdict]] = Field(description="candidates x inputs")
     test_set: TestSet
     internal_errors: int = Field(0, description="runs that failed because of the service; if more than 0, vote again")
+    internal_error: str = Field("", description="why one of these runs failed, if the reason is known")
     queue_time_s: float = 0.0
     run_time_s: float = 0.0
+    image_time_s: float = Field(0.0, description=IMAGE_TIME)
 
     @classmethod
     def from_outcome(
@@ -181,6 +191,8 @@ class VoteResult(WireModel):
         compile_messages: list[str] | None = None,
         queue_time_s: float = 0.0,
         run_time_s: float = 0.0,
+        image_time_s: float = 0.0,
+        internal_error: str = "",
     ) -> VoteResult:
         """Build the answer to `request` from the outcome of its vote."""
         held = set(outcome.holdout)
@@ -208,6 +220,8 @@ class VoteResult(WireModel):
             internal_errors=sum(row.count(Verdict.INTERNAL_ERROR) for row in outcome.verdicts),
             queue_time_s=round(queue_time_s, 6),
             run_time_s=round(run_time_s, 6),
+            image_time_s=round(image_time_s, 6),
+            internal_error=internal_error,
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Annotated
 
 from pydantic import Field
 
@@ -14,9 +15,23 @@ MAX_CODE_CHARS = 1 << 20
 MAX_OUTPUT_KB = 4_096
 DEFAULT_OUTPUT_KB = 1_024
 
+MAX_TOTAL_CPU_TIME_S = 100_000
 MAX_COMPILE_CPU_TIME_S, MAX_COMPILE_WALL_TIME_S = 300, 900
-_COMPILE_FIELDS = {"compile_cpu_time_s", "compile_wall_time_s"}
+IMAGE_TIME = "how long this program waited until its host had the image of its environment"
+_FIELDS_OF_NO_RUN = {"compile_cpu_time_s", "compile_wall_time_s", "total_cpu_time_s"}
+STOP_AFTER_TIMEOUTS = "skip a program's remaining tests after so many tests that exceed the time limit; default: never"
 DEBUG_CHECKS = "enable assert in Java and Kotlin, Debug.Assert in C#, and debug_assert! and overflow checks in Rust"
+
+ENVIRONMENT_NAME_PATTERN = "[a-z0-9][a-z0-9._-]{0,63}"
+EnvironmentReference = Annotated[
+    str,
+    Field(
+        max_length=97,
+        pattern=f"^({ENVIRONMENT_NAME_PATTERN}(@[0-9a-f]{{32}})?)?$",
+        description="the environment to run in, instead of its language's standard image: `<name>`, or `<name>@<id>`"
+        " for one version of it",
+    ),
+]
 
 
 class LimitsRequest(WireModel):
@@ -24,6 +39,12 @@ class LimitsRequest(WireModel):
 
     cpu_time_s: float | None = Field(
         None, gt=0, le=300, description="CPU seconds of all processes of the program together"
+    )
+    total_cpu_time_s: float | None = Field(
+        None,
+        gt=0,
+        le=MAX_TOTAL_CPU_TIME_S,
+        description="CPU seconds of all tests of a program together, then the rest is skipped; default: none",
     )
     wall_time_s: float | None = Field(
         None,
@@ -50,14 +71,20 @@ class LimitsRequest(WireModel):
     )
 
     def resolve(self, default: Limits) -> Limits:
-        """Return the limits of a run; fields that are not set come from `default`."""
-        given = self.model_dump(exclude_none=True, exclude=_COMPILE_FIELDS)
-        if not given:
+        """Return the limits of a run; fields that are not set come from `default`.
+
+        No run may use more CPU time than all tests together.
+        """
+        given = self.model_dump(exclude_none=True, exclude=_FIELDS_OF_NO_RUN)
+        if not given and self.total_cpu_time_s is None:
             return default
         if "cpu_time_s" in given and "wall_time_s" not in given:
             given["wall_time_s"] = 2.0 + 2.0 * given["cpu_time_s"]
         values = {name: getattr(default, name) for name in Limits.__slots__}
-        return Limits(**{**values, **given})
+        values |= given
+        if self.total_cpu_time_s is not None:
+            values["cpu_time_s"] = min(values["cpu_time_s"], self.total_cpu_time_s)
+        return Limits(**values)
 
     def resolve_compile(self, default: Limits) -> Limits:
         """Return the limits of compilation; fields that are not set come from `default`, the language's limits."""

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from sandbox.box.engine import BoxHandle
 from sandbox.errors import EngineUnavailable, InfrastructureError, SandboxError
-from sandbox.session_host.session_box import SessionBox
+from sandbox.session_host.session_box import STANDARD_IMAGE, SessionBox
 
 logger = logging.getLogger(__name__)
 
@@ -86,11 +86,18 @@ class BoxPool:
                 self._offer(waiter.result())
             raise
 
+    async def start_other(self, image: str) -> SessionBox:
+        """Start a box of the image of an environment. It serves only one session. Raises InfrastructureError."""
+        if self._closed:
+            raise EngineUnavailable(STOPPED)
+        return await self._start(image)
+
     def put_back(self, box: SessionBox, clean: bool) -> None:
         """Return a box to the pool. It is reused if it is clean and not worn out."""
         box.uses += 1
         if (
             not clean
+            or box.image != STANDARD_IMAGE
             or box.is_broken
             or self._closed
             or box.uses >= self._max_uses
@@ -141,18 +148,21 @@ class BoxPool:
         if self._options is not None:
             await box.prepare(self._options)
 
+    async def _start(self, image: str) -> SessionBox:
+        handle = await asyncio.to_thread(self._engine.start, image, True)
+        box = SessionBox(handle, image=image)
+        try:
+            await box.connect()
+            await self._prepare(box)
+        except Exception:
+            box.disconnect()
+            await asyncio.to_thread(handle.destroy)
+            raise
+        return box
+
     async def _start_one(self) -> None:
         try:
-            handle = await asyncio.to_thread(self._engine.start, "python", True)
-            box = SessionBox(handle)
-            try:
-                await box.connect()
-                await self._prepare(box)
-            except Exception:
-                box.disconnect()
-                await asyncio.to_thread(handle.destroy)
-                raise
-            self._offer(box)
+            self._offer(await self._start(STANDARD_IMAGE))
         except InfrastructureError as error:
             logger.warning("a session box did not start: %s", error)
             self._fail_waiters(error)

@@ -11,6 +11,7 @@ import json
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from redis import Redis
@@ -20,7 +21,7 @@ from sandbox.errors import BoxError, QueueUnavailable, SandboxError, SessionEnde
 from sandbox.queue import redis_keys, session_records
 from sandbox.queue.session_records import SessionRecord, parse_stored
 from sandbox.schema.sessions import SessionInfo, SessionLanguage, SessionRequest, SessionStatus
-from sandbox.session_host.box_pool import BoxPool
+from sandbox.session_host.environments import SessionBoxes
 from sandbox.session_host.live_session import Family, LiveSession
 from sandbox.session_host.observer import SessionObserver
 from sandbox.session_host.places import Places
@@ -39,11 +40,12 @@ class HeldSessions:
     """Opens and ends sessions. Not thread-safe: use it in one event loop. `start` runs work in the background."""
 
     def __init__(
-        self, redis: Redis, host: str, pool: BoxPool, places: Places, start: Start, observer: SessionObserver
+        self, redis: Redis, host: str, boxes: SessionBoxes, places: Places, start: Start, observer: SessionObserver
     ) -> None:
         self._redis = redis
         self._host = host
-        self._pool = pool
+        self._boxes = boxes
+        self._pool = boxes.pool
         self._places = places
         self._start = start
         self._observer = observer
@@ -107,7 +109,9 @@ class HeldSessions:
             created_at=now,
             expires_at=now + min(request.ttl_s, request.idle_ttl_s),
             replay=request.replay,
+            metadata=request.metadata,
             limits=request.limits,
+            environment=request.environment,
         )
         return SessionRecord(session, self._host, message["owner"])
 
@@ -135,7 +139,9 @@ class HeldSessions:
 
     async def create(self, record: SessionRecord, request: SessionRequest) -> LiveSession:
         """Set up a session in a box, and hold it. Its place and memory are already reserved. Raises SandboxError."""
-        box = await self._pool.take()
+        box, image_time_s = await self._boxes.take(request.environment)
+        session = record.session.model_copy(update={"image_time_s": image_time_s})
+        record = replace(record, session=session)
         memory_mb = request.limits.memory_mb
         try:
             await asyncio.to_thread(box.handle.limit_memory, memory_mb)
@@ -229,6 +235,10 @@ class HeldSessions:
         host = self._redis.hget(redis_keys.session(record.session.id), "host")
         if host is None or host == self._host.encode():
             session_records.end_session(self._redis, record, status, reason)
+
+    async def record_expiry(self, session: LiveSession) -> None:
+        """Record when a session expires now. Raises QueueUnavailable."""
+        await asyncio.to_thread(session_records.record_expiry, self._redis, session.update_expiry())
 
     async def end_family(self, family: Family, reason: str) -> None:
         """End a session and all its forks, because their box failed."""

@@ -22,6 +22,7 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
+from sandbox.box.environment import EnvironmentImages
 from sandbox.config import SessionSettings
 from sandbox.errors import BoxError, NoFreeSession, QueueUnavailable, SandboxError, SessionEnded
 from sandbox.queue import session_records
@@ -33,6 +34,7 @@ from sandbox.session_host.answers import AnswerWriter, encode_answer
 from sandbox.session_host.box_pool import STOPPED, BoxPool, SessionEngine
 from sandbox.session_host.call_answer import Answer
 from sandbox.session_host.call_handlers import CallHandlers
+from sandbox.session_host.environments import SessionBoxes
 from sandbox.session_host.held_sessions import HeldSessions, build_open_options, explain_end
 from sandbox.session_host.intake import Intake
 from sandbox.session_host.journal import MOVED, Journals
@@ -53,7 +55,11 @@ class HostProcess:
     """Serves sessions until `stop` is called. After `drain`, stops when the open sessions have ended."""
 
     def __init__(
-        self, settings: SessionSettings, engine: SessionEngine, observer: SessionObserver = NULL_OBSERVER
+        self,
+        settings: SessionSettings,
+        engine: SessionEngine,
+        images: EnvironmentImages,
+        observer: SessionObserver = NULL_OBSERVER,
     ) -> None:
         self.id = generate_id()
         self._settings = settings
@@ -64,7 +70,8 @@ class HostProcess:
             engine, settings.session_spares, settings.session_box_uses, build_open_options(SessionRequest())
         )
         self._answers = AnswerWriter(connect(url, forever=True))
-        self._sessions = HeldSessions(self._redis, self.id, self._pool, self._places, self._start, observer)
+        boxes = SessionBoxes(self._redis, self._pool, images)
+        self._sessions = HeldSessions(self._redis, self.id, boxes, self._places, self._start, observer)
         self._sessions.on_ended = self._stop_if_drained
         self._rebuilder = Rebuilder(self._redis, self.id, settings.lease_s, self._sessions, observer)
         journals = Journals(self._redis, self.id)
@@ -259,12 +266,14 @@ class HostProcess:
 def main(settings: SessionSettings, observer: SessionObserver) -> None:
     """Run a session host until SIGTERM or SIGINT. SIGUSR1 drains it. Raises EngineUnavailable."""
     from sandbox.box.docker.engine import DockerEngine
+    from sandbox.box.docker.environment_images import DockerEnvironmentImages
 
     # A box that was replaced may still be shutting down, so there are more uids than boxes.
     max_boxes = 2 * (settings.sessions + settings.session_spares)
 
     async def serve() -> None:
-        host = HostProcess(settings, DockerEngine(settings, 0, max_boxes), observer)
+        images = DockerEnvironmentImages(settings, observer.record_environment_build)
+        host = HostProcess(settings, DockerEngine(settings, 0, max_boxes), images, observer)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, host.stop)

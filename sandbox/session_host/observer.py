@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from sandbox.box.environment import BuildOutcome
+
 
 class SessionObserver(Protocol):
     """Receives the events of a session host. All methods are called in the host's event loop."""
@@ -26,6 +28,9 @@ class SessionObserver(Protocol):
     def set_boxes(self, in_use: int, warm: int) -> None:
         """Record how many boxes are used by sessions, and how many are ready."""
 
+    def record_environment_build(self, outcome: BuildOutcome, seconds: float) -> None:
+        """Record that the image of an environment was built, or that its build failed. Called in any thread."""
+
 
 class _NullObserver:
     def record_opened(self, language: str, wait_s: float | None) -> None: ...
@@ -39,6 +44,8 @@ class _NullObserver:
     def record_forks(self, count: int, duration_s: float) -> None: ...
 
     def set_boxes(self, in_use: int, warm: int) -> None: ...
+
+    def record_environment_build(self, outcome: BuildOutcome, seconds: float) -> None: ...
 
 
 NULL_OBSERVER: SessionObserver = _NullObserver()

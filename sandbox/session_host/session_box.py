@@ -28,6 +28,7 @@ ANSWER_TIMEOUT_S = 60.0
 LONG_TIMEOUTS_S = {"fork": 90.0, "snapshot": 120.0, "restore": 120.0}  # the box itself gives a fork 30 s
 SILENT_TIMEOUT_S = 180.0  # a box that answers nothing for so long is broken
 SEND_TIMEOUT_S = 5.0
+STANDARD_IMAGE = "python"
 
 
 class Reply(NamedTuple):
@@ -56,6 +57,7 @@ class SessionBox:
     on_lost: Callable[[str], None] = lambda reason: None
     uses: int = 0
     is_broken: bool = False
+    image: str = STANDARD_IMAGE
     _prepared: Mapping[str, Any] | None = None
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
     _requests: dict[int, _Request] = field(default_factory=dict)

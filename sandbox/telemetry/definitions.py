@@ -157,6 +157,10 @@ CACHE_MISSES = _counter(
 )
 FAILURES = _counter("infrastructure_failures", "failures", "Runs that failed because of the service", "reason")
 RETRIES = _counter("infrastructure_retries", "runs", "Runs retried in another box after such a failure", "reason")
+ENVIRONMENT_BUILDS = _counter(
+    "environment_builds", "builds", "Builds of environments' images on this host: built, or failed", "outcome"
+)
+ENVIRONMENT_BUILD_DURATION = _seconds("environment_build", "Building the image of one environment")
 BOX_INPUT = _counter("box_input_bytes", "bytes", "Sent to boxes: standard input and files")
 BOX_OUTPUT = _counter("box_output_bytes", "bytes", "Received from boxes: standard output and error, and files")
 

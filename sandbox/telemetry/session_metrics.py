@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sandbox.box.environment import BuildOutcome
 from sandbox.telemetry import definitions
 from sandbox.telemetry.registry import MetricsRegistry
 
@@ -49,3 +50,7 @@ class SessionMetrics:
     def set_boxes(self, in_use: int, warm: int) -> None:
         self._registry.gauge(definitions.SESSION_BOXES, "in_use").set(in_use)
         self._registry.gauge(definitions.SESSION_BOXES, "warm").set(warm)
+
+    def record_environment_build(self, outcome: BuildOutcome, seconds: float) -> None:
+        self._registry.counter(definitions.ENVIRONMENT_BUILDS, outcome).inc()
+        self._registry.histogram(definitions.ENVIRONMENT_BUILD_DURATION).observe(seconds)

@@ -7,6 +7,7 @@ from collections import Counter
 from functools import partial
 from typing import Literal
 
+from sandbox.box.environment import BuildOutcome
 from sandbox.box.observer import Cache
 from sandbox.errors import BoxError, BoxOutOfMemory, EngineUnavailable
 from sandbox.queue.lifecycle import ItemTrace, LifecycleObserver
@@ -55,6 +56,10 @@ class WorkerMetrics(LifecycleObserver, SlotObserver):
         self._registry.counter(definitions.FAILURES, reason).inc()
         if will_retry:
             self._registry.counter(definitions.RETRIES, reason).inc()
+
+    def record_environment_build(self, outcome: BuildOutcome, seconds: float) -> None:
+        self._registry.counter(definitions.ENVIRONMENT_BUILDS, outcome).inc()
+        self._registry.histogram(definitions.ENVIRONMENT_BUILD_DURATION).observe(seconds)
 
     def set_slot_state(self, state: SlotState) -> None:
         if state == self._state:

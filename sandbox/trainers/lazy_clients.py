@@ -8,20 +8,24 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from sandbox.client import DEFAULT_URL, AsyncClient, Client
+from sandbox.client import AsyncClient, Client
+from sandbox.client.connection import resolve_url
 from sandbox.schema import ExecuteRequest, ExecuteResult, VerifyRequest, VerifyResult
 from sandbox.schema.reward import RewardRequest, RewardResult
+
+if TYPE_CHECKING:
+    from sandbox.client.sync_session import Session
 
 
 class LazyClient:
     """`Client`'s batch calls, with one client per process."""
 
-    def __init__(self, url: str = DEFAULT_URL) -> None:
-        self.url = url
+    def __init__(self, url: str | None = None) -> None:
+        self.url = resolve_url(url)
         self._owner_pid = 0
         self._client: Client | None = None
 
@@ -37,6 +41,9 @@ class LazyClient:
     def reward(self, request: RewardRequest) -> RewardResult:
         return self._get_client().reward(request)
 
+    def session(self, fields: Mapping[str, Any]) -> Session:
+        return self._get_client().session(fields)
+
     def close(self) -> None:
         if self._client is not None and self._owner_pid == os.getpid():
             self._client.close()
@@ -51,8 +58,8 @@ class LazyClient:
 class LazyAsyncClient:
     """`AsyncClient`'s batch calls, with one client per event loop."""
 
-    def __init__(self, url: str = DEFAULT_URL) -> None:
-        self.url = url
+    def __init__(self, url: str | None = None) -> None:
+        self.url = resolve_url(url)
         self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncClient] = WeakKeyDictionary()
 
     def __reduce__(self) -> tuple[Any, ...]:

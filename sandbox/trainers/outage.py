@@ -59,6 +59,9 @@ class OutagePolicy:
             raise BadRequest("patience_s and most_lost_batches must not be negative", "patience_s")
         return policy, {name: value for name, value in options.items() if name not in own}
 
+    def start_wait(self, url: str, clock: Callable[[], float] = time.monotonic) -> BatchWait:
+        return BatchWait(self, url, clock)
+
 
 class OutageTracker:
     """Tracks the outages of one reward function; `url` is for messages."""
@@ -70,7 +73,7 @@ class OutageTracker:
         self._lost_batches = 0
 
     def start_batch(self) -> BatchWait:
-        return BatchWait(self.policy, self._url, self._clock)
+        return self.policy.start_wait(self._url, self._clock)
 
     def record_rewards(self, rewards: Sequence[float | None]) -> None:
         """Record the rewards of a batch. Raises ServiceLost after too many batches without any."""

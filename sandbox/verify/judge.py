@@ -18,10 +18,13 @@ from sandbox.verify.checkers.failure import CheckerFailed
 from sandbox.verify.checkers.program_checker import FirstToEnd, decide_interaction, read_checker_result
 from sandbox.verify.checkers.size_limits import is_too_large
 from sandbox.verify.result import TestResult, build_test_result
+from sandbox.verify.tally import Judgement as Judgement
+from sandbox.verify.tally import StopRules, Tally
 from sandbox.verify.values_equal import EXACT_EQUALITY, EqualityRule, has_too_many_collections, values_equal
 
 MAX_MESSAGE_CHARS = 500
 MAX_LAST_LINE_BYTES = 64 << 10  # a longer last line is cut at its beginning
+NEVER_STOP = StopRules()
 UNORDERED_CHECKERS = frozenset({"unordered_lines", "unordered_tokens"})
 
 # The verdict for a run that did not end well. If a run ended well, the checker decides.
@@ -47,25 +50,6 @@ _VERDICT_OF_CHECK = {
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
-    """The results of all tests, and the overall verdict: accepted if every test is, otherwise that of the first
-    failing test.
-    """
-
-    verdict: Verdict
-    tests: list[TestResult]
-
-    @property
-    def passed(self) -> int:
-        return sum(test.verdict is Verdict.ACCEPTED for test in self.tests)
-
-    @property
-    def score(self) -> float:
-        """The mean of the scores of all tests, 0 to 1."""
-        return round(sum(test.score for test in self.tests) / len(self.tests), 9) if self.tests else 0.0
-
-
-@dataclass(frozen=True, slots=True)
 class CheckerChoice:
     """A checker's name and options."""
 
@@ -76,19 +60,14 @@ class CheckerChoice:
 TestRun = Callable[[], TestResult]
 
 
-def judge(test_runs: Sequence[TestRun], stop_on_failure: bool = False) -> Judgement:
+def judge(test_runs: Sequence[TestRun], rules: StopRules = NEVER_STOP) -> Judgement:
     """Execute the test runs, one per test, and combine their results. Lets exceptions of a test run propagate."""
-    results: list[TestResult] = []
-    whole = Verdict.ACCEPTED
+    tally = Tally(rules)
     for run_test in test_runs:
-        if stop_on_failure and whole is not Verdict.ACCEPTED:
-            results.append(TestResult(verdict=Verdict.SKIPPED))
-            continue
-        result = run_test()
-        results.append(result)
-        if whole is Verdict.ACCEPTED:
-            whole = result.verdict
-    return Judgement(whole, results)
+        tally.add(run_test())
+        if tally.has_stopped:
+            break
+    return tally.finish(len(test_runs))
 
 
 def judge_outcome(outcome: Outcome, expected: bytes, checker: CheckerChoice) -> TestResult:

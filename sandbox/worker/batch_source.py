@@ -12,21 +12,26 @@ from sandbox.schema import Lane
 
 DEQUEUE_TIMEOUT_S = 5
 RESERVED_CHECK_INTERVAL_S = 0.2
+OFFERS = "offers"  # stands for a lane
 
 
 class BatchSource:
     """Takes batches from all lanes, in order of priority.
 
     With `reserved_lanes`, takes batches of only these lanes, and only batches that no other worker takes. Such batches
-    exist because programs of other lanes may occupy every other slot for minutes.
+    exist because programs of other lanes may occupy every other slot for minutes. With `takes_offers`, takes the id of
+    an offer of tests (`queue.test_offers`) if no lane has a batch; its lane is then `OFFERS`.
     """
 
-    def __init__(self, redis: Redis, reserved_lanes: Sequence[Lane]) -> None:
+    def __init__(self, redis: Redis, reserved_lanes: Sequence[Lane], takes_offers: bool = False) -> None:
         self.queues = [job_batch.get_lane_queue(lane, redis) for lane in reserved_lanes or redis_keys.LANES]
         self._redis = redis
         self._is_reserved = bool(reserved_lanes)
         self._keys = [queue.key for queue in self.queues]
         self._lane_by_key = {queue.key.encode(): queue.name for queue in self.queues}
+        if takes_offers and not reserved_lanes:  # last: Redis takes from the first list that has an entry
+            self._keys.append(redis_keys.OFFERS)
+            self._lane_by_key[redis_keys.OFFERS.encode()] = OFFERS
         self._heads: list[bytes | None] = [None for _ in self.queues]  # the first batch of each lane at the last check
 
     def take(self) -> tuple[bytes, str] | None:

@@ -7,12 +7,14 @@ internal_error, never a wrong answer.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sandbox import languages
 from sandbox.box.box import Box
 from sandbox.box.slot import Slot
 from sandbox.errors import BoxOutOfMemory, InfrastructureError
+from sandbox.languages import Language
 from sandbox.queue.job_batch import Item
 from sandbox.queue.lifecycle import Finished
 from sandbox.runner.contract import Limits, Outcome, Run, Status, Verdict
@@ -20,7 +22,8 @@ from sandbox.schema import ExecuteRequest, ExecuteResult, StageResult, TestResul
 from sandbox.schema.hack import HackRequest, HackResult
 from sandbox.schema.vote import VoteRequest
 from sandbox.verify.hacks import build_service_failure
-from sandbox.verify.judge import Judgement, judge, judge_not_compiled
+from sandbox.verify.judge import Judgement, TestRun, judge, judge_not_compiled
+from sandbox.verify.tally import StopRules
 from sandbox.worker.hack import hack
 from sandbox.worker.retry import run_with_retries
 from sandbox.worker.test_runs import TestRuns
@@ -28,16 +31,22 @@ from sandbox.worker.vote import vote
 
 DEFAULT_LIMITS = Limits()
 MAX_FAILURE_CHARS = 500
+JudgeTests = Callable[[Sequence[TestRun], StopRules, float], Judgement]  # the last argument: the compile time in s
 
 
-def execute_item(item: Item, slot: Slot) -> Finished:
-    """Run an item and return its result. A program that fails also gets a result."""
+def judge_in_order(test_runs: Sequence[TestRun], rules: StopRules, compile_s: float) -> Judgement:
+    """Run the tests one after another."""
+    return judge(test_runs, rules)
+
+
+def execute_item(item: Item, slot: Slot, judge_tests: JudgeTests = judge_in_order) -> Finished:
+    """Run an item and return its result. A program that fails also gets a result. `judge_tests` runs its tests."""
     queue_time_s = max(0.0, time.time() - item.submitted_at)
     match item.work:
         case ExecuteRequest() as request:
             return _finish_execute(execute(item.id, request, slot, queue_time_s))
         case VerifyRequest() as request:
-            return finish_verify(verify(item.id, request, slot, queue_time_s))
+            return finish_verify(verify(item.id, request, slot, queue_time_s, judge_tests))
         case VoteRequest() as request:
             voted = vote(item.id, request, slot, queue_time_s, DEFAULT_LIMITS)
             return Finished(voted.model_dump_json().encode(), Status.OK)
@@ -108,8 +117,7 @@ def execute(item_id: str, request: ExecuteRequest, slot: Slot, queue_time_s: flo
     )
 
     def run_in_box(box: Box) -> tuple[Outcome | None, Outcome]:
-        compile_limits = request.limits.resolve_compile(language.compile_limits)
-        compiled = box.load(language.build_program(request.code, compile_limits, debug_checks=request.debug_checks))
+        compiled = load_program(box, request, language)
         if compiled is not None and not compiled.ended_well:
             return compiled, Outcome(Status.COMPILE_ERROR, message=compiled.message)
         return compiled, box.run(run)
@@ -126,21 +134,34 @@ def execute(item_id: str, request: ExecuteRequest, slot: Slot, queue_time_s: flo
         compile=None if compiled is None else StageResult.from_outcome(compiled),
         files=dict(outcome.files),
         queue_time_s=round(queue_time_s, 6),
+        image_time_s=round(slot.image_time_s, 6),
     )
 
 
-def verify(item_id: str, request: VerifyRequest, slot: Slot, queue_time_s: float) -> VerifyResult:
+def load_program(box: Box, request: ExecuteRequest | VerifyRequest, language: Language) -> Outcome | None:
+    """Load the program of a request; return the outcome of its compilation, or None if its language has none."""
+    compile_limits = request.limits.resolve_compile(language.compile_limits)
+    return box.load(language.build_program(request.code, compile_limits, debug_checks=request.debug_checks))
+
+
+def verify(
+    item_id: str,
+    request: VerifyRequest,
+    slot: Slot,
+    queue_time_s: float,
+    judge_tests: JudgeTests = judge_in_order,
+) -> VerifyResult:
     language = languages.get_language(request.language)
     limits = request.limits.resolve(DEFAULT_LIMITS)
     began = time.monotonic()
 
     def judge_in_box(box: Box) -> tuple[Outcome | None, Judgement]:
-        compile_limits = request.limits.resolve_compile(language.compile_limits)
-        compiled = box.load(language.build_program(request.code, compile_limits, debug_checks=request.debug_checks))
+        compiled = load_program(box, request, language)
         if compiled is not None and not compiled.ended_well:
             return compiled, judge_not_compiled(len(request.tests))
+        compile_s = 0.0 if compiled is None else compiled.usage.wall_time_s
         with TestRuns(request, language, limits, box, slot) as test_runs:
-            return compiled, judge(test_runs, request.stop_on_failure)
+            return compiled, judge_tests(test_runs, request.stop_rules, compile_s)
 
     message = ""
     try:
@@ -159,4 +180,5 @@ def verify(item_id: str, request: VerifyRequest, slot: Slot, queue_time_s: float
         compile=None if compiled is None else StageResult.from_outcome(compiled),
         queue_time_s=round(queue_time_s, 6),
         run_time_s=round(time.monotonic() - began, 6),
+        image_time_s=round(slot.image_time_s, 6),
     )

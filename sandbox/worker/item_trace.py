@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from sandbox import languages
+from sandbox.box.environment import BuildOutcome
 from sandbox.box.observer import Cache, Phase
 from sandbox.errors import BadRequest
 from sandbox.queue.job_batch import Item
@@ -36,6 +37,9 @@ class SlotObserver:
     def record_failure(self, reason: str, will_retry: bool) -> None:
         """Record that the service failed a run, and whether it will retry."""
 
+    def record_environment_build(self, outcome: BuildOutcome, seconds: float) -> None:
+        """Record that the image of an environment was built, or that its build failed."""
+
     def set_slot_state(self, state: SlotState) -> None:
         """Record the state of the slot, which may be the same as before."""
 
@@ -51,11 +55,13 @@ class ItemTracer:
         self._observers = list(observers)
         self._slot_observer = SlotObserver() if slot_observer is None else slot_observer
         self._trace: ItemTrace | None = None
+        self._is_helping = False
         self._started = 0.0
         self._lock = threading.Lock()  # a program and its interactor run side by side
         self.record_box_started = self._slot_observer.record_box_started
         self.record_box_ended = self._slot_observer.record_box_ended
         self.record_failure = self._slot_observer.record_failure
+        self.record_environment_build = self._slot_observer.record_environment_build
         self._slot_observer.set_slot_state("warming")
 
     def add_observer(self, observer: LifecycleObserver) -> None:
@@ -69,6 +75,12 @@ class ItemTracer:
         self._slot_observer.set_slot_state("busy")
         for observer in self._observers:
             observer.record_started(trace)
+
+    def start_help(self, item: Item, lane: str) -> None:
+        """Record that the slot runs tests of another worker's item, whose trace belongs to that worker."""
+        LOG_FIELDS.set(build_log_fields(item, lane))
+        self._is_helping = True
+        self._slot_observer.set_slot_state("busy")
 
     def finish_item(self, result: Finished) -> None:
         """Record the item's result, and pass its trace to the observers."""
@@ -91,7 +103,7 @@ class ItemTracer:
 
     def set_idle(self) -> None:
         """Record that the slot has no work."""
-        self._trace = None
+        self._trace, self._is_helping = None, False
         LOG_FIELDS.set({})
         self._slot_observer.set_slot_state("idle")
 
@@ -109,7 +121,7 @@ class ItemTracer:
     def record_phase(self, phase: Phase, began: float, ended: float, sent: int = 0, received: int = 0) -> None:
         trace = self._trace
         if phase == "box" and ended - began > 0.001:
-            self._slot_observer.set_slot_state("busy" if trace is not None else "idle")
+            self._slot_observer.set_slot_state("idle" if trace is None and not self._is_helping else "busy")
         if trace is None:
             return
         with self._lock:

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from sandbox.box.box import Box
 from sandbox.box.slot import Slot
-from sandbox.errors import BoxOutOfMemory, CannotRun, InfrastructureError
+from sandbox.errors import BoxOutOfMemory, CannotRun, EnvironmentFailed, InfrastructureError
 from sandbox.languages import Language
 
 logger = logging.getLogger(__name__)
@@ -34,6 +34,8 @@ def run_with_retries(slot: Slot, language: Language, use_box: Callable[[Box], An
         try:
             with slot.lend(language.image) as box:
                 return use_box(box)
+        except EnvironmentFailed:
+            raise
         except InfrastructureError as error:
             if slot.failed_box_key:
                 slot.observer.record_failure(type(error).__name__, True)

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from sandbox.box import cpu_pinning
 from sandbox.box.deferred_engine import DeferredEngine
 from sandbox.box.engine import Engine
+from sandbox.box.environment import BuildObserver, EnvironmentImages, NoEnvironmentImages
 from sandbox.box.observer import BoxObserver
 from sandbox.box.prestart import PrestartPool
 from sandbox.box.slot import Slot
@@ -28,12 +29,22 @@ def make_engine(settings: WorkerSettings, slot: int) -> Engine:
     return LocalEngine(settings, slot)
 
 
+def make_environment_images(settings: WorkerSettings, on_build: BuildObserver) -> EnvironmentImages:
+    """Create the environments' images of the engine that the settings name."""
+    if settings.engine == "docker":
+        from sandbox.box.docker.environment_images import DockerEnvironmentImages
+
+        return DockerEnvironmentImages(settings, on_build)
+    return NoEnvironmentImages()
+
+
 @contextmanager
 def open_slot(settings: WorkerSettings, number: int, observer: BoxObserver, prestarts: bool) -> Iterator[Slot]:
     """Open a slot, and close it with its boxes when the context ends. With `prestarts`, start boxes in advance."""
     engine: Engine = DeferredEngine(lambda: make_engine(settings, number))
     # A local box inherits the CPUs of the worker that starts it.
-    if settings.pin == "slots" or (settings.pin == "boxes" and settings.engine == "local"):
+    pin = cpu_pinning.resolve_pinning(settings.pin, settings.slots)
+    if pin == "slots" or (pin == "boxes" and settings.engine == "local"):
         os.sched_setaffinity(0, cpu_pinning.assign_cpus(number, settings.slots))
     ready_count = settings.fresh_ready if settings.isolation == "fresh" else settings.spare_boxes
     if ready_count and prestarts:

@@ -13,12 +13,14 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TypeVar
 
 from redis import Redis
 from redis.client import Pipeline
 from redis.exceptions import RedisError
 
+from sandbox.box.environment import EnvironmentBusy
 from sandbox.box.slot import Slot
 from sandbox.config import WorkerSettings
 from sandbox.errors import Cancelled, CannotRun
@@ -33,14 +35,17 @@ from sandbox.queue.result_writer import ResultWriter
 from sandbox.queue.rq_compat import RqWorker, StopRequested
 from sandbox.schema import Lane
 from sandbox.worker.batch_rewards import build_reward_writer
-from sandbox.worker.batch_source import BatchSource
-from sandbox.worker.execute import build_failure_result, execute_item
+from sandbox.worker.batch_source import OFFERS, BatchSource
+from sandbox.worker.environments import ItemEnvironments
+from sandbox.worker.execute import JudgeTests, build_failure_result, execute_item, judge_in_order
 from sandbox.worker.item_returns import ItemReturns
 from sandbox.worker.item_trace import ItemTracer
 from sandbox.worker.remaining_items import RemainingItems, select_wanted
 from sandbox.worker.self_description import SelfDescription
-from sandbox.worker.slot_boxes import open_slot
+from sandbox.worker.slot_boxes import make_environment_images, open_slot
 from sandbox.worker.slot_check import SelfTest, SlotCallbacks, SlotCheck, run_self_test
+from sandbox.worker.test_help import TestHelp
+from sandbox.worker.test_spread import TestSpread
 from sandbox.worker.unreadable_batches import UnreadableBatches
 
 logger = logging.getLogger(__name__)
@@ -69,7 +74,7 @@ class SlotWorker:
         reserved_lanes: Sequence[Lane] = (),
         self_test: SelfTest | None = None,
     ) -> None:
-        self._source = BatchSource(redis, reserved_lanes)
+        self._source = BatchSource(redis, reserved_lanes, settings.spread_tests)
         self._rq_worker = RqWorker(self, self._source.queues, name, redis)
         self._name = name
         self._settings = settings
@@ -84,8 +89,12 @@ class SlotWorker:
         self._returns = ItemReturns(redis, self._background_redis, settings.queue_ttl_s, settings.lease_s)
         self._payload_files = PayloadFiles(settings.home)
         self._activity = WorkerActivity(self._background_redis, name)
+        images = make_environment_images(settings, tracer.record_environment_build)
+        self._environments = ItemEnvironments(redis, images, slot)
         self._tracer = tracer
         tracer.add_observer(self._activity)
+        self._spread = TestSpread(self._background_redis, name, settings.lease_s, tracer)
+        self._help = TestHelp(self._background_redis, name, slot, self._environments, tracer, self._activity)
         self._slot_check = SlotCheck(
             slot, self_test, SlotCallbacks(on_wait=tracer.set_warming, on_ready=self._handle_ready)
         )
@@ -115,7 +124,12 @@ class SlotWorker:
 
     def take(self) -> tuple[bytes, str] | None:
         """Return the id and lane of the next batch, from the first lane that has one; None if there is none yet."""
-        return self._source.take() if self._slot_check.ensure_ready() else None
+        self._slot.close_idle_environments()
+        taken = self._source.take() if self._slot_check.ensure_ready() else None
+        if taken is None or taken[1] != OFFERS:
+            return taken
+        self._help.help(taken[0].decode())
+        return None
 
     def run(self, batch_id: str, lane: str) -> None:
         """Run the remaining items of a batch, write each result as soon as it exists, and delete the batch."""
@@ -152,6 +166,10 @@ class SlotWorker:
                 self._slot.tag = f"{item.request} {item.id}" if item.request else item.id
                 try:
                     result = self._execute_item(item)
+                except EnvironmentBusy:  # the image will be there soon; meanwhile this slot runs other programs
+                    self._tracer.drop_item("returned")
+                    not_run.append(item)
+                    continue
                 except CannotRun as error:
                     self._handle_cannot_run(item, error, not_run)
                     continue
@@ -199,12 +217,12 @@ class SlotWorker:
         """
         try:
             self._slot.repeated_failure = ""
-            with self._payload_files.restore_item(item) as whole:
-                result = execute_item(whole, self._slot)
+            with self._payload_files.restore_item(item) as whole, self._environments.use(whole):
+                result = execute_item(whole, self._slot, self._build_judge(item))
             if self._slot.repeated_failure:
                 self._slot_check.repeat_self_test(self._slot.repeated_failure)
             return result
-        except (StopRequested, CannotRun):
+        except (StopRequested, CannotRun, EnvironmentBusy):
             raise
         except Cancelled:
             return None
@@ -214,6 +232,9 @@ class SlotWorker:
         except Exception as error:
             logger.exception("item failed with an internal error", extra={"item": item.id})
             return build_failure_result(item, f"{type(error).__name__}: {error}")
+
+    def _build_judge(self, item: Item) -> JudgeTests:
+        return partial(self._spread.judge, item, self._slot) if self._settings.spread_tests else judge_in_order
 
     def _handle_cannot_run(self, item: Item, reason: CannotRun, not_run: list[Item]) -> None:
         """Handle an item that cannot run here. Add the items that must go back to the queue to `not_run`.
@@ -247,6 +268,8 @@ class SlotWorker:
             time.sleep(REQUEUE_CHECK_INTERVAL_S)
             with log_redis_errors(logger, "cannot return waiting items or check for cancellations"):
                 self._requeue_remaining()
+                self._spread.offer()
+                self._help.stop_if_needed()
                 if time.monotonic() - checked_at >= CANCEL_CHECK_INTERVAL_S:
                     checked_at = time.monotonic()
                     self._stop_if_cancelled()

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import httpx
 import pytest
+from starlette.types import Message, Receive, Scope, Send
 
 from sandbox.api.app import create_app
-from sandbox.api.host_check import resolve_allowed_hosts
+from sandbox.api.host_check import HostCheckMiddleware, resolve_allowed_hosts
 from sandbox.api.keyring import generate_key
 from sandbox.config import ApiSettings
 from sandbox.request_context import Role
@@ -126,3 +127,24 @@ def test_the_command_checks_it(tmp_path: Path) -> None:
         assert send_raw(port, path + b"Host: localhost\r\nHost: rebound.example\r\n\r\n").startswith(b"HTTP/1.1 400")
         assert send_raw(port, path + b"Accept: */*\r\n\r\n").startswith(b"HTTP/1.1 400")
         assert send_raw(port, b"GET /health/live HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.1 200")
+
+
+async def test_a_websocket_that_names_another_host_is_closed_before_its_handshake() -> None:
+    reached: list[str] = []
+    sent: list[Message] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        reached.append(scope["path"])
+
+    async def receive() -> Message:
+        return {"type": "websocket.connect"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    check = HostCheckMiddleware(app, frozenset())
+    for host in ("evil.example", "localhost"):
+        scope = {"type": "websocket", "path": f"/{host}", "http_version": "1.1", "headers": [(b"host", host.encode())]}
+        await check(scope, receive, send)
+    assert reached == ["/localhost"]
+    assert sent == [{"type": "websocket.close", "code": 1008}]

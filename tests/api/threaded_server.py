@@ -20,7 +20,7 @@ def serve_in_thread(app: ASGIApp, protocol: type[asyncio.Protocol] | None = None
         host="127.0.0.1",
         port=port,
         log_level="warning",
-        ws="none",
+        ws="auto",
         timeout_graceful_shutdown=5,
         http="auto" if protocol is None else protocol,
     )

@@ -13,6 +13,7 @@ import pytest
 
 from sandbox.errors import BoxError, QueueFull
 from sandbox.schema import AssertTest, FunctionTest, TestCase, VerifyRequest
+from sandbox.verify.tally import StopRules
 from tests.api.fake_service import FakeService
 from tests.dialects.conftest import ScriptedResults
 
@@ -65,6 +66,16 @@ async def test_slimes_whole_answer_is_the_reward(http: httpx.AsyncClient, script
     body = {"prompt": "p", "response": FENCED, "label": TESTS}
     assert (await http.post("/dialects/slime?policy=x-coder", json=body)).json() == 2.5
     assert (await http.post("/dialects/slime?policy=generous", json=body)).status_code == 422
+
+
+async def test_the_url_says_when_the_remaining_tests_of_a_program_are_skipped(
+    http: httpx.AsyncClient, service: FakeService
+) -> None:
+    body = {"prompt": "p", "response": FENCED, "label": TESTS}
+    assert (await http.post("/dialects/slime?stop_after_timeouts=2&total_cpu_time_s=7.5", json=body)).status_code == 200
+    assert _get_only_request(service).stop_rules == StopRules(True, 2, 7.5)
+    for wrong in ("stop_after_timeouts=0", "stop_after_timeouts=1.5", "total_cpu_time_s=x", "total_cpu_time_s=nan"):
+        assert (await http.post(f"/dialects/slime?{wrong}", json=body)).status_code == 422
 
 
 async def test_open_instruct_runs_asserts_and_inputs(

@@ -11,7 +11,7 @@ from typing import Any
 from markdown_it import MarkdownIt
 
 # Values that differ in every run.
-VOLATILE_KEYS = {"id", "cpu_time_s", "wall_time_s", "memory_mb", "queue_time_s", "run_time_s"}
+VOLATILE_KEYS = {"id", "cpu_time_s", "wall_time_s", "memory_mb", "queue_time_s", "run_time_s", "image_time_s"}
 RUN_LANGUAGES = {"sh", "python"}
 OUTPUT_LANGUAGES = {"text", "json"}
 

@@ -71,6 +71,12 @@ VALUES = {
     "BOX_TMPFS_MB": "256",
     "API_PROCESSES": "2",
     "DOCKER_RUNTIME": "runc",
+    "ENVIRONMENT_BUILD_MEMORY_MB": "1024",
+    "ENVIRONMENT_BUILD_S": "60",
+    "ENVIRONMENT_CACHE_MB": "5000",
+    "ENVIRONMENT_MAX_MB": "1000",
+    "ENVIRONMENT_NETWORK": "builds",
+    "ENVIRONMENT_VARIABLES": '{"https_proxy": "http://127.0.0.1:9"}',
     "EXPRESS": "0",
     "FRESH_READY": "1",
     "GPUS": "0,1,2,3,4,5,6,7",
@@ -101,6 +107,7 @@ VALUES = {
     "REDIS_MAX_MB": "200",
     "REQUEST_TIMEOUT_S": "60",
     "RESULT_TTL_S": "500",
+    "RUN": "grpo",
     "SESSION_BOX_USES": "50",
     "SESSION_MEMORY_MB": "1024",
     "SESSION_SPARES": "1",
@@ -139,10 +146,13 @@ NOT_STARTED = {
     "SANDBOX_DOCKER_RUNTIME=runsc": "needs gVisor; `tests/gvisor` runs programs under it",
     "SANDBOX_DOCKER_RUNTIME=kata": "needs Kata Containers, which need a machine that runs virtual machines",
     "SANDBOX_PIN=boxes": "the start pins slots",
+    "SANDBOX_PIN=none": "the default on a small host",
     "SANDBOX_GPUS=1": "the start has eight, so that two servers of two GPUs each fit twice",
     "SANDBOX_GPU_PYTHON=/opt/vllm/bin/python": "an interpreter that is not here",
     "SANDBOX_GPU_SERVERS=1": "leaves the second worker to training, which needs torch",
     "SANDBOX_REDIS_URL=redis://queue:6379": "a host that is not here",
+    "SANDBOX_ROOT_DIALECT=e2b": "the start serves another dialect at the root",
+    "SANDBOX_ROOT_DIALECT=nemo_gym": "the start has another dialect; `tests/peers` serves this one at the root",
     "SANDBOX_URL=http://api:8080": "a host that is not here",
     "SANDBOX_WEBHOOK_NETWORKS=10.0.0.0/8": "the start's webhook goes to this machine",
     "SANDBOX_WORKER_METRICS_PORT=9464": "a port that may be taken",
@@ -257,7 +267,7 @@ def test_every_setting_that_is_named_has_a_value_and_a_start() -> None:
         | SEVERAL_HOSTS_SETTINGS
         | list_gpu_settings()
         | EXTERNAL_MODEL_SERVER_SETTINGS
-        | {"API_KEY"}
+        | {"API_KEY", "RUN"}  # of the client
     )
     assert find_named_settings() - started == set()
 

@@ -14,6 +14,7 @@ import pytest
 
 from sandbox.client import Client
 from sandbox.errors import BadRequest
+from sandbox.runner.contract import Verdict
 from sandbox.schema.vote import VoteResult
 from sandbox.verify.voting import NoLabel
 from tests.virtualenvs import ROOT
@@ -22,6 +23,7 @@ SUM = "print(sum(map(int, input().split())))"
 ALSO_SUM = "a, b = map(int, input().split())\nprint(a + b)"
 PRODUCT = "a, b = map(int, input().split())\nprint(a * b)"
 CRASHING = "a, b = map(int, input().split())\nprint(a + b)\nraise SystemExit(3)"
+ENDLESS_AFTER_THE_FIRST = "a, b = map(int, input().split())\nwhile a > 1: pass\nprint(a + b)"
 NEVER_THE_SAME = "import os\nprint(os.urandom(8).hex())"
 INPUTS = ["1 2\n", "3 4\n", "2 5\n", "6 7\n"]
 COMMAND_TIMEOUT_S = 100
@@ -79,6 +81,19 @@ def test_one_program_with_different_outputs_abstains(client: Client) -> None:
     assert [candidate.same_as for candidate in result.candidates] == [0, 0, 2, 3]
     assert [label.abstained for label in result.labels] == [[0, 1]] * 4
     assert read_labels(result) == ["3\n", "7\n", "7\n", "13\n"]
+
+
+def test_a_candidate_that_times_out_is_not_run_on_further_inputs_if_so_asked(client: Client) -> None:
+    request = {
+        "candidates": [{"language": "python", "code": code} for code in (SUM, ALSO_SUM, ENDLESS_AFTER_THE_FIRST)],
+        "inputs": INPUTS,
+        "limits": {"cpu_time_s": 0.2},
+        "stop_after_timeouts": 1,
+    }
+    result = client.vote(request)
+    assert read_labels(result) == ["3\n", "7\n", "7\n", "13\n"]
+    assert [verdict.value for verdict in result.matrix[2]] == ["accepted", *["time_limit_exceeded"] * 3]
+    assert [row.count(Verdict.ACCEPTED) for row in result.matrix] == [4, 4, 1]
 
 
 def test_roles_decide_who_votes_and_what_is_reported(client: Client) -> None:

@@ -10,6 +10,7 @@ from sandbox.rewards.policy import CompletionResult, Policy, PolicyName, score
 from sandbox.runner.contract import Verdict
 
 A, W, S = Verdict.ACCEPTED, Verdict.WRONG_ANSWER, Verdict.SKIPPED
+TIMEOUT = Verdict.TIME_LIMIT_EXCEEDED
 C, INTERNAL = Verdict.COMPILE_ERROR, Verdict.INTERNAL_ERROR
 
 POLICIES = [Policy("binary"), Policy("fraction"), Policy("x-coder"), Policy("weighted"), Policy("first-k", k=2)]
@@ -21,6 +22,9 @@ POLICIES = [Policy("binary"), Policy("fraction"), Policy("x-coder"), Policy("wei
         ("binary", [A, A], 1.0),
         ("binary", [A, W], 0.0),
         ("binary", [W, S], 0.0),
+        ("fraction", [A, TIMEOUT, S, S], 0.25),
+        ("weighted", [A, TIMEOUT, S, S], 0.25),
+        ("x-coder", [A, TIMEOUT, S, S], 1.25),
         ("fraction", [A, A, W, W], 0.5),
         ("fraction", [C, C], 0.0),
         ("x-coder", [A, A, A, W], 3.75),

@@ -14,12 +14,14 @@ import pytest
 from redis import Redis
 
 from sandbox.box.engine import BoxHandle
+from sandbox.box.environment import NoEnvironmentImages
 from sandbox.errors import EngineUnavailable, QueueUnavailable
 from sandbox.queue import redis_keys
 from sandbox.queue.connection import connect
 from sandbox.runner import frames
 from sandbox.session_host import box_pool
 from sandbox.session_host.box_pool import BoxPool
+from sandbox.session_host.environments import SessionBoxes
 from sandbox.session_host.held_sessions import HeldSessions
 from sandbox.session_host.observer import NULL_OBSERVER
 from sandbox.session_host.places import Places
@@ -98,7 +100,9 @@ def build_sessions(redis: Redis, engine: Engine, places: Places) -> tuple[BoxPoo
         tasks.append(asyncio.ensure_future(work))
 
     pool = BoxPool(engine, 0, 10)
-    return pool, HeldSessions(redis, "host", pool, places, start, NULL_OBSERVER)
+    return pool, HeldSessions(
+        redis, "host", SessionBoxes(redis, pool, NoEnvironmentImages()), places, start, NULL_OBSERVER
+    )
 
 
 def test_an_unexpected_error_of_the_engine_reaches_those_who_wait(monkeypatch: pytest.MonkeyPatch) -> None:

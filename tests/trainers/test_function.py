@@ -20,6 +20,7 @@ from sandbox.rewards.scoring import score_results
 from sandbox.runner.contract import Verdict
 from sandbox.schema import MAX_CODE_CHARS, Lane, VerifyRequest
 from sandbox.schema.reward import RewardRequest, RewardResult, Task
+from sandbox.trainers import reward_request
 from sandbox.trainers.function import (
     AsyncRewardFunction,
     RewardFunction,
@@ -29,6 +30,7 @@ from sandbox.trainers.function import (
 )
 from sandbox.trainers.group import fill_with_mean
 from sandbox.trainers.lazy_clients import LazyAsyncClient, LazyClient
+from sandbox.verify.tally import StopRules
 from tests.trainers.fake_clients import (
     TESTS,
     FakeAsyncClient,
@@ -175,7 +177,8 @@ def test_options_reach_the_programs() -> None:
         "policy": {"name": "first-k", "k": 1},
         "language": "cpp",
         "checker": {"type": "lines"},
-        "limits": {"cpu_time_s": 1.5},
+        "limits": {"cpu_time_s": 1.5, "total_cpu_time_s": 9},
+        "stop_after_timeouts": 2,
         "extract": {"which": "first"},
     }
     RewardFunction(client, options)([fence_code("// # 42", "c++") + fence_code("second", "cpp")], [TESTS])
@@ -183,6 +186,8 @@ def test_options_reach_the_programs() -> None:
     assert (request.language, request.code, len(request.tests)) == ("cpp", "// # 42", 1)
     assert (request.checker.type, request.limits.cpu_time_s) == ("lines", 1.5)
     assert not request.stop_on_failure
+    assert request.stop_rules == StopRules(after_timeouts=2, total_cpu_time_s=9)
+    assert VerifyRequest.model_validate_json(request.model_dump_json(exclude_unset=True)) == request
 
 
 def test_a_binary_reward_stops_at_the_first_failure_and_travels_whole() -> None:
@@ -236,6 +241,18 @@ def test_tests_run_in_the_programs_process_if_the_options_say_so() -> None:
     RewardFunction(client)([fence_code("# 42")], [["assert f()"]])
     assert [batch[0].isolation for batch in client.batches] == ["shared"] * 3 + ["separate"] * 3
     assert json.loads(client.batches[0][0].model_dump_json(exclude_unset=True))["isolation"] == "shared"
+
+
+def test_a_run_is_named_by_an_option_or_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    client = FakeClient()
+    RewardFunction(client, {}).judge(["x"], [TESTS])
+    monkeypatch.setenv("SANDBOX_RUN", "from-the-environment")
+    reward_request._read_default_run.cache_clear()
+    RewardFunction(client, {}).judge(["x"], [TESTS])
+    RewardFunction(client, {"run": "own"}).judge(["x"], [TESTS])
+    assert [request.run for request in client.reward_requests] == [None, "from-the-environment", "own"]
+    monkeypatch.delenv("SANDBOX_RUN")
+    reward_request._read_default_run.cache_clear()
 
 
 def test_lengths_are_tokens_where_told_and_characters_where_not() -> None:

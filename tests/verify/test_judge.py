@@ -21,6 +21,7 @@ from sandbox.verify.judge import (
 )
 from sandbox.verify.reported_tests import judge_assertion, judge_file, judge_shared, judge_shared_file
 from sandbox.verify.result import TestResult
+from sandbox.verify.tally import StopRules
 
 TOKENS = CheckerChoice("tokens", {})
 INPUTS = range(5)
@@ -69,7 +70,7 @@ def test_after_a_failure_the_rest_is_skipped_and_not_run_when_so_asked() -> None
         ran.append(number)
         return _fail_on({1}, Outcome(Status.RUNTIME_ERROR))(number)
 
-    judgement = judge(_build_test_runs(run), stop_on_failure=True)
+    judgement = judge(_build_test_runs(run), StopRules(on_failure=True))
     assert judgement.verdict is Verdict.RUNTIME_ERROR
     assert [case.verdict for case in judgement.tests[2:]] == [Verdict.SKIPPED] * 3
     assert ran == [0, 1]

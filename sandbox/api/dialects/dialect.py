@@ -8,7 +8,7 @@ from math import isfinite
 from typing import Any, TypeVar
 
 import orjson
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Request, Response, WebSocket
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.exceptions import HTTPException
@@ -25,6 +25,7 @@ from sandbox.schema.error_paths import format_dotted_path
 from sandbox.schema.wire import MAX_COMPILE_CPU_TIME_S, MAX_COMPILE_WALL_TIME_S
 
 Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
+WebSocketEndpoint = Callable[[WebSocket], Coroutine[Any, Any, None]]
 ModelType = TypeVar("ModelType", bound=BaseModel)
 
 
@@ -41,12 +42,30 @@ class Dialect:
         self.name = name
         self._error_renderer = render_error
         self._routes: list[tuple[str, str, Endpoint]] = []
+        self._websockets: list[tuple[str, WebSocketEndpoint]] = []
 
-    def get(self, path: str) -> Callable[[Endpoint], Endpoint]:
-        return self._register("GET", path)
+    def get(self, *paths: str) -> Callable[[Endpoint], Endpoint]:
+        return self._register("GET", *paths)
+
+    def delete(self, path: str) -> Callable[[Endpoint], Endpoint]:
+        return self._register("DELETE", path)
 
     def post(self, *paths: str) -> Callable[[Endpoint], Endpoint]:
         return self._register("POST", *paths)
+
+    def add(self, method: str, path: str, endpoint: Endpoint) -> None:
+        self._routes.append((method, path, endpoint))
+
+    def include(self, part: Dialect) -> None:
+        """Add the paths of a part, which renders its own errors."""
+        self._routes += [(method, path, part._translate_errors(endpoint)) for method, path, endpoint in part._routes]
+
+    def websocket(self, path: str) -> Callable[[WebSocketEndpoint], WebSocketEndpoint]:
+        def register(endpoint: WebSocketEndpoint) -> WebSocketEndpoint:
+            self._websockets.append((path, endpoint))
+            return endpoint
+
+        return register
 
     def render_error(self, problem: ProblemResponse) -> Response:
         """Render a problem in the peer's format."""
@@ -62,6 +81,8 @@ class Dialect:
                 include_in_schema=False,
                 route_class_override=FastRoute,
             )
+        for path, connect in self._websockets:
+            router.add_api_websocket_route(prefix + path, connect)
 
     def _register(self, method: str, *paths: str) -> Callable[[Endpoint], Endpoint]:
         def register(endpoint: Endpoint) -> Endpoint:
@@ -78,6 +99,14 @@ class Dialect:
                 return self._error_renderer(describe_error(error))
 
         return respond
+
+
+def render_detail(problem_response: ProblemResponse) -> Response:
+    """Render a problem as FastAPI's own servers do: an object with `detail`."""
+    problem = problem_response.problem
+    response = encode_response({"detail": problem.detail or problem.title}, problem.status)
+    response.headers.update(problem_response.headers)
+    return response
 
 
 def encode_response(value: Any, status: int = 200) -> Response:

@@ -7,9 +7,12 @@ from fastapi import APIRouter
 from sandbox.api.dialects import (
     areal,
     code_judge,
+    e2b,
     judge0,
+    nemo_gym,
     open_instruct,
     open_r1,
+    openenv,
     openrlhf,
     piston,
     sandbox_fusion,
@@ -20,7 +23,20 @@ PATH_PREFIX = "/dialects"
 
 DIALECTS = {
     module.DIALECT.name: module.DIALECT
-    for module in (sandbox_fusion, code_judge, piston, judge0, openrlhf, slime, open_instruct, open_r1, areal)
+    for module in (
+        sandbox_fusion,
+        code_judge,
+        piston,
+        judge0,
+        openrlhf,
+        slime,
+        open_instruct,
+        open_r1,
+        areal,
+        openenv,
+        nemo_gym,
+        e2b,
+    )
 }
 
 

@@ -48,13 +48,28 @@ def read_options(request: Request) -> RewardOptions:
         options["policy"] = given["policy"]
     if "language" in given:
         options["language"] = given["language"]
+    if "stop_after_timeouts" in given:
+        options["stop_after_timeouts"] = _read_integer(given["stop_after_timeouts"], "stop_after_timeouts")
+    if "total_cpu_time_s" in given:
+        options["limits"] = {"total_cpu_time_s": _read_number(given["total_cpu_time_s"], "total_cpu_time_s")}
     return options
 
 
 def read_missing_reward(request: Request) -> float | None:
     """Return the reward to send in place of a missing one, if the URL has `missing=`."""
     text = request.query_params.get("missing", "")
+    return _read_number(text, "missing") if text else None
+
+
+def _read_number(text: str, name: str) -> float:
     try:
-        return float(text) if text else None
+        return float(text)
     except ValueError:
-        raise BadRequest("missing must be a number", "missing") from None
+        raise BadRequest(f"{name} must be a number", name) from None
+
+
+def _read_integer(text: str, name: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise BadRequest(f"{name} must be a whole number", name) from None

@@ -96,10 +96,10 @@ def document_batch_submission(
     return _build_submission(body, {"application/json": _build_content(results), NDJSON: {"schema": line}})
 
 
-def document_upload(body: type[BaseModel], result: type[BaseModel]) -> dict[str, Any]:
+def document_upload(body: type[BaseModel], result: type[BaseModel], *problems: int) -> dict[str, Any]:
     """Return `responses` and `openapi_extra` of a route that stores its body."""
     return {
-        "responses": _build_ok_responses(result, 400, 401, 408, 413, 415, 422, 503, 507),
+        "responses": _build_ok_responses(result, 400, 401, 408, 413, 415, 422, 503, 507, *problems),
         "openapi_extra": {"parameters": [_REQUEST_ID_HEADER], "requestBody": _build_request_body(body)},
     }
 

@@ -34,6 +34,15 @@ _PROBLEM_FIELD = {"field": "body.tests.3.stdin", "message": "Input should be a v
 
 _TASK_SET_ID = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 _CANDIDATE = {"language": "python", "code": _SUM}
+_ENVIRONMENT = {
+    "name": "numerals",
+    "id": "5f2d9c3e8a1b4c7d9e0f1a2b3c4d5e6f",
+    "base": "python",
+    "pip": ["roman==5.0"],
+    "apt": [],
+    "files": {},
+    "updated_at": 1764342000.0,
+}
 _TASK = {"tests": [_TEST], "language": "python"}
 _COMPLETION = f"```python\n{_SUM}\n```"
 _REWARD_DETAIL = {"answered": True, "language": "python", "verdict": "accepted", "passed": 1, "total": 1}
@@ -253,6 +262,9 @@ EXAMPLES: dict[str, Any] = {
     "Task": _TASK,
     "TaskSet": {"tasks": {"sum": _TASK}},
     "TaskSetInfo": {"id": _TASK_SET_ID, "tasks": 1},
+    "EnvironmentRequest": {"base": "python", "pip": ["roman==5.0"]},
+    "EnvironmentInfo": _ENVIRONMENT,
+    "EnvironmentList": {"environments": [_ENVIRONMENT]},
     "TestCase": _TEST,
     "TestPart": {"name": "test_add", "verdict": "accepted", "message": ""},
     "TestResult": _TEST_RESULT,

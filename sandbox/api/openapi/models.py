@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from sandbox import schema
 from sandbox.schema.callbacks import DeadWebhook
+from sandbox.schema.environments import EnvironmentInfo, EnvironmentList, EnvironmentRequest
 from sandbox.schema.gpu import REQUEST_MODELS as GPU_REQUESTS
 from sandbox.schema.gpu import GpuJob, GpuPool
 from sandbox.schema.hack import HackBatchRequest, HackBatchResult, HackRequest, HackResult, HackSubmission
@@ -34,6 +35,7 @@ REQUEST_MODELS: tuple[type[BaseModel], ...] = (
     QualityRequest,
     RewardRequest,
     TaskSet,
+    EnvironmentRequest,
     *GPU_REQUESTS.values(),
     *SESSION_REQUESTS,
 )
@@ -56,6 +58,8 @@ RESPONSE_MODELS: tuple[type[Any], ...] = (
     QualityResult,
     RewardResult,
     TaskSetInfo,
+    EnvironmentInfo,
+    EnvironmentList,
     schema.Job,
     DeadWebhook,
     schema.LanguageInfo,

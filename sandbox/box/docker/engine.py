@@ -28,13 +28,15 @@ from sandbox.box import cpu_pinning
 from sandbox.box.cgroup import MIB
 from sandbox.box.docker.box_handle import DockerBoxHandle, remove_container
 from sandbox.box.docker.engine_client import ENGINE_ERRORS, open_engine_client, translate_engine_errors
-from sandbox.box.docker.images import compute_image_tag, find_missing_images
+from sandbox.box.docker.environment_images import find_tag
+from sandbox.box.docker.images import find_missing_images
 from sandbox.box.docker.leftovers import HOME_LABEL, remove_unstarted_boxes
 from sandbox.box.docker.session_cgroup import build_cpu_options
 from sandbox.box.docker.socket_folder import ensure_socket_folder, get_fallback_folder
+from sandbox.box.environment import is_environment
 from sandbox.box.uids import BOXES_PER_BLOCK, UidBlock
 from sandbox.config import WorkerSettings
-from sandbox.errors import BoxError, EngineUnavailable
+from sandbox.errors import BoxError, EngineUnavailable, EnvironmentFailed
 from sandbox.runner.supervisor.options import Options
 
 # The supervisor needs these to give each run its own uid, to kill its remaining processes and to remove its files.
@@ -70,9 +72,9 @@ class DockerEngine:
     def __init__(self, settings: WorkerSettings, slot: int, max_boxes: int = BOXES_PER_BLOCK) -> None:
         self._settings = settings
         self._slot = slot
-        self._cpus = (
-            "" if settings.pin == "none" else cpu_pinning.format_cpu_list(cpu_pinning.assign_cpus(slot, settings.slots))
-        )
+        self._cpus = ""
+        if cpu_pinning.resolve_pinning(settings.pin, settings.slots) != "none":
+            self._cpus = cpu_pinning.format_cpu_list(cpu_pinning.assign_cpus(slot, settings.slots))
         self._started_count = 0
         self._folder = ensure_socket_folder(settings.home)
         self._live_handles: set[DockerBoxHandle] = set()
@@ -102,12 +104,14 @@ class DockerEngine:
             listener.listen(1)
             listener.settimeout(CONTAINER_CHECK_INTERVAL_S)
             options = self._build_options(name, folder, session)
-            container = self._client.containers.create(compute_image_tag(image), **options)
+            container = self._client.containers.create(find_tag(image), **options)
             container.start()
             connection = _accept_connection(listener, container)
         except ImageNotFound as error:
+            if is_environment(image):
+                raise EnvironmentFailed("the environment's image was removed while a box started; try again") from error
             raise EngineUnavailable(
-                f"image {compute_image_tag(image)} is missing; build it with `sandbox images build {image}`"
+                f"image {find_tag(image)} is missing; build it with `sandbox images build {image}`"
             ) from error
         except (*ENGINE_ERRORS, OSError) as error:
             remove_container(container)
@@ -188,6 +192,7 @@ class DockerEngine:
             "tmpfs": {
                 "/box": f"rw,exec,nosuid,nodev,mode=711,{size}",
                 "/tmp": f"rw,exec,nosuid,nodev,mode=1777,{size}",
+                **({"/home": "rw,noexec,nosuid,nodev,mode=755,size=64k,nr_inodes=8"} if session else {}),
             },
             "mounts": [Mount("/run/sandbox", str(folder), type="bind", read_only=True)],
             "runtime": settings.docker_runtime or None,
@@ -201,7 +206,7 @@ class DockerEngine:
         uid_base = block.compute_base(self._started_count)
         self._started_count += 1
         if session:
-            options = {"connect": CONNECTION_PATH, "uid_base": uid_base, "session": True}
+            options = {"connect": CONNECTION_PATH, "uid_base": uid_base, "session": True, "links_home": True}
             return ["/usr/bin/python3", "-c", SESSION_BOOTSTRAP, json.dumps(options)]
         options_text = self._build_supervisor_options(uid_base).encode()
         return ["/usr/bin/python3", "-I", "-S", "-c", SUPERVISOR_BOOTSTRAP, options_text]
