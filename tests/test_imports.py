@@ -206,6 +206,8 @@ EXTRA_MODULES = {
     "datasets",
     "datasketch",
     "matplotlib",
+    "mcp",
+    "mcp_types",
     "openai",
     "opentelemetry",
     "torch",

@@ -28,6 +28,7 @@ from sandbox.verify.mutants.generate import Mutant, make_mutants
 from sandbox.verify.quality import NO_COMPARISON, Comparison, Row, find_surviving_mutants, measure_quality
 from sandbox.verify.quality_report import ProgramKind
 from sandbox.verify.quality_rows import JudgedRow, compare_rows, read_verdicts
+from sandbox.verify.quality_timing import add_timing
 
 _ITEM_FIELD = re.compile(r"items\.(\d+)\.(language|code)$")
 
@@ -87,7 +88,9 @@ async def judge_programs(request: Request, body: QualityRequest, preferences: Pr
     rows = await asyncio.to_thread(_build_rows, plan, results)
     survivors = find_surviving_mutants(rows) if body.inputs else []
     comparison = await _compare(batches, plan, survivors) if survivors else NO_COMPARISON
-    return await asyncio.to_thread(measure_quality, rows, comparison)
+    report = await asyncio.to_thread(measure_quality, rows, comparison)
+    multipliers = (body.time_multipliers.ac_to_time_limit, body.time_multipliers.time_limit_to_tle)
+    return await asyncio.to_thread(add_timing, report, rows, body.list_sizes(), multipliers)
 
 
 def _build_plan(body: QualityRequest) -> _Plan:

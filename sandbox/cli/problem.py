@@ -14,6 +14,7 @@ import typer
 
 from sandbox.cli.console import EXIT_FAILURE, EXIT_UNREACHABLE, EXIT_USAGE, Url, connect_to_service, fail, say
 from sandbox.cli.problem_check import check_packages
+from sandbox.cli.vote_study import study_votes
 
 if TYPE_CHECKING:
     from sandbox.problems.importer import Skipped
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Import problem packages and data sets as tasks, and check packages.")
 
 app.command("check")(check_packages)
+app.command("study")(study_votes)
 
 EXIT_SKIPPED = 3
 MAX_SHOWN = 20

@@ -22,7 +22,18 @@ def list_measures(report: QualityResult) -> list[tuple[str, str, str]]:
         ("mutation score", _format(report.mutation_score), "mutants that fail a test, equivalent ones included"),
         *((f"coverage@{point.tests}", _format(point.coverage), "on average") for point in report.coverage),
         ("smallest suite", size, cost + ("" if suite.exact else "; a smaller one may exist")),
+        *_list_time_limit(report),
+        ("tests of speed", str(len(report.slow_only)), "tests that only too slow programs fail"),
     ]
+
+
+def _list_time_limit(report: QualityResult) -> list[tuple[str, str, str]]:
+    limit = report.time_limit
+    if limit is None:
+        return []
+    slowest = f"the slowest right run takes {limit.slowest_s:.3f} s: {report.programs[limit.program].name}"
+    larger = "" if limit.is_largest_test else "; larger tests exist"
+    return [("time limit", f"{limit.cpu_time_s:.3f} s", f"{slowest}, test {limit.test}{larger}")]
 
 
 def list_findings(report: QualityResult) -> list[tuple[str, list[int]]]:
@@ -38,9 +49,14 @@ def list_findings(report: QualityResult) -> list[tuple[str, list[int]]]:
         ("right, but fails", failing),
         ("wrong, but passes", report.survivors),
         ("may be equivalent", report.equivalent_candidates),
+        ("grows faster than right programs", _find_fast_growing(report)),
         ("not compiled", report.not_compiled),
         ("unjudged", report.unjudged),
     ]
+
+
+def _find_fast_growing(report: QualityResult) -> list[int]:
+    return [row for row, each in enumerate(report.programs) if each.growth is not None and each.growth.above_right]
 
 
 def describe_program(report: QualityResult, position: int) -> str:

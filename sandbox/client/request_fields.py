@@ -8,15 +8,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypedDict
 
-from sandbox.schema.checkers import Checker, EquivalenceChecker
-from sandbox.schema.hack import HackGenerator, HackProgram
+from sandbox.schema.checkers import Checker, EquivalenceChecker, ProgramChecker
+from sandbox.schema.hack import HackGenerator, HackProgram, HackTask
 from sandbox.schema.programs import Lane, ProgramInput
-from sandbox.schema.quality import MutantOptions, QualityProgram
+from sandbox.schema.quality import MutantOptions, QualityProgram, TimeMultipliers
 from sandbox.schema.reward_policy import Extraction, Policy
 from sandbox.schema.sessions import SessionLanguage, SessionLimits
 from sandbox.schema.tests import AnyTest
-from sandbox.schema.vote import Candidate, VoteInput, VotePolicy
+from sandbox.schema.vote import Candidate
+from sandbox.schema.vote_inputs import ValidatorProbe, VoteGenerator, VoteInput, VoteValidator
+from sandbox.schema.vote_policy import VotePolicy
 from sandbox.schema.wire import LimitsRequest
+from sandbox.verify.checker_calibration import Damage
 
 
 class LimitsFields(TypedDict, total=False):
@@ -123,29 +126,46 @@ class EquivalenceCheckerFields(TypedDict, total=False):
     relative: float
 
 
+class ProgramCheckerFields(TypedDict, total=False):
+    """The fields of `sandbox.schema.checkers.ProgramChecker`."""
+
+    type: Literal["program"]
+    language: str
+    code: str
+    limits: LimitsRequest | LimitsFields
+    full_score: float
+
+
 class VotePolicyFields(TypedDict, total=False):
-    """The fields of `sandbox.schema.vote.VotePolicy`."""
+    """The fields of `sandbox.schema.vote_policy.VotePolicy`."""
 
     name: Literal["default", "x-coder"]
     quorum: float | None
     min_votes: int | None
     margin: int | None
     tie: Literal["none", "first", "smallest", "random"] | None
-    weights: Literal["uniform", "confidence", "discrimination", "size", "declared"] | None
+    weights: Literal["uniform", "confidence", "discrimination", "size", "declared", "loo_auc"] | None
     holdout_fraction: float | None
     seed: int | None
     one_vote_per_program: bool | None
     golden_tie: Literal["fastest", "first"] | None
+    brute_disqualifies: bool | None
 
 
 class VoteFields(TypedDict, total=False):
     """The fields of `sandbox.schema.vote.VoteRequest`."""
 
     candidates: Sequence[Candidate | Mapping[str, Any]]
+    generators: Sequence[VoteGenerator | Mapping[str, Any]]
     inputs: Sequence[str | VoteInput | Mapping[str, Any]]
-    checker: EquivalenceChecker | EquivalenceCheckerFields | None
+    validators: Sequence[VoteValidator | Mapping[str, Any]]
+    probes: Sequence[ValidatorProbe | Mapping[str, Any]]
+    return_inputs: bool
+    checker: EquivalenceChecker | EquivalenceCheckerFields | ProgramChecker | ProgramCheckerFields | None
+    checker_allows: Sequence[Damage | Literal["truncated", "permuted", "off_by_one"]]
     policy: str | VotePolicy | VotePolicyFields
     limits: LimitsRequest | LimitsFields
+    trusted_limits: LimitsRequest | LimitsFields
     environment: str
     stop_after_timeouts: int | None
     priority: Lane | Literal["rl", "default", "bulk"]
@@ -160,6 +180,13 @@ class MutantOptionsFields(TypedDict, total=False):
     operators: Sequence[str]
 
 
+class TimeMultipliersFields(TypedDict, total=False):
+    """The fields of `sandbox.schema.quality.TimeMultipliers`."""
+
+    ac_to_time_limit: float
+    time_limit_to_tle: float
+
+
 class QualityFields(TypedDict, total=False):
     """The fields of `sandbox.schema.quality.QualityRequest`."""
 
@@ -169,6 +196,8 @@ class QualityFields(TypedDict, total=False):
     wrong: Sequence[str | QualityProgram | Mapping[str, Any]]
     mutants: MutantOptions | MutantOptionsFields | None
     inputs: Sequence[str | ProgramInput | Mapping[str, Any]]
+    sizes: Sequence[float]
+    time_multipliers: TimeMultipliers | TimeMultipliersFields
     entry_point: str
     checker: Checker | CheckerFields
     limits: LimitsRequest | LimitsFields
@@ -207,9 +236,10 @@ class HackFields(TypedDict, total=False):
     target: HackProgram | HackProgramFields
     input: str | ProgramInput | ProgramInputFields | None
     generator: HackGenerator | HackGeneratorFields | None
+    output: str | None
     validators: Sequence[HackProgram | Mapping[str, Any]]
     references: Sequence[HackProgram | Mapping[str, Any]]
-    checker: EquivalenceChecker | EquivalenceCheckerFields
+    checker: EquivalenceChecker | EquivalenceCheckerFields | ProgramChecker | ProgramCheckerFields
     limits: LimitsRequest | LimitsFields
     trusted_limits: LimitsRequest | LimitsFields
     priority: Lane | Literal["rl", "default", "bulk"]
@@ -218,7 +248,7 @@ class HackFields(TypedDict, total=False):
 class PolicyFields(TypedDict, total=False):
     """The fields of `sandbox.schema.reward_policy.Policy`."""
 
-    name: Literal["binary", "fraction", "x-coder", "weighted", "first-k"]
+    name: Literal["binary", "fraction", "x-coder", "weighted", "first-k", "hack"]
     k: int | None
     seed: int | None
     format_bonus: float
@@ -251,8 +281,9 @@ class RewardFields(TypedDict, total=False):
     preamble: str | Sequence[str]
     weights: Sequence[Sequence[float]] | None
     tasks: Sequence[str] | None
+    hacks: Sequence[HackTask | Mapping[str, Any]] | None
     lengths: Sequence[int] | None
-    policy: Literal["binary", "fraction", "x-coder", "weighted", "first-k"] | Policy | PolicyFields
+    policy: Literal["binary", "fraction", "x-coder", "weighted", "first-k", "hack"] | Policy | PolicyFields
     extract: Extraction | ExtractionFields
     language: str | Sequence[str]
     checker: Checker | CheckerFields

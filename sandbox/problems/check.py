@@ -115,7 +115,7 @@ def _check_inputs(problem: Problem, client: ClientLike, advance: Callable[[], ob
     for validator in problem.input_validators:
         yield _judge_validator(validator, {test.name: runs[validator.name, test.name] for test in problem.tests})
     for test in problem.invalid_inputs:
-        judgements = [_accepts(each, runs[each.name, test.name]) for each in problem.input_validators]
+        judgements = [accepts(each, runs[each.name, test.name]) for each in problem.input_validators]
         if False in judgements:
             yield Finding("invalid input", test.name, True)
         elif None in judgements:
@@ -126,7 +126,7 @@ def _check_inputs(problem: Problem, client: ClientLike, advance: Callable[[], ob
 
 def _judge_validator(validator: InputValidator, runs: Mapping[str, ExecuteResult]) -> Finding:
     """Return whether a validator accepts the inputs of all tests, given its run on each test."""
-    judgements = {name: _accepts(validator, run) for name, run in runs.items()}
+    judgements = {name: accepts(validator, run) for name, run in runs.items()}
     for value, verb in ((False, "rejects"), (None, "the service failed on")):
         if names := [name for name, accepts in judgements.items() if accepts is value]:
             detail = f"{verb} {_shorten(names)}: {_describe_run(runs[names[0]])}"
@@ -149,7 +149,7 @@ def _build_validation(validator: InputValidator, test: ProblemTest) -> ExecuteRe
         )
 
 
-def _accepts(validator: InputValidator, result: ExecuteResult) -> bool | None:
+def accepts(validator: InputValidator, result: ExecuteResult) -> bool | None:
     """Return whether the validator accepts its input, or None if the service failed."""
     if result.status is Status.INTERNAL_ERROR:
         return None

@@ -73,11 +73,7 @@ class Ticket:
 
 
 def _check_request(request: SubmissionRequest, prefix: str, missing: frozenset[str]) -> None:
-    if isinstance(request, VoteRequest):
-        for index, candidate in enumerate(request.candidates):
-            _check_language(candidate.language, f"{prefix}candidates.{index}.language", missing)
-        return
-    if isinstance(request, HackRequest):
+    if isinstance(request, VoteRequest | HackRequest):
         for field, name in request.list_languages().items():
             _check_language(name, prefix + field, missing)
         return

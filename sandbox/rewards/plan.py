@@ -9,12 +9,14 @@ defines for this case, and a row with unusable tests gets None and a message tha
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from sandbox.errors import BadRequest, NotFound, UnknownLanguage
 from sandbox.languages import get_language, load_languages
 from sandbox.rewards.extraction import Answer, extract, get_completion_text, tag_language
+from sandbox.rewards.hack_plan import build_hack_plan
+from sandbox.rewards.planned import PlannedCompletion as PlannedCompletion
+from sandbox.rewards.planned import RewardPlan as RewardPlan
 from sandbox.rewards.preamble import insert_preamble
 from sandbox.rewards.prompts import (
     NO_PROMPT,
@@ -44,37 +46,13 @@ from sandbox.schema.tests import resolve_test
 _SUBMISSION_FIELDS = frozenset({"language", "code", "tests", "checker", "limits", "stop_on_failure", "priority"})
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedCompletion:
-    """One completion in the plan. `program_index` is the index of its program, or None if there is nothing to run.
-
-    If `usable` is False, the row gets no reward, regardless of the completion, and `message` says why.
-    """
-
-    language: str
-    test_count: int
-    weights: Sequence[float]
-    length: int
-    fence_closed: bool = False
-    program_index: int | None = None
-    message: str = ""
-    usable: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class RewardPlan:
-    """The programs to verify, and what is needed to turn their verdicts into rewards."""
-
-    request: RewardRequest
-    completions: list[PlannedCompletion]
-    programs: list[VerifyRequest]
-
-
 def build_plan(request: RewardRequest, lookup: TaskLookup) -> RewardPlan:
     """Plan the programs of all completions. Raises BadRequest, and whatever `lookup` raises.
 
     Unusable rows make the whole request a bad request only if all rows are unusable.
     """
+    if request.hacks is not None:
+        return build_hack_plan(request, request.hacks)
     tasks = resolve_tasks(request, lookup)
     prompts = _read_prompts(request)
     candidates: list[PlannedCompletion] = []

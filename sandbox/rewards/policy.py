@@ -10,6 +10,7 @@ reported as a reward of 0.
 | x-coder  | 5 x fraction; -2 for no answer or code that does not parse (arXiv 2601.06953)    |
 | weighted | weights of the tests accepted / all weights; a test without a weight counts 1    |
 | first-k  | fraction over `k` tests: the first ones, or a choice that depends only on `seed` |
+| hack     | 1 if the input is valid, it breaks the target, and a claimed output is right     |
 
 Without an answer, or if the code does not compile, every policy except x-coder gives 0.
 """
@@ -53,7 +54,7 @@ def score(policy: Policy, completion: CompletionResult) -> float | None:
 def _compute_base_reward(policy: Policy, completion: CompletionResult, counted: Sequence[int]) -> float:
     passed = [completion.verdicts[index] is Verdict.ACCEPTED for index in counted]
     match policy.name:
-        case "binary":
+        case "binary" | "hack":
             return float(bool(passed) and all(passed))
         case "fraction" | "first-k":
             return _compute_fraction(passed)

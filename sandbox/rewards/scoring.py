@@ -10,10 +10,12 @@ from pydantic_core import from_json
 
 from sandbox.errors import InfrastructureError
 from sandbox.rewards.extraction import parses
+from sandbox.rewards.hack_plan import read_conditions
 from sandbox.rewards.plan import PlannedCompletion, RewardPlan, build_plan
 from sandbox.rewards.policy import CompletionResult, score
 from sandbox.rewards.task_lookup import TaskLookup
 from sandbox.runner.contract import Verdict
+from sandbox.schema import VerifyRequest
 from sandbox.schema.reward import RewardDetail, RewardRequest, RewardResult
 
 _VERDICTS = {verdict.value: verdict for verdict in Verdict}
@@ -38,6 +40,17 @@ class ProgramVerdicts(NamedTuple):
         long, mostly in the garbage collector.
         """
         result = from_json(result_json)
+        if "breaks" in result:
+            verdict, conditions = read_conditions(result)
+            return cls(
+                verdict,
+                conditions.count(Verdict.ACCEPTED),
+                len(conditions),
+                conditions,
+                f"{result['reason']}: {result['message']}",
+                result.get("queue_time_s", 0.0),
+                result.get("run_time_s", 0.0),
+            )
         tests = result["tests"]
         return cls(
             _VERDICTS[result["verdict"]],
@@ -111,7 +124,8 @@ def _is_program(plan: RewardPlan, candidate: PlannedCompletion, program: Program
     if plan.request.policy.name != "x-coder" or candidate.language != "python" or candidate.program_index is None:
         return True
     failed = all(verdict is Verdict.RUNTIME_ERROR for verdict in program.tests)
-    return not failed or parses(plan.programs[candidate.program_index].code)
+    planned = plan.programs[candidate.program_index]
+    return not failed or not isinstance(planned, VerifyRequest) or parses(planned.code)
 
 
 def _build_detail(candidate: PlannedCompletion, program: ProgramVerdicts | None) -> RewardDetail:

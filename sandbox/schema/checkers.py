@@ -150,6 +150,9 @@ EquivalenceChecker = Annotated[
     Field(discriminator="type"),
 ]
 
+# Rules that can compare two outputs, or a checker program that does.
+VoteChecker = Annotated[EquivalenceChecker | ProgramChecker, Field(discriminator="type")]
+
 Checker = Annotated[
     ExactChecker
     | LinesChecker

@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from sandbox.runner.contract import Verdict
 from sandbox.schema.callbacks import CallbackFor, CallbackUrl
-from sandbox.schema.checkers import EquivalenceChecker, TokensChecker
+from sandbox.schema.checkers import ProgramChecker, TokensChecker, VoteChecker
 from sandbox.schema.programs import (
     MAX_ITEMS,
     MAX_STDIN_CHARS,
@@ -21,12 +21,18 @@ from sandbox.schema.programs import (
     ProgramInput,
     reject_program_files,
 )
-from sandbox.schema.vote import expand_stdin
+from sandbox.schema.vote_inputs import expand_stdin
 from sandbox.schema.vote_label import decode_text
 from sandbox.schema.wire import MAX_CODE_CHARS, MAX_OUTPUT_KB, LimitsRequest, WireModel
 from sandbox.verify.hacks import HackDecision, HackReason
 
 MAX_TRUSTED = 16
+
+
+def _check_output_limits(limits: LimitsRequest, trusted_limits: LimitsRequest) -> None:
+    for field, given in (("limits", limits), ("trusted_limits", trusted_limits)):
+        if (given.output_kb or 0) > MAX_OUTPUT_KB:
+            raise ValueError(f"{field}.output_kb must be at most {MAX_OUTPUT_KB} in a hack")
 
 
 class HackProgram(WireModel):
@@ -44,6 +50,31 @@ class HackGenerator(HackProgram):
     def arguments(self) -> tuple[str, ...]:
         """Return the arguments of the run, with the seed."""
         return (*self.args, *([] if self.seed is None else [str(self.seed)]))
+
+
+class HackTask(WireModel):
+    """The part of a hack that a task gives: the target and the trusted programs. The policy `hack` rewards inputs."""
+
+    target: HackProgram = Field(description="the program to break")
+    validators: list[HackProgram] = Field(
+        default_factory=list, max_length=MAX_TRUSTED, description="accept an input by exit code 0 or 42"
+    )
+    references: list[HackProgram] = Field(
+        min_length=1, max_length=MAX_TRUSTED, description="trusted programs, which must agree on the output"
+    )
+    checker: VoteChecker = TokensChecker(type="tokens")
+    limits: LimitsRequest = Field(LimitsRequest(), description="limits of the target")
+    trusted_limits: LimitsRequest = Field(LimitsRequest(), description="limits of the validators and the references")
+
+    @model_validator(mode="after")
+    def _check_limits(self) -> HackTask:
+        _check_output_limits(self.limits, self.trusted_limits)
+        return self
+
+    def build_request(self, given: str, output: str | None, priority: Lane) -> HackRequest:
+        """Return the request that tries an input, with the output that its writer claims."""
+        fields = {name: getattr(self, name) for name in self.model_fields_set}
+        return HackRequest(**fields, input=ProgramInput(stdin=given), output=output, priority=priority)
 
 
 class HackRequest(WireModel):
@@ -67,13 +98,16 @@ class HackRequest(WireModel):
         Field(None, description="the input of the hack; a plain string is its stdin")
     )
     generator: HackGenerator | None = Field(None, description="prints the input; use instead of `input`")
+    output: str | None = Field(
+        None, max_length=MAX_STDIN_CHARS, description="the right output, as the writer of the input claims"
+    )
     validators: list[HackProgram] = Field(
         default_factory=list, max_length=MAX_TRUSTED, description="accept an input by exit code 0 or 42"
     )
     references: list[HackProgram] = Field(
         min_length=1, max_length=MAX_TRUSTED, description="trusted programs, which must agree on the output"
     )
-    checker: EquivalenceChecker = TokensChecker(type="tokens")
+    checker: VoteChecker = TokensChecker(type="tokens")
     limits: LimitsRequest = Field(LimitsRequest(), description="limits of the target")
     trusted_limits: LimitsRequest = Field(
         LimitsRequest(), description="limits of the generator, the validators and the references"
@@ -84,9 +118,7 @@ class HackRequest(WireModel):
     def _check_input(self) -> HackRequest:
         if (self.input is None) == (self.generator is None):
             raise ValueError("give either input or generator")
-        for field, limits in (("limits", self.limits), ("trusted_limits", self.trusted_limits)):
-            if (limits.output_kb or 0) > MAX_OUTPUT_KB:
-                raise ValueError(f"{field}.output_kb must be at most {MAX_OUTPUT_KB} in a hack")
+        _check_output_limits(self.limits, self.trusted_limits)
         for language in {program.language for program in self.programs} if self.input else ():
             reject_program_files(self.input.files if self.input else (), language, "input.files")
         return self
@@ -99,6 +131,8 @@ class HackRequest(WireModel):
     def list_languages(self) -> dict[str, str]:
         """Return the language of each program by its field."""
         named = {"target": self.target} | ({"generator": self.generator} if self.generator else {})
+        if isinstance(self.checker, ProgramChecker):
+            named["checker"] = HackProgram(language=self.checker.language, code="")
         named |= {f"validators.{position}": one for position, one in enumerate(self.validators)}
         named |= {f"references.{position}": one for position, one in enumerate(self.references)}
         return {f"{field}.language": program.language for field, program in named.items()}
@@ -125,6 +159,9 @@ class HackResult(WireModel):
     id: str
     valid: bool | None = Field(description="the validators accept the input and the references agree on the output")
     breaks: bool | None = Field(description="the input is valid, and the target fails on it")
+    output_right: bool | None = Field(
+        None, description="the claimed output is right; null without one, and if the input is not valid"
+    )
     reason: HackReason
     message: str = Field("", description="explains the reason; names the program by its field")
     verdict: Verdict | None = Field(None, description="the target's verdict; null if it did not run")
@@ -159,6 +196,7 @@ class HackResult(WireModel):
             id=id,
             valid=decision.valid,
             breaks=decision.breaks,
+            output_right=decision.output_right,
             reason=decision.reason,
             message=decision.message,
             verdict=decision.verdict,

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -13,19 +14,22 @@ from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, model_
 from sandbox import languages
 from sandbox.errors import UnknownLanguage
 from sandbox.schema.checkers import Checker, InteractiveChecker, TokensChecker
-from sandbox.schema.programs import MAX_NAME_CHARS, MAX_TESTS, Lane, ProgramInput, reject_program_files
+from sandbox.schema.programs import MAX_NAME_CHARS, MAX_TESTS, Lane, ProgramInput, TestCase, reject_program_files
 from sandbox.schema.submissions import Isolation, VerifyRequest
-from sandbox.schema.tests import AnyTest
-from sandbox.schema.vote import expand_stdin
+from sandbox.schema.tests import AnyTest, FunctionTest
+from sandbox.schema.vote_inputs import expand_stdin
 from sandbox.schema.wire import MAX_CODE_CHARS, MAX_OUTPUT_KB, LimitsRequest, WireModel
+from sandbox.verify.complexity import AC_TO_TIME_LIMIT, TIME_LIMIT_TO_TLE
 from sandbox.verify.mutants.generate import OPERATORS
 from sandbox.verify.quality_report import CoveragePoint as CoveragePoint
 from sandbox.verify.quality_report import Mutation as Mutation
+from sandbox.verify.quality_report import ProgramGrowth as ProgramGrowth
 from sandbox.verify.quality_report import ProgramKind
 from sandbox.verify.quality_report import QualityProgramResult as QualityProgramResult
 from sandbox.verify.quality_report import QualityResult as QualityResult
 from sandbox.verify.quality_report import QualityTest as QualityTest
 from sandbox.verify.quality_report import SmallestSuite as SmallestSuite
+from sandbox.verify.quality_report import TimeLimitAdvice as TimeLimitAdvice
 
 MAX_PROGRAMS = 512
 MAX_INPUTS = 1_000
@@ -68,6 +72,13 @@ class MutantOptions(WireModel):
         return self
 
 
+class TimeMultipliers(WireModel):
+    """How a time limit follows from the slowest right program, as in Kattis problem packages."""
+
+    ac_to_time_limit: float = Field(AC_TO_TIME_LIMIT, ge=1, le=1_000)
+    time_limit_to_tle: float = Field(TIME_LIMIT_TO_TLE, ge=1, le=1_000)
+
+
 class QualityRequest(WireModel):
     """Measure how well tests tell right programs from wrong ones. Without `wrong`, mutants are made."""
 
@@ -105,6 +116,12 @@ class QualityRequest(WireModel):
             " a plain string is stdin",
         )
     )
+    sizes: list[Annotated[float, Field(ge=0, allow_inf_nan=False)]] = Field(
+        default_factory=list,
+        max_length=MAX_TESTS,
+        description="size of each test, to measure how times grow; default: the bytes of its input",
+    )
+    time_multipliers: TimeMultipliers = TimeMultipliers()
     entry_point: str = Field("", max_length=MAX_NAME_CHARS)
     checker: Checker = TokensChecker(type="tokens")
     limits: LimitsRequest = LimitsRequest()
@@ -120,6 +137,8 @@ class QualityRequest(WireModel):
             raise ValueError(
                 f"programs times tests and inputs is more than {MAX_RUNS}; send fewer tests, or lower mutants.count"
             )
+        if self.sizes and len(self.sizes) != len(self.tests):
+            raise ValueError(f"sizes has {len(self.sizes)} entries for {len(self.tests)} tests")
         if self.mutant_count and not self._is_python(self.right[0]):
             raise ValueError("right.0.language: mutants are made of Python only; give wrong programs instead")
         self._check_inputs()
@@ -160,6 +179,10 @@ class QualityRequest(WireModel):
             return self.mutants.count
         return 0 if self.wrong else DEFAULT_MUTANTS
 
+    def list_sizes(self) -> list[float]:
+        """Return the size of each test: as given, or the bytes of its input. A test without an input has size 0."""
+        return list(self.sizes) or [float(_count_input_bytes(test)) for test in self.tests]
+
     def build_item(self, program: QualityProgram, tests: Sequence[AnyTest] | None = None) -> VerifyRequest:
         """Return the request that judges one program on all tests, or on others."""
         return VerifyRequest(
@@ -181,3 +204,9 @@ class QualityRequest(WireModel):
             for kind, programs in groups
             for position, program in enumerate(programs)
         ]
+
+
+def _count_input_bytes(test: AnyTest) -> int:
+    if isinstance(test, TestCase):
+        return len(test.stdin_bytes) + sum(map(len, test.args)) + sum(map(len, test.files.values()))
+    return len(json.dumps([test.args, test.kwargs])) if isinstance(test, FunctionTest) else 0

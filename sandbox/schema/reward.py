@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from sandbox.runner.contract import Verdict
 from sandbox.schema.callbacks import CallbackUrl
 from sandbox.schema.checkers import Checker, TokensChecker
+from sandbox.schema.hack import HackTask
 from sandbox.schema.programs import (
     MAX_CODE_CHARS,
     MAX_ITEMS,
@@ -126,6 +127,11 @@ class RewardRequest(WireModel):
     )
     weights: list[list[Weight]] | None = Field(None, description="with `tests`: one weight per test")
     tasks: list[TaskReference] | None = Field(None, description="<set>/<name> of registered tasks, instead of `tests`")
+    hacks: Annotated[list[HackTask], Field(min_length=1, max_length=MAX_ITEMS)] | None = Field(
+        None,
+        description="for the policy hack, instead of `tests`: the program to break with the input in the completion;"
+        " one per completion, or one for all",
+    )
     lengths: list[Annotated[int, Field(ge=0)]] | None = Field(
         None, description="tokens of each completion, for the policy's length term; default: its number of characters"
     )
@@ -154,10 +160,12 @@ class RewardRequest(WireModel):
 
     @model_validator(mode="after")
     def _check_combination(self) -> RewardRequest:
-        if (self.tests is None) == (self.tasks is None):
-            raise ValueError("give either tests or tasks, not both")
+        if (self.policy.name == "hack") != (self.hacks is not None):
+            raise ValueError("the policy hack needs hacks, and no other policy may have them")
+        if [self.tests, self.tasks, self.hacks].count(None) != 2:
+            raise ValueError("give either tests or tasks, not both" if self.hacks is None else "hacks replace tests")
         shared = () if self.tests_index is not None else ("tests", "weights")
-        for name in ("tasks", "prompts", *shared):
+        for name in ("tasks", "hacks", "prompts", *shared):
             self._check_count(name, (1, len(self.completions)))
         for name in ("lengths", "language", "entry_point", "preamble", "problems", "tests_index"):
             if not isinstance(getattr(self, name), str):
@@ -207,6 +215,7 @@ _COMPLETION_FIELDS = (
     "preamble",
     "weights",
     "tasks",
+    "hacks",
     "lengths",
     "language",
 )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Literal
 
-PolicyName = Literal["binary", "fraction", "x-coder", "weighted", "first-k"]
+PolicyName = Literal["binary", "fraction", "x-coder", "weighted", "first-k", "hack"]
 
 
 @dataclass(frozen=True, slots=True)

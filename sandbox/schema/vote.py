@@ -5,16 +5,39 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Annotated, Any, Literal
+from collections.abc import Sequence
+from typing import Annotated
 
-from pydantic import BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from sandbox.runner.contract import Verdict
 from sandbox.schema.callbacks import CallbackUrl
-from sandbox.schema.checkers import Checker, CodeJudgeChecker, EquivalenceChecker, TokensChecker
-from sandbox.schema.programs import EnvironmentReference, Lane, ProgramInput, TestCase, reject_program_files
-from sandbox.schema.vote_label import VoteCandidate, VoteGolden, VoteLabel, build_candidate, build_golden, decode_text
+from sandbox.schema.checkers import Checker, CodeJudgeChecker, ProgramChecker, TokensChecker, VoteChecker
+from sandbox.schema.programs import EnvironmentReference, Lane, TestCase, reject_program_files
+from sandbox.schema.vote_inputs import (
+    MAX_GENERATORS,
+    MAX_PROBES,
+    MAX_VALIDATORS,
+    PreparedInputs,
+    ValidatorProbe,
+    VoteGenerator,
+    VoteInputResult,
+    VoteValidation,
+    VoteValidator,
+    expand_stdin,
+)
+from sandbox.schema.vote_inputs import VoteInput as VoteInput
+from sandbox.schema.vote_label import (
+    CheckerCalibration,
+    VoteCandidate,
+    VoteGolden,
+    VoteLabel,
+    build_candidate,
+    build_golden,
+    decode_text,
+)
+from sandbox.schema.vote_policy import MAX_CANDIDATES, expand_policy_name
+from sandbox.schema.vote_policy import VotePolicy as VotePolicy
 from sandbox.schema.wire import (
     DEFAULT_OUTPUT_KB,
     IMAGE_TIME,
@@ -24,11 +47,10 @@ from sandbox.schema.wire import (
     WireModel,
     cap_output,
 )
-from sandbox.verify import voting
+from sandbox.verify.checker_calibration import Damage
 from sandbox.verify.golden import VoteOutcome
 from sandbox.verify.roles import Role
 
-MAX_CANDIDATES = 256
 MAX_INPUTS = 1_000
 MAX_RUNS = 20_000
 
@@ -41,56 +63,6 @@ class Candidate(WireModel):
         description="candidate: votes; reference: its output is the label; brute: votes, with a veto on inputs that it"
         " finishes; wrong and slow: do not vote, and must fail or exceed the time limit",
     )
-
-
-class VoteInput(ProgramInput):
-    """One test input. A plain string is its stdin."""
-
-    weight: float = Field(
-        1.0, ge=0, le=1e6, description="declared difficulty; counts if the policy's `weights` is `declared`"
-    )
-
-
-def expand_stdin(value: Any) -> Any:
-    return {"stdin": value} if isinstance(value, str) else value
-
-
-def _expand_policy_name(value: Any) -> Any:
-    return {"name": value} if isinstance(value, str) else value
-
-
-class VotePolicy(WireModel):
-    """A preset by name, with overrides. `"x-coder"` is short for `{"name": "x-coder"}`."""
-
-    name: Literal["default", "x-coder"] = "default"
-    quorum: float | None = Field(
-        None, ge=0, le=1, description="share of the cast votes that a label needs; default 0.5"
-    )
-    min_votes: int | None = Field(None, ge=1, le=MAX_CANDIDATES, description="votes that a label needs; default 2")
-    margin: int | None = Field(
-        None, ge=0, le=MAX_CANDIDATES, description="lead in votes that a label needs over the next output; default 1"
-    )
-    tie: voting.TieBreak | None = Field(
-        None, description="which of several equally large groups gives the label; default none"
-    )
-    weights: voting.Weighting | None = Field(
-        None, description="weights of tests in the scores of candidates; default uniform"
-    )
-    holdout_fraction: float | None = Field(
-        None,
-        ge=0,
-        le=0.9,
-        description="share of the labelled inputs that is held out when the golden candidate is chosen; default 0.3",
-    )
-    seed: int | None = Field(None, ge=0, lt=1 << 63, description="seed for the split and for random ties; default 0")
-    one_vote_per_program: bool | None = Field(None, description="identical programs share a single vote; default false")
-    golden_tie: Literal["fastest", "first"] | None = Field(
-        None,
-        description="among equal candidates: fastest (then the shortest, then the first), or first; default fastest",
-    )
-
-    def resolve(self) -> voting.Policy:
-        return replace(voting.PRESETS[self.name], **self.model_dump(exclude={"name"}, exclude_none=True))
 
 
 class VoteRequest(WireModel):
@@ -113,16 +85,37 @@ class VoteRequest(WireModel):
     )
 
     candidates: list[Candidate] = Field(min_length=1, max_length=MAX_CANDIDATES)
-    inputs: list[Annotated[VoteInput, BeforeValidator(expand_stdin, json_schema_input_type=str | VoteInput)]] = Field(
-        min_length=1, max_length=MAX_INPUTS
+    generators: list[VoteGenerator] = Field(
+        default_factory=list, max_length=MAX_GENERATORS, description="programs that print more inputs"
     )
-    checker: EquivalenceChecker | None = Field(
+    inputs: list[Annotated[VoteInput, BeforeValidator(expand_stdin, json_schema_input_type=str | VoteInput)]] = Field(
+        default_factory=list, validate_default=True, max_length=MAX_INPUTS
+    )
+    validators: list[VoteValidator] = Field(
+        default_factory=list,
+        max_length=MAX_VALIDATORS,
+        description="programs that reject invalid inputs; with `probes` the most accurate one decides, otherwise they"
+        " vote",
+    )
+    probes: list[ValidatorProbe] = Field(
+        default_factory=list, max_length=MAX_PROBES, description="labelled inputs that measure the validators"
+    )
+    return_inputs: bool = Field(False, description="return the stdin of each used input in `inputs` of the answer")
+    checker: VoteChecker | None = Field(
         None, description="decides if two outputs agree; default tokens, or code-judge with the policy x-coder"
     )
-    policy: Annotated[VotePolicy, BeforeValidator(_expand_policy_name, json_schema_input_type=str | VotePolicy)] = (
+    checker_allows: list[Damage] = Field(
+        default_factory=list,
+        max_length=len(Damage),
+        description="with a checker program: ways to damage a right output that may leave it right",
+    )
+    policy: Annotated[VotePolicy, BeforeValidator(expand_policy_name, json_schema_input_type=str | VotePolicy)] = (
         VotePolicy()
     )
     limits: LimitsRequest = LimitsRequest(output_kb=DEFAULT_OUTPUT_KB)
+    trusted_limits: LimitsRequest = Field(
+        LimitsRequest(), description=f"limits of generators and validators; output_kb is {MAX_OUTPUT_KB} by default"
+    )
     environment: EnvironmentReference = ""
     stop_after_timeouts: int | None = Field(
         None,
@@ -133,19 +126,52 @@ class VoteRequest(WireModel):
     priority: Lane = Lane.DEFAULT
     callback_url: CallbackUrl | None = None
 
+    @field_validator("inputs")
+    @classmethod
+    def _require_inputs(cls, inputs: list[VoteInput], info: ValidationInfo) -> list[VoteInput]:
+        if not inputs and info.data.get("generators") == []:  # missing if they are invalid themselves
+            raise ValueError("give inputs, generators, or both")
+        return inputs
+
     @model_validator(mode="after")
     def _check_size(self) -> VoteRequest:
-        if len(self.candidates) * len(self.inputs) > MAX_RUNS:
+        input_count = len(self.inputs) + sum(generator.count_runs() for generator in self.generators)
+        if input_count > MAX_INPUTS:
+            raise ValueError(f"inputs and generators have {input_count} inputs, more than {MAX_INPUTS}")
+        if len(self.candidates) * input_count > MAX_RUNS:
             raise ValueError(f"candidates times inputs is more than {MAX_RUNS}; split the inputs into several votes")
-        if (self.limits.output_kb or 0) > MAX_OUTPUT_KB:
-            raise ValueError(f"limits.output_kb must be at most {MAX_OUTPUT_KB} in a vote")
-        for position, each in enumerate(self.inputs):
-            for language in {candidate.language for candidate in self.candidates} if each.files else ():
-                reject_program_files(each.files, language, f"inputs.{position}.files")
+        if self.probes and not self.validators:
+            raise ValueError("probes measure validators: give validators, too")
+        for field, limits in (("limits", self.limits), ("trusted_limits", self.trusted_limits)):
+            if (limits.output_kb or 0) > MAX_OUTPUT_KB:
+                raise ValueError(f"{field}.output_kb must be at most {MAX_OUTPUT_KB} in a vote")
+        self._check_files()
         return self
 
+    def _check_files(self) -> None:
+        readers = {one.language for one in self.candidates} | {one.language for one in self.validators}
+        probes = [(f"probes.{position}.input.files", one.input.files) for position, one in enumerate(self.probes)]
+        inputs = [(f"inputs.{position}.files", one.files) for position, one in enumerate(self.inputs)]
+        for field, files in (*inputs, *probes):
+            for language in readers if files else ():
+                reject_program_files(files, language, field)
+
+    def list_languages(self) -> dict[str, str]:
+        """Return the language of each program by its field."""
+        groups: dict[str, Sequence[Candidate | VoteGenerator | VoteValidator]] = {
+            "candidates": self.candidates,
+            "generators": self.generators,
+            "validators": self.validators,
+        }
+        named = {"checker.language": self.checker.language} if isinstance(self.checker, ProgramChecker) else {}
+        return named | {
+            f"{field}.{position}.language": program.language
+            for field, programs in groups.items()
+            for position, program in enumerate(programs)
+        }
+
     @property
-    def effective_checker(self) -> EquivalenceChecker:
+    def effective_checker(self) -> VoteChecker:
         if self.checker is not None:
             return self.checker
         return CodeJudgeChecker(type="code-judge") if self.policy.name == "x-coder" else TokensChecker(type="tokens")
@@ -154,6 +180,12 @@ class VoteRequest(WireModel):
     def effective_limits(self) -> LimitsRequest:
         """Return the limits, with the vote's own default for `output_kb`."""
         return cap_output(self.limits)
+
+    @property
+    def effective_trusted_limits(self) -> LimitsRequest:
+        """Return the limits of generators and validators. A generator may print as much as a vote allows."""
+        output_kb = self.trusted_limits.output_kb or MAX_OUTPUT_KB
+        return self.trusted_limits.model_copy(update={"output_kb": output_kb})
 
 
 class TestSet(WireModel):
@@ -166,13 +198,24 @@ class TestSet(WireModel):
 
 
 class VoteResult(WireModel):
-    """The answer of `POST /verify/vote`. A cell of `matrix` is `skipped` if its input has no label."""
+    """The answer of `POST /verify/vote`. A cell of `matrix` is `skipped` if its input has no label.
+
+    `inputs` and `validation` are set if the request has generators or validators. `labels` and the columns of `matrix`
+    are those of the used inputs.
+    """
 
     id: str
     labels: list[VoteLabel]
     golden: VoteGolden
     candidates: list[VoteCandidate]
-    matrix: list[list[Verdict]] = Field(description="candidates x inputs")
+    matrix: list[list[Verdict]] = Field(description="candidates x used inputs")
+    inputs: list[VoteInputResult] = Field(
+        default_factory=list, description="all inputs: those of the request, then those of the generators in order"
+    )
+    validation: VoteValidation | None = None
+    calibration: CheckerCalibration | None = Field(
+        None, description="whether the checker program can be trusted; null with other checkers"
+    )
     test_set: TestSet
     internal_errors: int = Field(0, description="runs that failed because of the service; if more than 0, vote again")
     internal_error: str = Field("", description="why one of these runs failed, if the reason is known")
@@ -189,26 +232,40 @@ class VoteResult(WireModel):
         *,
         id: str,
         compile_messages: list[str] | None = None,
+        prepared: PreparedInputs | None = None,
+        calibration: CheckerCalibration | None = None,
         queue_time_s: float = 0.0,
         run_time_s: float = 0.0,
         image_time_s: float = 0.0,
         internal_error: str = "",
     ) -> VoteResult:
-        """Build the answer to `request` from the outcome of its vote."""
+        """Build the answer to `request` from the outcome of its vote.
+
+        `prepared` describes all inputs; the default is that the vote uses all inputs of the request.
+        """
+        prepared = prepared or PreparedInputs(request.inputs, list(range(len(request.inputs))))
         held = set(outcome.holdout)
         messages = compile_messages or [""] * len(request.candidates)
         return cls(
             id=id,
             labels=[
-                VoteLabel.from_label(position, label, outcome.weights[position], position in held)
-                for position, label in enumerate(outcome.labels)
+                VoteLabel.from_label(prepared.positions[place], label, outcome.weights[place], place in held)
+                for place, label in enumerate(outcome.labels)
             ],
             golden=build_golden(outcome),
             candidates=[
-                build_candidate(*parts, request.candidates[index].role, outcome.verdicts[index])
+                build_candidate(
+                    *parts,
+                    request.candidates[index].role,
+                    outcome.verdicts[index],
+                    disqualified=index in outcome.disqualified,
+                )
                 for index, parts in enumerate(zip(outcome.candidate_scores, same_as, messages, strict=True))
             ],
             matrix=outcome.verdicts,
+            inputs=prepared.results,
+            validation=prepared.validation,
+            calibration=calibration,
             test_set=TestSet(
                 tests=[
                     _build_test(given, label.expected)
@@ -217,7 +274,7 @@ class VoteResult(WireModel):
                 ],
                 checker=request.effective_checker,
             ),
-            internal_errors=sum(row.count(Verdict.INTERNAL_ERROR) for row in outcome.verdicts),
+            internal_errors=prepared.lost + sum(row.count(Verdict.INTERNAL_ERROR) for row in outcome.verdicts),
             queue_time_s=round(queue_time_s, 6),
             run_time_s=round(run_time_s, 6),
             image_time_s=round(image_time_s, 6),

@@ -10,6 +10,7 @@ from sandbox.runner.contract import Verdict
 from sandbox.schema.programs import MAX_STDIN_CHARS, Base64Data
 from sandbox.schema.wire import WireModel
 from sandbox.verify import voting
+from sandbox.verify.checker_calibration import Calibration, Damage
 from sandbox.verify.golden import CandidateScore, VoteOutcome
 from sandbox.verify.roles import Role, check_role
 
@@ -17,7 +18,7 @@ from sandbox.verify.roles import Role, check_role
 class VoteLabel(WireModel):
     """The vote on one input. Candidates are identified by index."""
 
-    input: int = Field(description="position in the request's inputs")
+    input: int = Field(description="position of the input: those of the request come before those of the generators")
     expected: str | None = Field(None, max_length=MAX_STDIN_CHARS, description="the label; null if there is none")
     expected_base64: Base64Data | None = Field(None, description="all of the label, present if it is not valid UTF-8")
     votes: int = Field(description="votes for the largest group of outputs")
@@ -74,9 +75,43 @@ class VoteCandidate(WireModel):
     )
     compile_message: str = ""
     role: Role = Role.CANDIDATE
+    disqualified: bool = Field(
+        False, description="with `brute_disqualifies`: a brute program contradicts it, so it has no vote"
+    )
     role_kept: bool | None = Field(
         None, description="a reference, wrong or slow program behaves as its role says; null if that is not known"
     )
+
+
+class DamagedOutputs(WireModel):
+    """How a checker program judges outputs that are damaged in one way."""
+
+    damage: Damage
+    made: int
+    rejected: int
+
+
+class CheckerCalibration(WireModel):
+    """Whether a checker program can be trusted. If `trusted` is false, no input has a label."""
+
+    trusted: bool | None = Field(description="null if nothing is known")
+    why: str = Field("", description="why it cannot be trusted, or why that is not known")
+    own_outputs: int = Field(description="outputs of references, which it must accept")
+    own_accepted: int
+    damaged: list[DamagedOutputs]
+
+    @classmethod
+    def from_calibration(cls, calibration: Calibration, compile_message: str = "") -> CheckerCalibration:
+        return cls(
+            trusted=calibration.trusted,
+            why=f"it does not compile: {compile_message}" if compile_message else calibration.why,
+            own_outputs=calibration.own_outputs,
+            own_accepted=calibration.own_accepted,
+            damaged=[
+                DamagedOutputs(damage=kind, made=count.made, rejected=count.rejected)
+                for kind, count in calibration.damages.items()
+            ],
+        )
 
 
 def build_golden(outcome: VoteOutcome) -> VoteGolden:
@@ -93,7 +128,13 @@ def build_golden(outcome: VoteOutcome) -> VoteGolden:
 
 
 def build_candidate(
-    candidate_score: CandidateScore, same_as: int, compile_message: str, role: Role, verdicts: Sequence[Verdict]
+    candidate_score: CandidateScore,
+    same_as: int,
+    compile_message: str,
+    role: Role,
+    verdicts: Sequence[Verdict],
+    *,
+    disqualified: bool = False,
 ) -> VoteCandidate:
     """Build the result of one program; `verdicts` has one for each input."""
     return VoteCandidate(
@@ -104,6 +145,7 @@ def build_candidate(
         same_as=same_as,
         compile_message=compile_message,
         role=role,
+        disqualified=disqualified,
         role_kept=check_role(role, verdicts),
     )
 

@@ -30,7 +30,10 @@ STAGE_DEPENDENCIES: dict[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str,
         ("features", "evolved"),
     ),
     "inputs": (
-        (*SAMPLING_FIELDS, "random_inputs", "edge_inputs", "stress_inputs", "input_chars"),
+        (
+            *SAMPLING_FIELDS,
+            *("generators", "validators", "random_inputs", "edge_inputs", "stress_inputs", "input_chars"),
+        ),
         ("generator", "validator"),
         ("tasks",),
     ),

@@ -15,6 +15,9 @@ RUN_CONFIG_FILE = "recipe.json"
 Style = Literal["codeforces", "leetcode", "atcoder"]
 
 
+_NEWER_FIELDS = ("generators", "validators")
+
+
 class RunConfig(BaseModel):
     """The configuration of a run.
 
@@ -32,6 +35,10 @@ class RunConfig(BaseModel):
     features_offered: int = Field(8, ge=2, le=64, description="number of features offered for each task")
     tasks: int = Field(8, ge=1)
     styles: dict[Style, float] = Field(default={"codeforces": 0.7, "leetcode": 0.15, "atcoder": 0.15}, min_length=1)
+    generators: int = Field(1, ge=1, le=16, description="generators of inputs per task, which share the inputs")
+    validators: int = Field(
+        1, ge=1, le=16, description="validators per task; more than half of them must accept an input"
+    )
     random_inputs: int = Field(6, ge=0, le=500)
     edge_inputs: int = Field(3, ge=0, le=250)
     stress_inputs: int = Field(2, ge=0, le=250)
@@ -66,7 +73,9 @@ class RunConfig(BaseModel):
 
     def compute_fingerprint(self, *fields: str) -> str:
         """Return a hash of these fields, to detect changes since a stage was begun."""
-        chosen = self.model_dump(mode="json", include=set(fields))
+        # A field that is newer than a run, and at its default, does not change what the run was begun with.
+        newer = {name for name in _NEWER_FIELDS if getattr(self, name) == type(self).model_fields[name].default}
+        chosen = self.model_dump(mode="json", include=set(fields) - newer)
         return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()
 
 

@@ -79,6 +79,8 @@ def _record(registry: MetricsRegistry, tasks: Sequence[Any], outcomes: Sequence[
 
 
 def _list_task_keys(request: RewardRequest) -> Iterable[Any]:
+    if request.hacks is not None:
+        return request.spread([hack.target.code for hack in request.hacks])
     return request.spread(
         request.tasks if request.tasks is not None else [_build_task_key(tests) for tests in request.tests or []]
     )

@@ -68,10 +68,8 @@ def _list_programs(requests: Iterable[SubmissionRequest]) -> Iterable[tuple[str,
     """Yield the language and lane of every program. A vote or a hack has several programs."""
     for request in requests:
         names = (
-            [candidate.language for candidate in request.candidates]
-            if isinstance(request, VoteRequest)
-            else list(request.list_languages().values())
-            if isinstance(request, HackRequest)
+            list(request.list_languages().values())
+            if isinstance(request, VoteRequest | HackRequest)
             else [request.language]
         )
         yield from ((language, request.priority) for language in names)

@@ -9,7 +9,8 @@ Theory of operation, once the labels exist (`voting`):
 2. Labeled inputs get weights. `uniform`: 1. `confidence`: the label's share of the votes. `discrimination`: 4 p (1 -
    p), where p is the share of candidates that pass. It is 1 if half of them pass and 0 if all or none do; if it is 0
    for every input, the weights are uniform. `size`: 1 + log2(1 + bytes of input). `declared`: the weights of the
-   request.
+   request. `loo_auc`: how well the test agrees with the other selection tests about which candidates are better
+   (`loo_auc`); if no test ranks the candidates, the weights are uniform.
 3. The labeled inputs are split pseudo-randomly, by the seed. `holdout_fraction` of them, rounded, are held out: at
    least one if there are two or more, but never all, because the selection part must not be empty.
 4. The candidate with the highest weighted share of passes on the selection part is golden. Among equals, the fastest by
@@ -24,11 +25,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sandbox.runner.contract import Outcome, Verdict
-from sandbox.verify.judge import CheckerChoice, judge_outcome
-from sandbox.verify.roles import Role, label_by_roles
+from sandbox.verify.agreement import (
+    Agreement,
+    AnyChecker,
+    CheckerLost,
+    TooManyComparisons,
+    build_agreement,
+)
+from sandbox.verify.loo_auc import weigh_by_loo_auc
+from sandbox.verify.roles import Role, find_disqualified, label_by_roles
 from sandbox.verify.voting import Label, OutcomeMatrix, Policy, compute_seeded_hash
 
 SAME_SPEED_FACTOR = 1.5
@@ -59,7 +67,7 @@ class GoldenCandidate:
 @dataclass(frozen=True, slots=True)
 class VoteOutcome:
     """The result of a vote. `selection` and `holdout` are input positions; `weights` holds one weight per input (0
-    without a label).
+    without a label). `disqualified` are candidates that a brute program contradicts (`roles`).
     """
 
     labels: list[Label]
@@ -69,42 +77,46 @@ class VoteOutcome:
     holdout: list[int]
     candidate_scores: list[CandidateScore]
     golden: GoldenCandidate
+    disqualified: list[int] = field(default_factory=list)
 
 
 def decide_vote(
     matrix: OutcomeMatrix,
     inputs: Sequence[bytes],
     sources: Sequence[str],
-    checker: CheckerChoice,
+    checker: AnyChecker,
     policy: Policy,
     *,
     same_as: Sequence[int] | None = None,
     declared: Sequence[float] | None = None,
     roles: Sequence[Role] | None = None,
+    labels: list[Label] | None = None,
 ) -> VoteOutcome:
     """Label the inputs and choose the golden candidate.
 
     `matrix[candidate][input]` is how each run ended. `same_as` is used by `one_vote_per_program`. `declared` holds one
     weight for each input, which the weighting `declared` uses. `roles` has one role for each program; the default is
-    that all are candidates.
+    that all are candidates. `labels` replaces the labels of the vote.
     """
     roles = [Role.CANDIDATE] * len(matrix) if roles is None else roles
-    eligible = [index for index, role in enumerate(roles) if role is Role.CANDIDATE]
-    labels = label_by_roles(matrix, roles, checker, policy, same_as)
-    verdicts = _judge_matrix(matrix, labels, checker)
-    weights = _compute_weights(policy, labels, [verdicts[index] for index in eligible], inputs, declared)
+    disqualified = [] if labels is not None else find_disqualified(matrix, roles, checker, policy)
+    eligible = [index for index, role in enumerate(roles) if role is Role.CANDIDATE and index not in disqualified]
+    labels = label_by_roles(matrix, roles, checker, policy, same_as) if labels is None else labels
+    verdicts = _judge_matrix(matrix, labels, build_agreement(checker))
     selection, holdout = split(
         [position for position, label in enumerate(labels) if label.expected is not None], policy
     )
+    candidate_verdicts = [verdicts[index] for index in eligible]
+    weights = _compute_weights(policy, labels, candidate_verdicts, inputs, declared, selection)
     candidate_scores = [
         _score_candidate(row, outcomes, weights, selection, holdout)
         for row, outcomes in zip(verdicts, matrix, strict=True)
     ]
     golden = _choose_golden(candidate_scores, eligible, sources, len(selection), len(holdout), policy)
-    return VoteOutcome(labels, verdicts, weights, selection, holdout, candidate_scores, golden)
+    return VoteOutcome(labels, verdicts, weights, selection, holdout, candidate_scores, golden, disqualified)
 
 
-def _judge_matrix(matrix: OutcomeMatrix, labels: Sequence[Label], checker: CheckerChoice) -> list[list[Verdict]]:
+def _judge_matrix(matrix: OutcomeMatrix, labels: Sequence[Label], agreement: Agreement) -> list[list[Verdict]]:
     verdicts = [[Verdict.SKIPPED] * len(labels) for _ in matrix]
     for position, label in enumerate(labels):
         known = dict.fromkeys(label.dissenters, Verdict.WRONG_ANSWER) if label.transitive else {}
@@ -113,8 +125,11 @@ def _judge_matrix(matrix: OutcomeMatrix, labels: Sequence[Label], checker: Check
             outcome = row[position]
             if outcome.ended_well and label.expected is None:
                 continue
-            verdict = known.get(index)
-            verdicts[index][position] = verdict or judge_outcome(outcome, label.expected or b"", checker).verdict
+            try:
+                verdict = known.get(index) or agreement.judge(position, outcome, label.expected or b"").verdict
+            except (CheckerLost, TooManyComparisons):
+                verdict = Verdict.INTERNAL_ERROR
+            verdicts[index][position] = verdict
     return verdicts
 
 
@@ -132,6 +147,7 @@ def _compute_weights(
     verdicts: Sequence[Sequence[Verdict]],
     inputs: Sequence[bytes],
     declared: Sequence[float] | None,
+    selection: Sequence[int],
 ) -> list[float]:
     labelled = [label.expected is not None for label in labels]
     if policy.weights == "confidence":
@@ -140,6 +156,9 @@ def _compute_weights(
         weights = [_compute_discrimination([row[position] for row in verdicts]) for position in range(len(labels))]
     elif policy.weights == "size":
         weights = [1 + math.log2(1 + len(data)) for data in inputs]
+    elif policy.weights == "loo_auc" and verdicts:
+        passes = [[verdict is Verdict.ACCEPTED for verdict in row] for row in verdicts]
+        weights = weigh_by_loo_auc(passes, selection)
     elif policy.weights == "declared" and declared is not None:
         weights = list(declared)
     else:

@@ -21,7 +21,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from sandbox.runner.contract import Outcome, Status, Verdict
-from sandbox.verify.judge import CheckerChoice, extract_last_line, judge_outcome
+from sandbox.verify.agreement import AnyChecker, CheckerLost, build_agreement
+from sandbox.verify.judge import extract_last_line
+from sandbox.verify.result import TestResult
 
 KATTIS_ACCEPT_EXIT_CODE = 42
 
@@ -43,7 +45,8 @@ class HackReason(StrEnum):
 @dataclass(frozen=True, slots=True)
 class HackDecision:
     """The result of a hack. `valid` and `breaks` are None if the service failed; `verdict` is that of the target, None
-    if it did not run.
+    if it did not run. `output_right` says whether the output that the writer of the input claims is right, if it is
+    known.
     """
 
     valid: bool | None
@@ -53,6 +56,7 @@ class HackDecision:
     verdict: Verdict | None = None
     expected: bytes | None = None
     got: bytes | None = None
+    output_right: bool | None = None
 
 
 def build_service_failure(message: str) -> HackDecision:
@@ -76,7 +80,7 @@ def check_validator(position: int, outcome: Outcome) -> HackDecision | None:
     return _refuse(outcome, HackReason.INPUT_REJECTED, f"validators.{position}")
 
 
-def check_references(outcomes: Sequence[Outcome], checker: CheckerChoice) -> HackDecision | None:
+def check_references(outcomes: Sequence[Outcome], checker: AnyChecker) -> HackDecision | None:
     """Refuse the hack if a reference fails, or if one disagrees with the first.
 
     `outcomes` has one outcome for each reference, and at least one.
@@ -85,14 +89,14 @@ def check_references(outcomes: Sequence[Outcome], checker: CheckerChoice) -> Hac
         if not outcome.ended_well:
             return _refuse(outcome, HackReason.REFERENCE_FAILED, f"references.{position}")
     expected = outcomes[0].stdout
-    own = judge_outcome(outcomes[0], expected, checker)
+    own = _judge(outcomes[0], expected, checker)
     if own.verdict is Verdict.INTERNAL_ERROR:
         return build_service_failure(f"references.0: {own.message}")
     if own.verdict is not Verdict.ACCEPTED:
         message = f"references.0: the checker does not accept its output: {own.message}"
         return HackDecision(False, False, HackReason.REFERENCE_FAILED, message)
     for position, outcome in enumerate(outcomes[1:], 1):
-        judged = judge_outcome(outcome, expected, checker)
+        judged = _judge(outcome, expected, checker)
         if judged.verdict is Verdict.INTERNAL_ERROR:
             return build_service_failure(f"references.{position}: {judged.message}")
         if judged.verdict is not Verdict.ACCEPTED:
@@ -102,11 +106,20 @@ def check_references(outcomes: Sequence[Outcome], checker: CheckerChoice) -> Hac
     return None
 
 
-def decide_target(outcome: Outcome, expected: bytes, checker: CheckerChoice) -> HackDecision:
-    """Decide if the target breaks on a valid input whose right output is `expected`."""
-    judged = judge_outcome(outcome, expected, checker)
+def decide_target(outcome: Outcome, expected: bytes, checker: AnyChecker, claimed: bytes | None = None) -> HackDecision:
+    """Decide if the target breaks on a valid input whose right output is `expected`.
+
+    `claimed` is the right output as the writer of the input claims, None without one.
+    """
+    judged = _judge(outcome, expected, checker)
     if judged.verdict is Verdict.INTERNAL_ERROR:
         return build_service_failure(f"target: {judged.message}")
+    output_right = None
+    if claimed is not None:
+        own = _judge(Outcome(Status.OK, exit_code=0, stdout=claimed), expected, checker)
+        if own.verdict is Verdict.INTERNAL_ERROR:
+            return build_service_failure(f"output: {own.message}")
+        output_right = own.verdict is Verdict.ACCEPTED
     reason = {
         Verdict.ACCEPTED: HackReason.TARGET_PASSES,
         Verdict.COMPILE_ERROR: HackReason.TARGET_NOT_COMPILED,
@@ -114,7 +127,15 @@ def decide_target(outcome: Outcome, expected: bytes, checker: CheckerChoice) -> 
     }.get(judged.verdict, HackReason.TARGET_FAILED)
     breaks = reason in {HackReason.WRONG_OUTPUT, HackReason.TARGET_FAILED}
     message = judged.message or extract_last_line(outcome.stderr)
-    return HackDecision(True, breaks, reason, message, judged.verdict, expected, outcome.stdout)
+    return HackDecision(True, breaks, reason, message, judged.verdict, expected, outcome.stdout, output_right)
+
+
+def _judge(outcome: Outcome, expected: bytes, checker: AnyChecker) -> TestResult:
+    """Judge an outcome on the only input. If the service lost the checker, the verdict is internal_error."""
+    try:
+        return build_agreement(checker).judge(0, outcome, expected)
+    except CheckerLost as failure:
+        return TestResult(verdict=Verdict.INTERNAL_ERROR, message=str(failure))
 
 
 def _refuse(outcome: Outcome, reason: HackReason, field: str) -> HackDecision:

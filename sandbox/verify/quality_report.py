@@ -7,6 +7,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from sandbox.runner.contract import Verdict
+from sandbox.verify.complexity import GrowthClass
 from sandbox.verify.wire_model import WireModel
 
 
@@ -36,6 +37,32 @@ class Mutation(WireModel):
     after: str
 
 
+class ProgramGrowth(WireModel):
+    """How a program's CPU time grows with the size of the input: about as size to the power of `exponent`."""
+
+    exponent: float
+    low: float = Field(description="the lowest exponent that fits the times")
+    high: float = Field(description="the highest exponent that fits the times")
+    name: GrowthClass = Field(description="linear includes n log n")
+    is_lower_bound: bool = Field(
+        description="runs were stopped at their limit, so `exponent` is the lowest possible one"
+    )
+    above_right: bool | None = Field(
+        None, description="grows at least one class faster than every right program; null if that is not known"
+    )
+
+
+class TimeLimitAdvice(WireModel):
+    """A time limit that follows from the slowest run of a right program."""
+
+    cpu_time_s: float = Field(description="the limit: `ac_to_time_limit` times the slowest run")
+    too_slow_s: float = Field(description="`time_limit_to_tle` times the limit; slower programs are too slow for sure")
+    slowest_s: float = Field(description="CPU seconds of the slowest run of a right program that passes all tests")
+    program: int
+    test: int
+    is_largest_test: bool = Field(description="no test is larger; otherwise, larger tests may need a higher limit")
+
+
 class QualityProgramResult(WireModel):
     """One row of the matrix."""
 
@@ -51,6 +78,9 @@ class QualityProgramResult(WireModel):
     )
     mutation: Mutation | None = None
     code: str | None = Field(None, description="the source of a mutant")
+    growth: ProgramGrowth | None = Field(
+        None, description="null if the times do not show it: too few sizes, or too little time"
+    )
     message: str = Field("", description="why the program is unjudged or was not compiled")
 
 
@@ -110,6 +140,10 @@ class QualityResult(WireModel):
     )
     lost_inputs: list[int] = Field(
         default_factory=list, description="positions of `inputs` that the service failed to run; send the request again"
+    )
+    time_limit: TimeLimitAdvice | None = Field(None, description="null if no right program passes all tests")
+    slow_only: list[int] = Field(
+        default_factory=list, description="tests that only exceeded time limits fail: they tell slow programs apart"
     )
     programs: list[QualityProgramResult]
     tests: list[QualityTest]

@@ -6,17 +6,15 @@ input is a separate poll and gets its label as follows:
 1. Only runs that ended well vote. If the policy allows one vote per program, candidates that are the same program after
    normalization (`normal_form`) count as one voter. If its runs that ended well disagree with each other, the program
    is not deterministic on this input and abstains.
-2. Votes are grouped by the checker's equivalence. If agreement is transitive, each output is read once, and outputs
-   with the same canonical form (`checkers.canonicalize`) form a group. Not every rule is transitive (0, 0.9 and 1.8
-   under a tolerance of 1), so the order is fixed. Candidates vote in order of their index. The checker compares each
-   output with that of a group's first member, as the expected output. The candidate joins the first group that the
-   checker accepts, or starts a new group. The output of a group is that of its first member. Equal bytes always belong
-   together. Comparing outputs pair by pair is bounded: all comparisons for one input may read `READ_FACTOR` times the
-   bytes of its distinct outputs, plus `READ_FREE_BYTES`; common prefixes are free. An input that needs more gets no
-   label (`too_many_outputs`). The bound counts bytes instead of seconds, so a busy machine does not change any label.
-3. The largest group becomes the label under three conditions: it has `min_votes` votes, its share of all votes reaches
-   `quorum`, and it is `margin` votes ahead of the next group. Several largest groups are a tie, which gives no label
-   unless the policy names a tie-break. The tie-break replaces the margin; the shares must still suffice.
+2. Votes for outputs that agree according to the checker count together. `polls` explains how, also for agreement that
+   is not transitive, such as a tolerance. Equal bytes always belong together. The comparisons of outputs are bounded
+   (`agreement`), and an input that needs more gets no label (`too_many_outputs`). The bound does not depend on time, so
+   a busy machine does not change any label. If a checker program prefers another candidate's output to the winner, the
+   input gets no label (`better_output`): the winner is not the best answer.
+3. The output with the most votes becomes the label under three conditions: it has `min_votes` votes, its share of all
+   votes reaches `quorum`, and it is `margin` votes ahead of the next one. Several outputs with the most votes are a
+   tie, which gives no label unless the policy names a tie-break. The tie-break replaces the margin; the shares must
+   still suffice.
 
 Nothing here draws random numbers. Random choices are derived from a hash of the seed, so a request has the same answer
 on every machine and Python version.
@@ -25,21 +23,26 @@ on every machine and Python version.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
 from typing import Literal
 
 from sandbox.runner.contract import Outcome, Status
-from sandbox.verify import checkers
-from sandbox.verify.checkers.block_reader import count_common_prefix
+from sandbox.verify.agreement import (
+    Agreement,
+    AnyChecker,
+    CheckerLost,
+    TooManyComparisons,
+    build_agreement,
+)
 from sandbox.verify.judge import CheckerChoice
+from sandbox.verify.polls import Choice, Poll, count_poll
 
 TieBreak = Literal["none", "first", "smallest", "random"]
-Weighting = Literal["uniform", "confidence", "discrimination", "size", "declared"]
+Weighting = Literal["uniform", "confidence", "discrimination", "size", "declared", "loo_auc"]
 OutcomeMatrix = Sequence[Sequence[Outcome]]
 
-READ_FACTOR, READ_FREE_BYTES = 4, 8 << 20
 MAX_STORED_BYTES = 128 << 20
 TOO_MUCH_OUTPUT_MESSAGE = "the distinct outputs of this vote exceed the memory for outputs"
 
@@ -57,6 +60,7 @@ class Policy:
     holdout_fraction: float = 0.3  # of the labelled inputs; rounded, but never all of them
     seed: int = 0
     golden_tie: Literal["fastest", "first"] = "fastest"
+    brute_disqualifies: bool = False  # a candidate that a brute program contradicts loses all its votes
 
 
 # The released code of the X-Coder repository: plurality of stripped outputs, and the first of the best candidates.
@@ -77,11 +81,14 @@ class NoLabel(StrEnum):
     TOO_MANY_OUTPUTS = "too_many_outputs"
     REFERENCES_DISAGREE = "references_disagree"
     BRUTE_VETO = "brute_veto"
+    BETTER_OUTPUT = "better_output"
+    CHECKER_UNTRUSTED = "checker_untrusted"
+    SERVICE_FAILED = "service_failed"
 
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """The poll for one input. `expected` is None without a label; `votes` are those of the largest group, out of
+    """The poll for one input. `expected` is None without a label; `votes` are those of the strongest output, out of
     `cast`.
 
     `transitive` means that outputs were grouped by their canonical forms, so no dissenter's output agrees with the
@@ -107,130 +114,90 @@ class Label:
         return self.votes / self.cast if self.cast else 0.0
 
 
-@dataclass(slots=True)
-class _Group:
-    """Candidates whose outputs agree with that of the first. `votes` counts voters, each of which may be several
-    candidates.
-    """
-
-    output: bytes
-    members: list[int] = field(default_factory=list)
-    votes: int = 0
-
-
 def label_inputs(
-    matrix: OutcomeMatrix, checker: CheckerChoice, policy: Policy, same_as: Sequence[int] | None = None
+    matrix: OutcomeMatrix, checker: AnyChecker, policy: Policy, same_as: Sequence[int] | None = None
 ) -> list[Label]:
     """Label each input from `matrix[candidate][input]`.
 
     `same_as[candidate]` is the first candidate that is the same program (`normal_form.find_first_equivalents`). It is
     used only under `one_vote_per_program`.
     """
+    agreement = build_agreement(checker)
     voters = list(range(len(matrix))) if same_as is None or not policy.one_vote_per_program else list(same_as)
     inputs = len(matrix[0]) if matrix else 0
     return [
-        _label_input([row[position] for row in matrix], checker, policy, voters, f"{policy.seed}:tie:{position}")
+        _label_input([row[position] for row in matrix], agreement, policy, voters, position)
         for position in range(inputs)
     ]
 
 
+def withhold_labels(matrix: OutcomeMatrix, why: NoLabel) -> list[Label]:
+    """Return labels that give no input a label, for the same reason."""
+    inputs = len(matrix[0]) if matrix else 0
+    columns = [[row[position] for row in matrix] for position in range(inputs)]
+    return [
+        _build_uncompared_label(
+            len(column), [index for index, outcome in enumerate(column) if not outcome.ended_well], why
+        )
+        for column in columns
+    ]
+
+
 def _label_input(
-    outcomes: Sequence[Outcome], checker: CheckerChoice, policy: Policy, voters: Sequence[int], seed_text: str
+    outcomes: Sequence[Outcome], agreement: Agreement, policy: Policy, voters: Sequence[int], position: int
 ) -> Label:
     failed = [index for index, outcome in enumerate(outcomes) if not outcome.ended_well]
-    grouped = _group_outputs(outcomes, checker)
-    if grouped is None:
-        return _build_uncompared_label(len(outcomes), failed)
-    groups, abstained = _count_votes(grouped, voters)
-    absent = tuple(sorted({*failed, *abstained}))
-    if not groups:
-        return Label(why=NoLabel.NO_VOTES, abstained=absent)
-    ranked = sorted(groups, key=lambda group: -group.votes)  # stable: among equals, the group started first
-    tied = [group for group in ranked if group.votes == ranked[0].votes]
-    cast, runner_up = sum(group.votes for group in groups), ranked[1].votes if len(ranked) > 1 else 0
+    try:
+        poll = count_poll(outcomes, agreement, voters, position)
+        return _decide_label(poll, outcomes, failed, policy, f"{policy.seed}:tie:{position}")
+    except TooManyComparisons:
+        return _build_uncompared_label(len(outcomes), failed, NoLabel.TOO_MANY_OUTPUTS)
+    except CheckerLost:
+        return _build_uncompared_label(len(outcomes), failed, NoLabel.SERVICE_FAILED)
+
+
+def _decide_label(
+    poll: Poll, outcomes: Sequence[Outcome], failed: Sequence[int], policy: Policy, seed_text: str
+) -> Label:
+    absent = tuple(sorted({*failed, *poll.abstained}))
+    voting = sorted({*range(len(outcomes))} - {*absent})
+    if not poll.choices:
+        return Label(why=NoLabel.NO_VOTES, cast=poll.cast, dissenters=tuple(voting), abstained=absent)
+    ranked = sorted(poll.choices, key=lambda choice: -choice.votes)  # stable: among equals, the first member decides
+    tied = [choice for choice in ranked if choice.votes == ranked[0].votes]
+    runner_up = ranked[1].votes if len(ranked) > 1 else 0
     winner = _break_tie(tied, policy.tie, seed_text)
-    why = _find_refusal(winner.votes, cast, runner_up, len(tied) > 1, policy)
+    why = _find_refusal(winner.votes, poll.cast, runner_up, len(tied) > 1, policy)
+    dissenters = [index for index in voting if index not in winner.members]
+    if why is None and poll.comparisons is not None:
+        others = dict.fromkeys(outcomes[index].stdout for index in dissenters)
+        if any(poll.comparisons.is_better(output, winner.output) for output in others):
+            why = NoLabel.BETTER_OUTPUT
     return Label(
         expected=None if why else winner.output,
         votes=winner.votes,
-        cast=cast,
+        cast=poll.cast,
         runner_up=runner_up,
         tie=len(tied) > 1,
         why=why,
         supporters=tuple(winner.members),
-        dissenters=tuple(sorted(index for group in groups if group is not winner for index in group.members)),
+        dissenters=tuple(dissenters),
         abstained=absent,
-        transitive=checkers.canonicalize(checker.kind, b"", **checker.options) is not None,
+        transitive=poll.comparisons is None,
     )
 
 
-def _build_uncompared_label(candidates: int, failed: Sequence[int]) -> Label:
-    """Build the label of an input with too many outputs to compare: every run that ended well dissents."""
+def _build_uncompared_label(candidates: int, failed: Sequence[int], why: NoLabel) -> Label:
+    """Build the label of an input whose outputs could not be compared: every run that ended well dissents."""
     cast = tuple(sorted({*range(candidates)} - {*failed}))
-    return Label(why=NoLabel.TOO_MANY_OUTPUTS, cast=len(cast), dissenters=cast, abstained=tuple(failed))
+    return Label(why=why, cast=len(cast), dissenters=cast, abstained=tuple(failed))
 
 
-def _group_outputs(outcomes: Sequence[Outcome], checker: CheckerChoice) -> list[_Group] | None:
-    """Group the outputs in order of their first members; return None if comparing all of them would take too long."""
-    groups: list[_Group] = []
-    of_bytes: dict[bytes, _Group] = {}
-    of_form: dict[bytes, _Group] = {}
-    left = READ_FREE_BYTES + READ_FACTOR * sum(map(len, {outcome.stdout for outcome in outcomes if outcome.ended_well}))
-    for index, outcome in enumerate(outcomes):
-        if not outcome.ended_well:
-            continue
-        group = of_bytes.get(outcome.stdout)
-        if group is None:
-            form = checkers.canonicalize(checker.kind, outcome.stdout, **checker.options)
-            if form is not None:
-                group = of_form.setdefault(sha256(form).digest(), _Group(outcome.stdout))
-            else:
-                for known in groups:
-                    left -= _count_bytes_to_read(outcome.stdout, known.output)
-                    if left < 0:
-                        return None
-                    if outputs_agree(checker, outcome.stdout, known.output):
-                        group = known
-                        break
-                group = group or _Group(outcome.stdout)
-            if not group.members:
-                groups.append(group)
-            of_bytes[outcome.stdout] = group
-        group.members.append(index)
-    return groups
-
-
-def _count_bytes_to_read(one: bytes, other: bytes) -> int:
-    return len(one) + len(other) - 2 * count_common_prefix(one, other)
-
-
-def outputs_agree(checker: CheckerChoice, output: bytes, expected: bytes) -> bool:
-    """Return whether the checker accepts `output` for `expected`. A checker that fails does not accept it."""
-    return checkers.check(checker.kind, output, expected, **checker.options).accepted
-
-
-def _count_votes(groups: list[_Group], voters: Sequence[int]) -> tuple[list[_Group], list[int]]:
-    """Count each voter once. Return the groups with votes, and the candidates that abstain.
-
-    A program abstains if it is not deterministic on this input.
-    """
-    ballots: dict[int, list[_Group]] = {}
-    for group in groups:
-        for voter in {voters[member] for member in group.members}:
-            ballots.setdefault(voter, []).append(group)
-    undecided = {voter for voter, chosen in ballots.items() if len(chosen) > 1}
-    abstained = [member for group in groups for member in group.members if voters[member] in undecided]
-    for group in groups:
-        group.members = [member for member in group.members if voters[member] not in undecided]
-        group.votes = len({voters[member] for member in group.members})
-    return [group for group in groups if group.votes], abstained
-
-
-def _break_tie(tied: Sequence[_Group], tie_break: TieBreak, seed_text: str) -> _Group:
+def _break_tie(tied: Sequence[Choice], tie_break: TieBreak, seed_text: str) -> Choice:
     if tie_break == "smallest":
-        return min(tied, key=lambda group: group.output)
+        return min(tied, key=lambda choice: choice.output)
     if tie_break == "random":
-        return min(tied, key=lambda group: compute_seeded_hash(f"{seed_text}:{group.members[0]}"))
+        return min(tied, key=lambda choice: compute_seeded_hash(f"{seed_text}:{choice.members[0]}"))
     return tied[0]
 
 

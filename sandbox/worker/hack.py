@@ -10,12 +10,14 @@ from sandbox.box.box import Box
 from sandbox.box.slot import Slot
 from sandbox.errors import BoxOutOfMemory, InfrastructureError
 from sandbox.runner.contract import Limits, Outcome, Run, Status
+from sandbox.schema.checkers import ProgramChecker
 from sandbox.schema.hack import HackProgram, HackRequest, HackResult
 from sandbox.schema.programs import ProgramInput
 from sandbox.schema.wire import LimitsRequest, cap_output
 from sandbox.verify import hacks
 from sandbox.verify.hacks import HackDecision
 from sandbox.worker.checker_program import build_checker_choice
+from sandbox.worker.program_agreement import ProgramAgreement
 from sandbox.worker.retry import run_with_retries
 
 
@@ -41,6 +43,7 @@ class _Trial:
         self._slot = slot
         self._target_limits = cap_output(request.limits).resolve(default_limits)
         self._trusted_limits = cap_output(request.trusted_limits).resolve(default_limits)
+        self._claimed = None if request.output is None else request.output.encode()
         self.generated: bytes | None = None
 
     def decide(self) -> HackDecision:
@@ -57,12 +60,27 @@ class _Trial:
         for position, validator in enumerate(request.validators):
             if refused := hacks.check_validator(position, self._run_trusted(validator, run)):
                 return refused
-        checker = build_checker_choice(request.checker)
         outcomes = [self._run_trusted(reference, run) for reference in request.references]
+        target_run = replace(run, limits=self._target_limits)
+        if isinstance(request.checker, ProgramChecker):
+            target = self._run(request.target, target_run, request.limits)
+            return self._decide_with_program(request.checker, stdin, outcomes, target)
+        checker = build_checker_choice(request.checker)
         if refused := hacks.check_references(outcomes, checker):
             return refused
-        target = self._run(request.target, replace(run, limits=self._target_limits), request.limits)
-        return hacks.decide_target(target, outcomes[0].stdout, checker)
+        target = self._run(request.target, target_run, request.limits)
+        return hacks.decide_target(target, outcomes[0].stdout, checker, self._claimed)
+
+    def _decide_with_program(
+        self, checker: ProgramChecker, stdin: bytes, references: list[Outcome], target: Outcome
+    ) -> HackDecision:
+        agreement = ProgramAgreement(checker, [stdin])
+
+        def decide() -> HackDecision:
+            refused = hacks.check_references(references, agreement)
+            return refused or hacks.decide_target(target, references[0].stdout, agreement, self._claimed)
+
+        return agreement.run(self._slot, decide)
 
     def _run_trusted(self, program: HackProgram, run: Run) -> Outcome:
         return self._run(program, replace(run, limits=self._trusted_limits), self._request.trusted_limits)

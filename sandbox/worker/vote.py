@@ -1,57 +1,46 @@
-"""Run a vote in a slot: compile each candidate once, run it on every input, and apply the rules of `verify.golden`."""
+"""Run a vote in a slot: prepare the inputs, run all candidates on them, and apply the rules of `verify.golden`."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from dataclasses import replace
 
 from sandbox import languages
-from sandbox.box.box import Box
 from sandbox.box.slot import Slot
-from sandbox.errors import InfrastructureError
-from sandbox.runner.contract import Limits, Outcome, Run, Status
-from sandbox.schema.vote import Candidate, VoteRequest, VoteResult
+from sandbox.runner.contract import Limits, Outcome, Status
+from sandbox.schema.checkers import ProgramChecker
+from sandbox.schema.vote import VoteRequest, VoteResult
+from sandbox.schema.vote_label import CheckerCalibration
 from sandbox.verify import golden, normal_form
-from sandbox.verify.voting import OutputInterner
+from sandbox.verify.agreement import AnyChecker
+from sandbox.verify.checker_calibration import Calibration, calibrate
+from sandbox.verify.golden import VoteOutcome
+from sandbox.verify.tally import StopRules
+from sandbox.verify.voting import Label, NoLabel, OutputInterner, withhold_labels
 from sandbox.worker.checker_program import build_checker_choice
-from sandbox.worker.retry import run_with_retries
-
-MAX_COMPILE_MESSAGE_CHARS = 4_000
-NOT_RUN = Outcome(Status.TIME_LIMIT_EXCEEDED, message="not run: the candidate exceeded its time limits before")
+from sandbox.worker.program_agreement import ProgramAgreement
+from sandbox.worker.program_runs import run_program
+from sandbox.worker.vote_inputs import build_run, prepare_inputs
 
 
 def vote(item_id: str, request: VoteRequest, slot: Slot, queue_time_s: float, default_limits: Limits) -> VoteResult:
     """Label the inputs and choose the golden candidate. The same request always gives the same result."""
     began = time.monotonic()
-    limits = request.effective_limits.resolve(default_limits)
-    runs = [Run(stdin=one.stdin_bytes, args=tuple(one.args), files=one.files, limits=limits) for one in request.inputs]
-    interned = OutputInterner()
-    messages: list[str] = []
-    matrix: list[list[Outcome]] = []
-    for candidate in request.candidates:
-        interned.begin_candidate()
-        outcomes, message = _run_candidate(candidate, request, runs, slot, interned.intern_outcome)
-        matrix.append(outcomes)
-        messages.append(message)
+    prepared = prepare_inputs(request, slot, default_limits)
+    request = request.model_copy(update={"inputs": prepared.used})
+    matrix, messages = _run_candidates(request, slot, default_limits)
     same_as = normal_form.find_first_equivalents(
         [(languages.get_language(one.language).name, one.code) for one in request.candidates]
     )
-    vote_outcome = golden.decide_vote(
-        matrix,
-        [one.stdin_bytes for one in request.inputs],
-        [one.code for one in request.candidates],
-        build_checker_choice(request.effective_checker),
-        request.policy.resolve(),
-        same_as=same_as,
-        declared=[one.weight for one in request.inputs],
-        roles=[one.role for one in request.candidates],
-    )
+    vote_outcome, calibration, lost = _decide(request, matrix, same_as, slot)
     return VoteResult.from_outcome(
         request,
         vote_outcome,
         same_as,
         id=item_id,
         compile_messages=messages,
+        prepared=replace(prepared, lost=prepared.lost + lost),
+        calibration=calibration,
         queue_time_s=round(queue_time_s, 6),
         run_time_s=round(time.monotonic() - began, 6),
         image_time_s=slot.image_time_s,
@@ -59,43 +48,53 @@ def vote(item_id: str, request: VoteRequest, slot: Slot, queue_time_s: float, de
     )
 
 
-def _run_candidate(
-    candidate: Candidate,
-    request: VoteRequest,
-    runs: list[Run],
-    slot: Slot,
-    intern_outcome: Callable[[Outcome], Outcome],
-) -> tuple[list[Outcome], str]:
-    """Return a candidate's outcome for each input and, if it does not compile, the compiler's message."""
-    language = languages.get_language(candidate.language)
-    compile_limits = request.limits.resolve_compile(language.compile_limits)
+def _decide(
+    request: VoteRequest, matrix: list[list[Outcome]], same_as: list[int], slot: Slot
+) -> tuple[VoteOutcome, CheckerCalibration | None, int]:
+    """Return the outcome, the calibration of a checker program, and how many of its runs the service lost."""
+    roles = [one.role for one in request.candidates]
+    stdins = [one.stdin_bytes for one in request.inputs]
 
-    def run_in_box(box: Box) -> tuple[list[Outcome], str]:
-        compiled = box.load(language.build_program(candidate.code, compile_limits))
-        if compiled is not None and not compiled.ended_well:
-            message = compiled.stderr.decode(errors="replace")[:MAX_COMPILE_MESSAGE_CHARS] or compiled.message
-            return [Outcome(Status.COMPILE_ERROR, message=compiled.message)] * len(runs), message
-        return _run_inputs(box, request, runs, intern_outcome), ""
+    def decide(checker: AnyChecker, labels: list[Label] | None = None) -> VoteOutcome:
+        return golden.decide_vote(
+            matrix,
+            stdins,
+            [one.code for one in request.candidates],
+            checker,
+            request.policy.resolve(),
+            same_as=same_as,
+            declared=[one.weight for one in request.inputs],
+            roles=roles,
+            labels=labels,
+        )
 
-    try:
-        return run_with_retries(slot, language, run_in_box)
-    except InfrastructureError as error:
-        return [Outcome(Status.INTERNAL_ERROR, message=str(error))] * len(runs), ""
+    checker = request.effective_checker
+    if not isinstance(checker, ProgramChecker):
+        return decide(build_checker_choice(checker)), None, 0
+    agreement = ProgramAgreement(checker, stdins)
+
+    def decide_if_trusted() -> tuple[VoteOutcome, Calibration]:
+        calibration = calibrate(matrix, roles, agreement, request.checker_allows)
+        untrusted = calibration.trusted is False or bool(agreement.compile_message)
+        labels = withhold_labels(matrix, NoLabel.CHECKER_UNTRUSTED) if untrusted else None
+        return decide(agreement, labels), calibration
+
+    vote_outcome, calibration = agreement.run(slot, decide_if_trusted)
+    return vote_outcome, CheckerCalibration.from_calibration(calibration, agreement.compile_message), agreement.lost
 
 
-def _run_inputs(
-    box: Box, request: VoteRequest, runs: list[Run], intern_outcome: Callable[[Outcome], Outcome]
-) -> list[Outcome]:
-    """Run the loaded candidate on every input, until it exceeds the total CPU time or times out too often."""
-    outcomes: list[Outcome] = []
-    total_cpu_time_s, max_timeouts = request.limits.total_cpu_time_s, request.stop_after_timeouts
-    cpu_time_s, timeouts = 0.0, 0
-    for run in runs:
-        outcome = box.run(run)
-        outcomes.append(intern_outcome(outcome))
-        cpu_time_s += outcome.usage.cpu_time_s
-        timeouts += outcome.status is Status.TIME_LIMIT_EXCEEDED
-        used_up = total_cpu_time_s is not None and cpu_time_s > total_cpu_time_s
-        if used_up or (max_timeouts is not None and timeouts >= max_timeouts):
-            break
-    return outcomes + [NOT_RUN] * (len(runs) - len(outcomes))
+def _run_candidates(request: VoteRequest, slot: Slot, default_limits: Limits) -> tuple[list[list[Outcome]], list[str]]:
+    """Return the outcomes of each candidate on each input, and the compilers' messages."""
+    limits = request.effective_limits.resolve(default_limits)
+    runs = [build_run(one, limits) for one in request.inputs]
+    rules = StopRules(after_timeouts=request.stop_after_timeouts, total_cpu_time_s=request.limits.total_cpu_time_s)
+    interned = OutputInterner()
+    matrix, messages = [], []
+    for candidate in request.candidates:
+        interned.begin_candidate()
+        outcomes, message = run_program(
+            slot, candidate.language, candidate.code, request.limits, runs, interned.intern_outcome, rules
+        )
+        matrix.append(outcomes)
+        messages.append(message)
+    return matrix, messages

@@ -15,7 +15,20 @@ from sandbox import schema
 from sandbox.api.openapi.examples import EXAMPLES
 from sandbox.api.openapi.models import Live
 from sandbox.runner.contract import Usage
-from sandbox.schema import environments, gpu, hack, live, programs, quality, reward, runs, sessions, vote
+from sandbox.schema import (
+    environments,
+    gpu,
+    hack,
+    live,
+    programs,
+    quality,
+    reward,
+    runs,
+    sessions,
+    vote,
+    vote_inputs,
+    vote_label,
+)
 from sandbox.schema.health import Readiness
 
 ROUTES = {
@@ -119,7 +132,21 @@ def test_every_example_is_what_its_model_takes(document: dict[str, Any]) -> None
         for example in component.get("examples", []):
             model = NOT_IN_SCHEMA.get(name) or next(
                 getattr(module, name)
-                for module in (schema, reward, vote, hack, programs, gpu, live, quality, runs, sessions, environments)
+                for module in (
+                    schema,
+                    reward,
+                    vote,
+                    hack,
+                    programs,
+                    gpu,
+                    live,
+                    quality,
+                    runs,
+                    sessions,
+                    environments,
+                    vote_inputs,
+                    vote_label,
+                )
                 if hasattr(module, name)
             )
             TypeAdapter(model).validate_json(json.dumps(example))  # raises

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from sandbox.rewards.plan import build_plan
 from sandbox.rewards.prompts import Prompt, find_response_without_prompt
+from sandbox.schema import VerifyRequest
 from sandbox.trainers.function import build_reward_request
 
 TESTS = [{"input": "", "output": "42"}]
@@ -29,7 +30,8 @@ LONG_PROMPT = (
 def plan_one(text: Any, prompt: Any, /, **extract: Any) -> tuple[str | None, str]:
     """Return the program to judge in a completion, if any, and the message of its detail."""
     plan = build_plan(build_reward_request([text], [TESTS], {"extract": extract}, prompts=[prompt]), lambda names: {})
-    return plan.programs[0].code if plan.programs else None, plan.completions[0].message
+    program = plan.programs[0] if plan.programs else None
+    return program.code if isinstance(program, VerifyRequest) else None, plan.completions[0].message
 
 
 def format_chatml(prompt: str, response: str) -> str:

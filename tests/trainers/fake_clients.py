@@ -50,7 +50,14 @@ def plan_without_tasks(request: RewardRequest) -> RewardPlan:
 
 def score_by_echo(plan: RewardPlan) -> RewardResult:
     """Score the programs of a plan by `judge_by_echo`."""
-    return score_results(plan, [encode_result(judge_by_echo(program)) for program in plan.programs])
+    return score_results(plan, [encode_result(judge_by_echo(program)) for program in list_programs(plan)])
+
+
+def list_programs(plan: RewardPlan) -> list[VerifyRequest]:
+    """Return the programs of a plan, none of which is a hack."""
+    programs = [program for program in plan.programs if isinstance(program, VerifyRequest)]
+    assert len(programs) == len(plan.programs)
+    return programs
 
 
 def compute_echo_rewards(request: RewardRequest) -> RewardResult:
@@ -73,8 +80,8 @@ class FakeClient:
         self.reward_requests.append(request)
         plan = build_plan(request, lambda references: {each: self.tasks[each] for each in references})
         if plan.programs:
-            self.batches.append(plan.programs)
-        return score_results(plan, [encode_result(self.judge(program)) for program in plan.programs])
+            self.batches.append(list_programs(plan))
+        return score_results(plan, [encode_result(self.judge(program)) for program in list_programs(plan)])
 
 
 class FakeAsyncClient:

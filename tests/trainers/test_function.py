@@ -39,6 +39,7 @@ from tests.trainers.fake_clients import (
     fail_every_test,
     fence_code,
     judge_by_echo,
+    list_programs,
     plan_without_tasks,
     score_by_echo,
 )
@@ -412,8 +413,9 @@ def test_registered_tasks_stand_in_for_tests_and_have_the_last_word() -> None:
     body = {"completions": [fence_code("// # 42", "cpp")] * 2, "tasks": ["a" * 64 + "/sum"], "policy": "weighted"}
     plan = build_plan(RewardRequest.model_validate(body), lookup)
     assert asked == ["a" * 64 + "/sum"]
-    assert (plan.programs[0].language, plan.programs[0].checker.type) == ("cpp", "exact")
-    assert plan.programs[0].limits.memory_mb == 99
+    first = list_programs(plan)[0]
+    assert (first.language, first.checker.type) == ("cpp", "exact")
+    assert first.limits.memory_mb == 99
     assert score_by_echo(plan).rewards == [
         0.75,
         0.75,

@@ -9,6 +9,7 @@ from sandbox.verify.golden import VoteOutcome, decide_vote
 from sandbox.verify.judge import CheckerChoice
 from sandbox.verify.roles import Role, check_role
 from sandbox.verify.voting import NoLabel, Policy
+from tests.verify.outcome_matrices import TIMED_OUT, build_matrix
 
 TOKENS = CheckerChoice("tokens", {})
 TIMEOUT = Outcome(Status.TIME_LIMIT_EXCEEDED)
@@ -95,3 +96,24 @@ def test_wrong_and_slow_programs_do_not_vote_and_are_not_golden(role: Role) -> N
 )
 def test_a_role_is_kept_broken_or_not_known(role: Role, verdicts: list[Verdict], kept: bool | None) -> None:
     assert check_role(role, verdicts) is kept
+
+
+def test_a_candidate_that_a_brute_program_contradicts_can_lose_all_its_votes() -> None:
+    matrix = build_matrix(["1", "9"], ["1", "9"], ["2", "8"], ["2", "8"], ["2", "8"], ["1", TIMED_OUT])
+    roles = [Role.CANDIDATE] * 5 + [Role.BRUTE]
+    vetoed = decide_vote(matrix, [b""] * 2, [""] * 6, TOKENS, Policy(), roles=roles)
+    assert [label.expected for label in vetoed.labels] == [None, b"8"], "the brute program finishes one input only"
+    strict = decide_vote(matrix, [b""] * 2, [""] * 6, TOKENS, Policy(brute_disqualifies=True), roles=roles)
+    assert [label.expected for label in strict.labels] == [b"1", b"9"]
+    assert strict.disqualified == [2, 3, 4]
+    assert strict.golden.index == 0
+    assert [row[1] for row in strict.verdicts] == ["accepted"] * 2 + ["wrong_answer"] * 3 + ["time_limit_exceeded"]
+
+
+def test_brute_programs_that_disagree_disqualify_nobody() -> None:
+    matrix = build_matrix(["1"], ["2"], ["1"], ["3"])
+    roles = [Role.CANDIDATE, Role.CANDIDATE, Role.BRUTE, Role.BRUTE]
+    policy = Policy(brute_disqualifies=True)
+    assert decide_vote(matrix, [b""], [""] * 4, TOKENS, policy, roles=roles).disqualified == []
+    alone = [Role.CANDIDATE, Role.CANDIDATE, Role.BRUTE, Role.WRONG]
+    assert decide_vote(matrix, [b""], [""] * 4, TOKENS, policy, roles=alone).disqualified == [1]

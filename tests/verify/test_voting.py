@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import permutations
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox.runner.contract import Outcome, Status
-from sandbox.verify import checkers, voting
+from sandbox.verify import agreement, checkers, voting
 from sandbox.verify.judge import CheckerChoice
 from sandbox.verify.voting import (
     X_CODER_CHECKER,
@@ -113,12 +114,11 @@ def test_half_is_half_however_it_is_spelt() -> None:
     assert by_spelling.expected == b"0.6"
 
 
-def test_a_group_contains_the_outputs_that_agree_with_its_first_member() -> None:
+@pytest.mark.parametrize("order", sorted(set(permutations(["0", "0.9", "1.8"]))))
+def test_the_output_with_the_most_support_labels_in_every_order(order: tuple[str, ...]) -> None:
     near = CheckerChoice("float", {"absolute": 1.0, "relative": 0.0})
-    found = label("0", "0.9", "1.8", checker=near)  # 0.9 is close to both; 0 and 1.8 are not close to each other
-    assert (found.expected, found.supporters, found.dissenters) == (b"0", (0, 1), (2,))
-    found = label("0.9", "0", "1.8", checker=near)
-    assert (found.expected, found.supporters) == (b"0.9", (0, 1, 2))
+    found = label(*order, checker=near)  # 0.9 is close to both; 0 and 1.8 are not close to each other
+    assert (found.expected, found.supporters, found.runner_up) == (b"0.9", (0, 1, 2), 0)
 
 
 def test_the_same_program_votes_once_when_the_policy_says_so() -> None:
@@ -198,7 +198,7 @@ def test_each_output_is_read_once_where_agreement_is_an_equivalence(kind: str, m
 
 
 def test_outputs_that_are_too_many_to_compare_pair_by_pair_label_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(voting, "READ_FREE_BYTES", 1_000)
+    monkeypatch.setattr(agreement, "READ_FREE_BYTES", 1_000)
     outputs = [b"%d " % number + b"0.5 " * 100 for number in range(20)]
     found = label(CRASHED, *outputs, *outputs, checker=FLOAT, policy=Policy(min_votes=1, quorum=0, tie="first"))
     assert (found.expected, found.why, found.votes, found.cast) == (None, NoLabel.TOO_MANY_OUTPUTS, 0, 40)

@@ -6,6 +6,7 @@ from typing import Any
 
 from sandbox.api.openapi.quality_examples import QUALITY_EXAMPLES
 from sandbox.api.openapi.session_examples import SESSION_EXAMPLES
+from sandbox.api.openapi.vote_examples import VOTE_EXAMPLES
 
 _SUM = "a, b = map(int, input().split())\nprint(a + b)"
 _ID = "0f8fad5bd9cb469fa16570867728950e"
@@ -285,6 +286,7 @@ EXAMPLES: dict[str, Any] = {
     "HackProgram": _CANDIDATE,
     "HackRequest": _HACK_REQUEST,
     "HackResult": _HACK_RESULT,
+    "HackTask": {name: _HACK_REQUEST[name] for name in ("target", "references")},
     "HackSubmission": _HACK_REQUEST,
     "ProgramInput": {"stdin": "20 22\n"},
     "VoteCandidate": _CANDIDATE_SCORE,
@@ -303,4 +305,5 @@ EXAMPLES: dict[str, Any] = {
     },
     **QUALITY_EXAMPLES,
     **SESSION_EXAMPLES,
+    **VOTE_EXAMPLES,
 }

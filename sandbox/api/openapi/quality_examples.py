@@ -22,6 +22,14 @@ QUALITY_EXAMPLES: dict[str, Any] = {
     "CoveragePoint": _COVERAGE[0],
     "MutantOptions": _OPTIONS,
     "Mutation": _MUTATION,
+    "ProgramGrowth": {
+        "exponent": 2.0,
+        "low": 1.9,
+        "high": 2.1,
+        "name": "quadratic",
+        "is_lower_bound": False,
+        "above_right": True,
+    },
     "QualityProgram": _PROGRAM,
     "QualityProgramResult": _ROWS[1],
     "QualityRequest": {
@@ -48,5 +56,14 @@ QUALITY_EXAMPLES: dict[str, Any] = {
         "matrix": [["accepted", "accepted"], ["accepted", "wrong_answer"]],
     },
     "QualityTest": _TESTS[1],
+    "TimeLimitAdvice": {
+        "cpu_time_s": 1.2,
+        "too_slow_s": 1.8,
+        "slowest_s": 0.6,
+        "program": 0,
+        "test": 7,
+        "is_largest_test": True,
+    },
+    "TimeMultipliers": {"ac_to_time_limit": 2.0, "time_limit_to_tle": 1.5},
     "SmallestSuite": _SUITE,
 }

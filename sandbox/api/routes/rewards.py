@@ -38,7 +38,7 @@ async def reward(request: Request) -> Response:
     callback = build_callback(request, reward_request.callback_url)
     if callback is not None or preferences.respond_async:
         plan = await asyncio.to_thread(build_plan, reward_request, get_context(request).service.get_tasks)
-        submission = Submission("verify", plan.programs, batch=True, callback=callback, reward=reward_request)
+        submission = Submission(plan.kind, plan.programs, batch=True, callback=callback, reward=reward_request)
         return await submit_and_respond_later(request, submission, preferences)
     result = await compute_rewards(
         request,
@@ -62,7 +62,9 @@ async def compute_rewards(
     context, began = get_context(request), time.monotonic()
     reward_request = add_run(request, reward_request)
     plan = await asyncio.to_thread(build_plan, reward_request, context.service.get_tasks)
-    submission = Submission("verify", plan.programs, batch=True, idempotency_key=idempotency_key, reward=reward_request)
+    submission = Submission(
+        plan.kind, plan.programs, batch=True, idempotency_key=idempotency_key, reward=reward_request
+    )
     results = await submit_and_wait(request, submission, limit_s=limit_s, is_large=is_large)
     rewards = await asyncio.to_thread(_score, plan, results)
     record_rewards(context.metrics_registry, reward_request, rewards)

@@ -1,4 +1,4 @@
-"""Stage 4: create test inputs. The model writes a generator and a validator; both run only in boxes."""
+"""Stage 4: create test inputs. The model writes generators and validators, which run only in boxes."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from collections import Counter
 from collections.abc import Iterator
 
 from sandbox.client import AsyncClient
-from sandbox.llm.chat_model import ChatModel, Unparsable
+from sandbox.errors import InfrastructureError
+from sandbox.llm.chat_model import ChatModel, PromptSession, Unparsable
 from sandbox.rewards.extraction import extract
 from sandbox.schema import ExecuteResult
 from sandbox.synth.prompts import Prompts
 from sandbox.synth.resumable_jsonl import Record, Unit
 from sandbox.synth.run_config import RunConfig
+from sandbox.verify.validators import Decision, decide_input
 
 LIMITS = {"cpu_time_s": 10, "wall_time_s": 30, "output_kb": 1024}
 
@@ -22,20 +24,28 @@ async def generate_inputs(
     """Generate the inputs of one task, drop duplicates, and check them with the validator."""
     session = model.start_session("inputs", unit.key)
     statement = unit.payload["statement"]
-    generator = await session.ask_until_parsed(prompts.fill("generator", statement=statement), _parse_program)
-    validator = await session.ask_until_parsed(prompts.fill("validator", statement=statement), _parse_program)
+    generators = await _ask(session, prompts.fill("generator", statement=statement), run_config.generators)
+    validators = await _ask(session, prompts.fill("validator", statement=statement), run_config.validators)
     kept: list[Record] = []
     dropped: Counter[str] = Counter()
-    if generator and validator:
-        kept, dropped = await _generate_and_validate(generator, validator, client, run_config)
+    if generators and validators:
+        kept, dropped = await _generate_and_validate(generators, validators, client, run_config)
+    several = run_config.generators > 1 or run_config.validators > 1
     return {
         "inputs": kept,
         "dropped": dict(sorted(dropped.items())),
-        "generator": generator or "",
-        "validator": validator or "",
+        "generator": generators[0] if generators else "",
+        "validator": validators[0] if validators else "",
+        **({"generators": generators, "validators": validators} if several else {}),
         "failed": not kept,
         "usage": session.usage.to_record(),
     }
+
+
+async def _ask(session: PromptSession, prompt: str, count: int) -> list[str]:
+    """Ask for several programs; return those that are not missing. The calls of a session have different seeds."""
+    programs = [await session.ask_until_parsed(prompt, _parse_program) for _ in range(count)]
+    return [program for program in programs if program]
 
 
 def _parse_program(text: str) -> str:
@@ -56,11 +66,15 @@ def _list_generator_runs(run_config: RunConfig) -> Iterator[tuple[str, int]]:
 
 
 async def _generate_and_validate(
-    generator: str, validator: str, client: AsyncClient, run_config: RunConfig
+    generators: list[str], validators: list[str], client: AsyncClient, run_config: RunConfig
 ) -> tuple[list[Record], Counter[str]]:
+    """Return the inputs that a majority of the validators accepts. The generators take turns."""
     generator_runs = list(_list_generator_runs(run_config))
     generated = await client.execute_batch(
-        [_build_request(generator, args=[kind, str(seed)]) for kind, seed in generator_runs]
+        [
+            _build_request(generators[place % len(generators)], args=[kind, str(seed)])
+            for place, (kind, seed) in enumerate(generator_runs)
+        ]
     )
     dropped: Counter[str] = Counter()
     texts: dict[str, str] = {}
@@ -74,12 +88,32 @@ async def _generate_and_validate(
             texts[result.stdout] = kind
     if not texts:
         return [], dropped
-    checked = await client.execute_batch([_build_request(validator, stdin=text) for text in texts])
-    valid = [result.status == "ok" for result in checked]
+    valid = await _validate(validators, list(texts), client)
     dropped += Counter({"invalid": valid.count(False)})
     return [
         {"stdin": text, "kind": kind} for (text, kind), good in zip(texts.items(), valid, strict=True) if good
     ], dropped
+
+
+async def _validate(validators: list[str], texts: list[str], client: AsyncClient) -> list[bool]:
+    """Return whether more than half of the validators accept each input. One batch runs all of them.
+
+    Raises InfrastructureError if the service failed where that could change the result.
+    """
+    checked = await client.execute_batch(
+        [_build_request(validator, stdin=text) for validator in validators for text in texts]
+    )
+    valid = []
+    for place in range(len(texts)):
+        decisions = [
+            Decision(None if result.status == "internal_error" else result.status == "ok")
+            for result in checked[place :: len(texts)]
+        ]
+        decision = decide_input(decisions)
+        if decision.accepts is None:
+            raise InfrastructureError("the service failed to run a validator; run the stage again")
+        valid.append(decision.accepts)
+    return valid
 
 
 def _build_request(code: str, stdin: str = "", args: list[str] | None = None) -> Record:

@@ -53,6 +53,32 @@ export interface components {
             type: "case_insensitive";
         };
         /**
+         * CheckerCalibration
+         * @description Whether a checker program can be trusted. If `trusted` is false, no input has a label.
+         */
+        CheckerCalibration: {
+            /**
+             * Trusted
+             * @description null if nothing is known
+             */
+            trusted: boolean | null;
+            /**
+             * Why
+             * @description why it cannot be trusted, or why that is not known
+             * @default
+             */
+            why?: string;
+            /**
+             * Own Outputs
+             * @description outputs of references, which it must accept
+             */
+            own_outputs: number;
+            /** Own Accepted */
+            own_accepted: number;
+            /** Damaged */
+            damaged: components["schemas"]["DamagedOutputs"][];
+        };
+        /**
          * CodeJudgeChecker
          * @description The rule of code-judge, the grader of the X-Coder recipe: texts are equal after stripping both ends.
          */
@@ -93,6 +119,23 @@ export interface components {
             files?: {
                 [key: string]: string;
             };
+        };
+        /**
+         * Damage
+         * @description How an output is damaged. A checker should reject each kind.
+         * @enum {string}
+         */
+        Damage: "truncated" | "permuted" | "off_by_one";
+        /**
+         * DamagedOutputs
+         * @description How a checker program judges outputs that are damaged in one way.
+         */
+        DamagedOutputs: {
+            damage: components["schemas"]["Damage"];
+            /** Made */
+            made: number;
+            /** Rejected */
+            rejected: number;
         };
         /**
          * ExactChecker
@@ -417,6 +460,68 @@ export interface components {
              */
             integer_keys?: boolean;
         };
+        /** HackProgram */
+        HackProgram: {
+            /** Language */
+            language: string;
+            /** Code */
+            code: string;
+        };
+        /**
+         * HackTask
+         * @description The part of a hack that a task gives: the target and the trusted programs. The policy `hack` rewards inputs.
+         */
+        HackTask: {
+            /** @description the program to break */
+            target: components["schemas"]["HackProgram"];
+            /**
+             * Validators
+             * @description accept an input by exit code 0 or 42
+             */
+            validators?: components["schemas"]["HackProgram"][];
+            /**
+             * References
+             * @description trusted programs, which must agree on the output
+             */
+            references: components["schemas"]["HackProgram"][];
+            /**
+             * Checker
+             * @default {
+             *       "type": "tokens"
+             *     }
+             */
+            checker?: components["schemas"]["ExactChecker"] | components["schemas"]["LinesChecker"] | components["schemas"]["TokensChecker"] | components["schemas"]["FloatChecker"] | components["schemas"]["UnorderedLinesChecker"] | components["schemas"]["UnorderedTokensChecker"] | components["schemas"]["CaseInsensitiveChecker"] | components["schemas"]["JsonChecker"] | components["schemas"]["LiveCodeBenchChecker"] | components["schemas"]["AppsChecker"] | components["schemas"]["CodeforcesChecker"] | components["schemas"]["CodeJudgeChecker"] | components["schemas"]["HumanEvalChecker"] | components["schemas"]["ProgramChecker"];
+            /**
+             * @description limits of the target
+             * @default {
+             *       "cpu_time_s": null,
+             *       "total_cpu_time_s": null,
+             *       "wall_time_s": null,
+             *       "memory_mb": null,
+             *       "processes": null,
+             *       "output_kb": null,
+             *       "file_mb": null,
+             *       "compile_cpu_time_s": null,
+             *       "compile_wall_time_s": null
+             *     }
+             */
+            limits?: components["schemas"]["LimitsRequest"];
+            /**
+             * @description limits of the validators and the references
+             * @default {
+             *       "cpu_time_s": null,
+             *       "total_cpu_time_s": null,
+             *       "wall_time_s": null,
+             *       "memory_mb": null,
+             *       "processes": null,
+             *       "output_kb": null,
+             *       "file_mb": null,
+             *       "compile_cpu_time_s": null,
+             *       "compile_wall_time_s": null
+             *     }
+             */
+            trusted_limits?: components["schemas"]["LimitsRequest"];
+        };
         /**
          * HumanEvalChecker
          * @description The `==` of HumanEval's asserts: both outputs are equal Python literals, or the same text.
@@ -428,6 +533,12 @@ export interface components {
              */
             type: "humaneval";
         };
+        /**
+         * InputStatus
+         * @description What became of an input. Only `used` inputs take part in the vote.
+         * @enum {string}
+         */
+        InputStatus: "used" | "duplicate" | "rejected" | "generator_failed" | "too_much_input" | "unjudged";
         /**
          * InteractiveChecker
          * @description Your interactor, connected to the program by pipes both ways. Arguments and exit codes as for `program`.
@@ -628,7 +739,7 @@ export interface components {
          * @description Why an input has no label.
          * @enum {string}
          */
-        NoLabel: "no_votes" | "tie" | "min_votes" | "quorum" | "margin" | "too_many_outputs" | "references_disagree" | "brute_veto";
+        NoLabel: "no_votes" | "tie" | "min_votes" | "quorum" | "margin" | "too_many_outputs" | "references_disagree" | "brute_veto" | "better_output" | "checker_untrusted" | "service_failed";
         /**
          * Policy
          * @description A rule that turns verdicts into a reward.
@@ -644,7 +755,7 @@ export interface components {
              * @default binary
              * @enum {string}
              */
-            name?: "binary" | "fraction" | "x-coder" | "weighted" | "first-k";
+            name?: "binary" | "fraction" | "x-coder" | "weighted" | "first-k" | "hack";
             /**
              * K
              * @default null
@@ -742,6 +853,29 @@ export interface components {
              * @default 1
              */
             full_score?: number;
+        };
+        /**
+         * ProgramInput
+         * @description The input of one run.
+         */
+        ProgramInput: {
+            /**
+             * Stdin
+             * @default
+             */
+            stdin?: string;
+            /**
+             * Stdin Base64
+             * @description stdin as bytes; use instead of `stdin`
+             * @default null
+             */
+            stdin_base64?: string | null;
+            /** Args */
+            args?: string[];
+            /** Files */
+            files?: {
+                [key: string]: string;
+            };
         };
         /**
          * PytestTest
@@ -903,6 +1037,12 @@ export interface components {
              */
             tasks?: string[] | null;
             /**
+             * Hacks
+             * @description for the policy hack, instead of `tests`: the program to break with the input in the completion; one per completion, or one for all
+             * @default null
+             */
+            hacks?: components["schemas"]["HackTask"][] | null;
+            /**
              * Lengths
              * @description tokens of each completion, for the policy's length term; default: its number of characters
              * @default null
@@ -919,7 +1059,7 @@ export interface components {
              *       "length_penalty": 1
              *     }
              */
-            policy?: ("binary" | "fraction" | "x-coder" | "weighted" | "first-k") | components["schemas"]["Policy"];
+            policy?: ("binary" | "fraction" | "x-coder" | "weighted" | "first-k" | "hack") | components["schemas"]["Policy"];
             /**
              * @default {
              *       "which": "last",
@@ -1026,6 +1166,28 @@ export interface components {
              * @enum {string}
              */
             type: "sandbox-fusion";
+        };
+        /**
+         * SizeSweep
+         * @description Sizes that rise by about the same factor from `smallest` to `largest`. Both ends are included.
+         */
+        SizeSweep: {
+            /**
+             * Smallest
+             * @default 1
+             */
+            smallest?: number;
+            /**
+             * Largest
+             * @description the largest size that the task's constraints allow
+             */
+            largest: number;
+            /**
+             * Count
+             * @description number of sizes; fewer if there are not so many whole numbers
+             * @default 6
+             */
+            count?: number;
         };
         /**
          * StageResult
@@ -1259,6 +1421,15 @@ export interface components {
             memory_mb?: number;
         };
         /**
+         * ValidatorProbe
+         * @description An input that is known to be valid, or known to be invalid, to measure validators with.
+         */
+        ValidatorProbe: {
+            input: string | components["schemas"]["ProgramInput"];
+            /** Valid */
+            valid: boolean;
+        };
+        /**
          * Verdict
          * @description The judge's verdict on a program, for one test or for all of them.
          * @enum {string}
@@ -1482,11 +1653,42 @@ export interface components {
             /** @default candidate */
             role?: components["schemas"]["Role"];
             /**
+             * Disqualified
+             * @description with `brute_disqualifies`: a brute program contradicts it, so it has no vote
+             * @default false
+             */
+            disqualified?: boolean;
+            /**
              * Role Kept
              * @description a reference, wrong or slow program behaves as its role says; null if that is not known
              * @default null
              */
             role_kept?: boolean | null;
+        };
+        /**
+         * VoteGenerator
+         * @description A program that prints one input. It runs once for each combination of argument list, size and seed.
+         *
+         *     `{size}` and `{seed}` in an argument are replaced. If no argument mentions them, the size and then the seed are
+         *     appended.
+         */
+        VoteGenerator: {
+            /** Language */
+            language: string;
+            /** Code */
+            code: string;
+            /**
+             * Args
+             * @description argument lists
+             */
+            args?: string[][];
+            /** Seeds */
+            seeds?: number[];
+            /**
+             * Sizes
+             * @description sizes, or a sweep from small to large
+             */
+            sizes?: components["schemas"]["SizeSweep"] | number[];
         };
         /** VoteGolden */
         VoteGolden: {
@@ -1544,13 +1746,66 @@ export interface components {
             weight?: number;
         };
         /**
+         * VoteInputResult
+         * @description What became of one input, and where it comes from. An input of the request has no generator.
+         */
+        VoteInputResult: {
+            /**
+             * Generator
+             * @description position in `generators`
+             * @default null
+             */
+            generator?: number | null;
+            /**
+             * Args
+             * @description all arguments of the generator's run
+             */
+            args?: string[];
+            /**
+             * Seed
+             * @default null
+             */
+            seed?: number | null;
+            /**
+             * Size
+             * @default null
+             */
+            size?: number | null;
+            /** @default used */
+            status?: components["schemas"]["InputStatus"];
+            /**
+             * Duplicate Of
+             * @description position of the first input that is the same
+             * @default null
+             */
+            duplicate_of?: number | null;
+            /**
+             * Reason
+             * @description why it is not used
+             * @default
+             */
+            reason?: string;
+            /**
+             * Stdin
+             * @description with `return_inputs`, for a used input
+             * @default null
+             */
+            stdin?: string | null;
+            /**
+             * Stdin Base64
+             * @description all of stdin, present if it is not valid UTF-8
+             * @default null
+             */
+            stdin_base64?: string | null;
+        };
+        /**
          * VoteLabel
          * @description The vote on one input. Candidates are identified by index.
          */
         VoteLabel: {
             /**
              * Input
-             * @description position in the request's inputs
+             * @description position of the input: those of the request come before those of the generators
              */
             input: number;
             /**
@@ -1662,7 +1917,7 @@ export interface components {
              * @description weights of tests in the scores of candidates; default uniform
              * @default null
              */
-            weights?: ("uniform" | "confidence" | "discrimination" | "size" | "declared") | null;
+            weights?: ("uniform" | "confidence" | "discrimination" | "size" | "declared" | "loo_auc") | null;
             /**
              * Holdout Fraction
              * @description share of the labelled inputs that is held out when the golden candidate is chosen; default 0.3
@@ -1687,6 +1942,12 @@ export interface components {
              * @default null
              */
             golden_tie?: ("fastest" | "first") | null;
+            /**
+             * Brute Disqualifies
+             * @description a candidate that disagrees with a brute program on any input loses its vote on all inputs; default false
+             * @default null
+             */
+            brute_disqualifies?: boolean | null;
         };
         /**
          * VoteRequest
@@ -1695,14 +1956,40 @@ export interface components {
         VoteRequest: {
             /** Candidates */
             candidates: components["schemas"]["Candidate"][];
+            /**
+             * Generators
+             * @description programs that print more inputs
+             */
+            generators?: components["schemas"]["VoteGenerator"][];
             /** Inputs */
-            inputs: (string | components["schemas"]["VoteInput"])[];
+            inputs?: (string | components["schemas"]["VoteInput"])[];
+            /**
+             * Validators
+             * @description programs that reject invalid inputs; with `probes` the most accurate one decides, otherwise they vote
+             */
+            validators?: components["schemas"]["VoteValidator"][];
+            /**
+             * Probes
+             * @description labelled inputs that measure the validators
+             */
+            probes?: components["schemas"]["ValidatorProbe"][];
+            /**
+             * Return Inputs
+             * @description return the stdin of each used input in `inputs` of the answer
+             * @default false
+             */
+            return_inputs?: boolean;
             /**
              * Checker
              * @description decides if two outputs agree; default tokens, or code-judge with the policy x-coder
              * @default null
              */
-            checker?: (components["schemas"]["ExactChecker"] | components["schemas"]["LinesChecker"] | components["schemas"]["TokensChecker"] | components["schemas"]["FloatChecker"] | components["schemas"]["UnorderedLinesChecker"] | components["schemas"]["UnorderedTokensChecker"] | components["schemas"]["CaseInsensitiveChecker"] | components["schemas"]["JsonChecker"] | components["schemas"]["LiveCodeBenchChecker"] | components["schemas"]["AppsChecker"] | components["schemas"]["CodeforcesChecker"] | components["schemas"]["CodeJudgeChecker"] | components["schemas"]["HumanEvalChecker"]) | null;
+            checker?: (components["schemas"]["ExactChecker"] | components["schemas"]["LinesChecker"] | components["schemas"]["TokensChecker"] | components["schemas"]["FloatChecker"] | components["schemas"]["UnorderedLinesChecker"] | components["schemas"]["UnorderedTokensChecker"] | components["schemas"]["CaseInsensitiveChecker"] | components["schemas"]["JsonChecker"] | components["schemas"]["LiveCodeBenchChecker"] | components["schemas"]["AppsChecker"] | components["schemas"]["CodeforcesChecker"] | components["schemas"]["CodeJudgeChecker"] | components["schemas"]["HumanEvalChecker"] | components["schemas"]["ProgramChecker"]) | null;
+            /**
+             * Checker Allows
+             * @description with a checker program: ways to damage a right output that may leave it right
+             */
+            checker_allows?: components["schemas"]["Damage"][];
             /**
              * @default {
              *       "name": "default",
@@ -1714,7 +2001,8 @@ export interface components {
              *       "holdout_fraction": null,
              *       "seed": null,
              *       "one_vote_per_program": null,
-             *       "golden_tie": null
+             *       "golden_tie": null,
+             *       "brute_disqualifies": null
              *     }
              */
             policy?: string | components["schemas"]["VotePolicy"];
@@ -1732,6 +2020,21 @@ export interface components {
              *     }
              */
             limits?: components["schemas"]["LimitsRequest"];
+            /**
+             * @description limits of generators and validators; output_kb is 4096 by default
+             * @default {
+             *       "cpu_time_s": null,
+             *       "total_cpu_time_s": null,
+             *       "wall_time_s": null,
+             *       "memory_mb": null,
+             *       "processes": null,
+             *       "output_kb": null,
+             *       "file_mb": null,
+             *       "compile_cpu_time_s": null,
+             *       "compile_wall_time_s": null
+             *     }
+             */
+            trusted_limits?: components["schemas"]["LimitsRequest"];
             /**
              * Environment
              * @description the environment to run in, instead of its language's standard image: `<name>`, or `<name>@<id>` for one version of it
@@ -1755,6 +2058,9 @@ export interface components {
         /**
          * VoteResult
          * @description The answer of `POST /verify/vote`. A cell of `matrix` is `skipped` if its input has no label.
+         *
+         *     `inputs` and `validation` are set if the request has generators or validators. `labels` and the columns of `matrix`
+         *     are those of the used inputs.
          */
         VoteResult: {
             /** Id */
@@ -1766,9 +2072,21 @@ export interface components {
             candidates: components["schemas"]["VoteCandidate"][];
             /**
              * Matrix
-             * @description candidates x inputs
+             * @description candidates x used inputs
              */
             matrix: components["schemas"]["Verdict"][][];
+            /**
+             * Inputs
+             * @description all inputs: those of the request, then those of the generators in order
+             */
+            inputs?: components["schemas"]["VoteInputResult"][];
+            /** @default null */
+            validation?: components["schemas"]["VoteValidation"] | null;
+            /**
+             * @description whether the checker program can be trusted; null with other checkers
+             * @default null
+             */
+            calibration?: components["schemas"]["CheckerCalibration"] | null;
             test_set: components["schemas"]["TestSet"];
             /**
              * Internal Errors
@@ -1798,6 +2116,76 @@ export interface components {
              * @default 0
              */
             image_time_s?: number;
+        };
+        /**
+         * VoteValidation
+         * @description Which validators decided about the inputs.
+         */
+        VoteValidation: {
+            /**
+             * Filters
+             * @description the validators that decided: the most accurate one, or all that compile if there are no probes; empty if none is better than chance, and then no input is rejected
+             */
+            filters: number[];
+            /** Validators */
+            validators: components["schemas"]["VoteValidatorResult"][];
+            /**
+             * Rejected
+             * @description number of inputs that are rejected
+             */
+            rejected: number;
+            /**
+             * Unjudged
+             * @description number of inputs that are left out because the service failed
+             */
+            unjudged: number;
+        };
+        /**
+         * VoteValidator
+         * @description A program that reads an input from stdin, and accepts it by exit code 0 or 42.
+         */
+        VoteValidator: {
+            /** Language */
+            language: string;
+            /** Code */
+            code: string;
+        };
+        /**
+         * VoteValidatorResult
+         * @description A validator's results on the probes.
+         */
+        VoteValidatorResult: {
+            /**
+             * Accuracy
+             * @description mean of the share of valid probes that it accepts and of invalid probes that it rejects; null without probes
+             * @default null
+             */
+            accuracy?: number | null;
+            /**
+             * Valid Accepted
+             * @default 0
+             */
+            valid_accepted?: number;
+            /**
+             * Valid Total
+             * @default 0
+             */
+            valid_total?: number;
+            /**
+             * Invalid Rejected
+             * @default 0
+             */
+            invalid_rejected?: number;
+            /**
+             * Invalid Total
+             * @default 0
+             */
+            invalid_total?: number;
+            /**
+             * Compile Message
+             * @default
+             */
+            compile_message?: string;
         };
     };
     responses: never;

@@ -1,0 +1,226 @@
+"""Compare ways to vote on problems whose truth is known, with candidates that share wrong ideas.
+
+Theory of operation. For each problem, number of candidates and repeat, candidates are drawn from real programs: right
+submissions, wrong submissions, slow ones, and mutants. Errors are correlated: one wrong idea is drawn first, and most
+wrong candidates have it (`SHARED_IDEA`). With independent errors, almost any vote looks good. Then each step of the
+ablation labels the inputs and chooses a golden candidate; every step adds one technique to the one before it:
+
+1. `x-coder`: the vote of X-Coder, on small inputs as generators print them, also invalid ones.
+2. `default`: this service's default policy.
+3. `+ validator`: invalid inputs are dropped, by the package's own validator.
+4. `+ checker`: outputs agree by the problem's own checker.
+5. `+ sizes`: the large inputs, too.
+6. `+ brute`: a slow but simple program votes, with a veto on inputs that it finishes.
+7. `+ disqualify`: a candidate that the brute program contradicts on any input loses its vote on all inputs.
+8. `+ loo_auc`: tests are weighed by leave-one-out AUC when the golden candidate is chosen.
+
+A label on an invalid input is wrong. The golden candidate is right if it is right on all valid inputs. TPR and TNR are
+those of the labeled tests, over all programs of the package, each counted once per vote.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+
+from sandbox.problems.vote_matrix import MeasuredProblem, MeasuredProgram
+from sandbox.runner.contract import Outcome, Status, Verdict
+from sandbox.verify import golden, voting
+from sandbox.verify.agreement import Agreement, BuiltInAgreement
+from sandbox.verify.judge import CheckerChoice
+from sandbox.verify.result import TestResult
+from sandbox.verify.roles import Role
+
+SHARED_IDEA = 0.8
+RIGHT_SHARES = (0.4, 0.55, 0.7)
+SMALL_SHARE = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of the ablation: what the vote knows and uses."""
+
+    name: str
+    policy: voting.Policy
+    validates: bool = False
+    checks: bool = False
+    uses_large: bool = False
+    uses_brute: bool = False
+
+
+_DEFAULT = voting.Policy()
+_STRICT = voting.Policy(brute_disqualifies=True)
+STEPS = (
+    Step("x-coder", voting.X_CODER_POLICY),
+    Step("default", _DEFAULT),
+    Step("+ validator", _DEFAULT, True),
+    Step("+ checker", _DEFAULT, True, True),
+    Step("+ sizes", _DEFAULT, True, True, True),
+    Step("+ brute", _DEFAULT, True, True, True, True),
+    Step("+ disqualify", _STRICT, True, True, True, True),
+    Step("+ loo_auc", replace(_STRICT, weights="loo_auc"), True, True, True, True),
+)
+
+
+@dataclass
+class Counts:
+    """Sums over votes, from which the measures follow."""
+
+    votes: int = 0
+    inputs: int = 0
+    labels: int = 0
+    right_labels: int = 0
+    golden_right: int = 0
+    right_programs: int = 0
+    right_passing: int = 0
+    wrong_programs: int = 0
+    wrong_failing: int = 0
+
+    def add(self, other: Counts) -> None:
+        for name, value in asdict(other).items():
+            setattr(self, name, getattr(self, name) + value)
+
+
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """The measures of one step with one number of candidates. A share without anything to count is None."""
+
+    step: str
+    candidates: int
+    votes: int
+    label_accuracy: float | None
+    labels_given: float | None
+    golden_full_pass: float | None
+    tpr: float | None
+    tnr: float | None
+
+
+@dataclass
+class Draw:
+    """The candidates of one vote, and a brute program if the package has a slow one."""
+
+    candidates: list[MeasuredProgram]
+    brute: MeasuredProgram | None = None
+    idea: str = field(default="")
+
+
+def study(
+    problems: Sequence[MeasuredProblem], sizes: Iterable[int] = (4, 8, 16), repeats: int = 6, seed: int = 0
+) -> list[Measures]:
+    """Return the measures of every step for each number of candidates."""
+    measures = []
+    for size in sizes:
+        totals = {step.name: Counts() for step in STEPS}
+        for problem in problems:
+            for repeat in range(repeats):
+                drawn = draw_candidates(problem, size, repeat, seed)
+                for step in STEPS:
+                    totals[step.name].add(run_step(problem, drawn, step))
+        measures += [_summarize(step.name, size, totals[step.name]) for step in STEPS]
+    return measures
+
+
+def draw_candidates(problem: MeasuredProblem, size: int, repeat: int, seed: int) -> Draw:
+    """Draw candidates with a shared wrong idea. The same arguments always draw the same candidates."""
+    chance = random.Random(f"{seed}/{problem.name}/{size}/{repeat}")
+    right = [program for program in problem.programs if program.is_right]
+    slow = [program for program in problem.programs if program.is_slow]
+    wrong = [program for program in problem.programs if not program.is_right]
+    if not right or not wrong:
+        raise ValueError(f"{problem.name}: the study needs right and wrong programs")
+    idea = chance.choice(wrong)
+    share = RIGHT_SHARES[repeat % len(RIGHT_SHARES)]
+    candidates = []
+    for _ in range(size):
+        if chance.random() < share:
+            candidates.append(chance.choice(right))
+        else:
+            candidates.append(idea if chance.random() < SHARED_IDEA else chance.choice(wrong))
+    return Draw(candidates, chance.choice(slow) if slow else None, idea.name)
+
+
+def run_step(problem: MeasuredProblem, drawn: Draw, step: Step) -> Counts:
+    """Vote as one step does, and count what is right."""
+    places = _choose_inputs(problem, step)
+    programs = list(drawn.candidates)
+    roles = [Role.CANDIDATE] * len(programs)
+    if step.uses_brute and drawn.brute is not None:
+        programs.append(drawn.brute)
+        roles.append(Role.BRUTE)
+    kind = "code-judge" if step.name == "x-coder" else "tokens"
+    agreement = _Selected(problem.agreement if step.checks else BuiltInAgreement(CheckerChoice(kind, {})), places)
+    outcome = golden.decide_vote(
+        [[program.outcomes[place] for place in places] for program in programs],
+        [problem.stdins[place] for place in places],
+        [program.code for program in programs],
+        agreement,
+        step.policy,
+        roles=roles,
+    )
+    labels = {column: label.expected for column, label in enumerate(outcome.labels) if label.expected is not None}
+    counts = Counts(votes=1, inputs=len(places), labels=len(labels))
+    for column, expected in labels.items():
+        counts.right_labels += _is_right(problem, places[column], expected)
+    chosen = outcome.golden.index
+    counts.golden_right = int(chosen is not None and programs[chosen].is_right)
+    for program in problem.programs:
+        passes = all(
+            _passes(program, places[column], column, expected, agreement) for column, expected in labels.items()
+        )
+        counts.right_programs += program.is_right
+        counts.right_passing += program.is_right and passes
+        counts.wrong_programs += not program.is_right
+        counts.wrong_failing += not program.is_right and not passes
+    return counts
+
+
+class _Selected:
+    """An agreement on some of the inputs: a column of the vote is an input of the problem."""
+
+    def __init__(self, agreement: Agreement, places: Sequence[int]) -> None:
+        self._agreement = agreement
+        self._places = places
+        self.is_directed = agreement.is_directed
+        self.canonicalize = agreement.canonicalize
+        self.allow = agreement.allow
+        self.count_cost = agreement.count_cost
+
+    def judge(self, position: int, outcome: Outcome, expected: bytes) -> TestResult:
+        return self._agreement.judge(self._places[position], outcome, expected)
+
+
+def _choose_inputs(problem: MeasuredProblem, step: Step) -> list[int]:
+    places = [place for place, truth in enumerate(problem.truths) if truth is not None or not step.validates]
+    if step.uses_large:
+        return places
+    by_size = sorted(range(len(problem.stdins)), key=lambda place: len(problem.stdins[place]))
+    small = set(by_size[: max(1, round(SMALL_SHARE * len(by_size)))])
+    return [place for place in places if place in small] or places[:1]
+
+
+def _is_right(problem: MeasuredProblem, place: int, expected: bytes) -> bool:
+    truth = problem.truths[place]
+    outcome = Outcome(Status.OK, exit_code=0, stdout=expected)
+    return truth is not None and problem.agreement.judge(place, outcome, truth).verdict is Verdict.ACCEPTED
+
+
+def _passes(program: MeasuredProgram, place: int, column: int, expected: bytes, agreement: Agreement) -> bool:
+    return agreement.judge(column, program.outcomes[place], expected).verdict is Verdict.ACCEPTED
+
+
+def _summarize(step: str, size: int, counts: Counts) -> Measures:
+    return Measures(
+        step,
+        size,
+        counts.votes,
+        _divide(counts.right_labels, counts.labels),
+        _divide(counts.labels, counts.inputs),
+        _divide(counts.golden_right, counts.votes),
+        _divide(counts.right_passing, counts.right_programs),
+        _divide(counts.wrong_failing, counts.wrong_programs),
+    )
+
+
+def _divide(part: int, whole: int) -> float | None:
+    return round(part / whole, 4) if whole else None

@@ -1,0 +1,128 @@
+"""The study of votes: draws with a shared wrong idea, and what each step of the ablation gains."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from sandbox.problems.vote_matrix import MeasuredProblem, MeasuredProgram, is_right_everywhere
+from sandbox.problems.vote_study import STEPS, Draw, draw_candidates, run_step, study
+from sandbox.runner.contract import Outcome, Status
+from sandbox.verify.agreement import BuiltInAgreement
+from sandbox.verify.judge import CheckerChoice
+from tests.verify.outcome_matrices import CRASHED, TIMED_OUT, build_outcome
+
+SMALL, LARGE, INVALID = 6, 4, 2
+STEP_OF = {step.name: step for step in STEPS}
+
+
+def build_program(name: str, print_on: Callable[[int], str | Outcome], **fields: bool) -> MeasuredProgram:
+    """Build a program from its output on the input at each position: small, invalid, and then large ones."""
+    printed = [print_on(place) for place in range(SMALL + INVALID + LARGE)]
+    outcomes = [one if isinstance(one, Outcome) else build_outcome(one) for one in printed]
+    return MeasuredProgram(name, name, outcomes, **fields)
+
+
+def build_problem() -> MeasuredProblem:
+    """Build a problem with float answers; the right answer to the input at position p is p / 2."""
+    places = range(SMALL + INVALID + LARGE)
+    valid = [not SMALL <= place < SMALL + INVALID for place in places]
+    problem = MeasuredProblem(
+        "halves",
+        [b"x" * (place + 1) for place in places],
+        [b"%.1f" % (place / 2) if valid[place] else None for place in places],
+        BuiltInAgreement(CheckerChoice("float", {"absolute": 0.01, "relative": 0.0})),
+    )
+    large = SMALL + INVALID
+    problem.programs = [
+        build_program("right", lambda place: f"{place / 2:.1f}"),
+        build_program("right, spelt otherwise", lambda place: f"{place / 2:.2f}"),
+        build_program("idea", lambda place: f"{place // 2}"),
+        build_program("overflow", lambda place: f"{place / 2:.1f}" if place < large else "0.3"),
+        build_program("slow", lambda place: f"{place / 2:.1f}" if place < large else TIMED_OUT, is_slow=True),
+    ]
+    for program in problem.programs:
+        program.is_right = not program.is_slow and is_right_everywhere(problem, program)
+    return problem
+
+
+def test_programs_are_right_by_the_checker_of_the_problem() -> None:
+    assert [program.is_right for program in build_problem().programs] == [True, True, False, False, False]
+
+
+def test_draws_are_reproducible_and_share_one_wrong_idea() -> None:
+    problem = build_problem()
+    drawn = draw_candidates(problem, 200, 0, seed=3)
+    names = [program.name for program in drawn.candidates]
+    assert names == [program.name for program in draw_candidates(problem, 200, 0, seed=3).candidates]
+    wrong = [name for name in names if not name.startswith("right")]
+    assert 0.5 < len(wrong) / len(names) < 0.7, "the first repeat draws 40 % right candidates"
+    assert wrong.count(drawn.idea) > 0.75 * len(wrong)
+    assert drawn.brute is not None
+    assert drawn.brute.is_slow
+
+
+def run(problem: MeasuredProblem, step: str, *names: str) -> dict[str, float]:
+    of_name = {program.name: program for program in problem.programs}
+    drawn = Draw([of_name[name] for name in names], of_name["slow"])
+    counts = run_step(problem, drawn, STEP_OF[step])
+    return {
+        "labels": counts.labels,
+        "wrong labels": counts.labels - counts.right_labels,
+        "golden": counts.golden_right,
+        "escaping": counts.wrong_programs - counts.wrong_failing,
+        "punished": counts.right_programs - counts.right_passing,
+    }
+
+
+def test_a_validator_removes_labels_of_invalid_inputs_and_a_checker_lets_right_programs_agree() -> None:
+    problem = build_problem()
+    problem.stdins[SMALL] = b""  # an invalid input that is small
+    right = ("right", "right", "right, spelt otherwise", "idea")
+    assert run(problem, "default", *right)["wrong labels"] == 1
+    validated = run(problem, "+ validator", *right)
+    assert (validated["wrong labels"], validated["punished"]) == (0, 1)
+    checked = run(problem, "+ checker", *right)
+    assert (checked["wrong labels"], checked["punished"], checked["golden"]) == (0, 0, 1)
+
+
+def test_large_inputs_fail_programs_that_are_right_on_small_ones() -> None:
+    problem = build_problem()
+    candidates = ("right", "right", "right, spelt otherwise", "idea")
+    assert run(problem, "+ checker", *candidates)["escaping"] == 2, "the slow program and the one that overflows"
+    assert run(problem, "+ sizes", *candidates)["escaping"] == 0
+
+
+def test_a_brute_program_vetoes_a_shared_wrong_idea() -> None:
+    problem = build_problem()
+    candidates = ("right", "idea", "idea", "idea", "idea")
+    assert run(problem, "+ sizes", *candidates)["wrong labels"] > 0
+    vetoed = run(problem, "+ brute", *candidates)
+    assert vetoed["wrong labels"] <= LARGE / 2, "only inputs that the brute program does not finish"
+
+
+def test_the_study_has_a_row_for_each_step_and_number_of_candidates() -> None:
+    rows = study([build_problem()], [4, 8], repeats=6)
+    assert [(row.candidates, row.step) for row in rows] == [(size, step.name) for size in (4, 8) for step in STEPS]
+    assert rows == study([build_problem()], [4, 8], repeats=6)
+    for row in rows:
+        assert row.votes == 6
+        assert row.label_accuracy is not None
+        assert 0 <= row.label_accuracy <= 1
+    of_step = {row.step: row for row in rows if row.candidates == 8}
+    assert (of_step["+ sizes"].tnr or 0) >= (of_step["default"].tnr or 0)
+
+
+def test_a_problem_without_wrong_programs_does_not_fit() -> None:
+    problem = build_problem()
+    problem.programs = problem.programs[:2]
+    with pytest.raises(ValueError, match="needs right and wrong programs"):
+        draw_candidates(problem, 4, 0, seed=0)
+
+
+def test_a_program_that_crashes_somewhere_is_wrong() -> None:
+    problem = build_problem()
+    crashing = build_program("crashes", lambda place: CRASHED if place == 0 else f"{place / 2:.1f}")
+    assert crashing.outcomes[0].status is Status.RUNTIME_ERROR
+    assert not is_right_everywhere(problem, crashing)
