@@ -202,9 +202,13 @@ class HostSettings(QueueSettings):
         0,
         ge=0,
         le=65_535,
-        description="port on which `sandbox worker` and `sandbox gpu-worker` serve their host's metrics; 0: none",
+        description="port on which `sandbox worker`, `gpu-worker` and `deliver` serve their host's metrics; 0: none",
     )
     worker_metrics_host: str = Field("127.0.0.1", description="address of the worker metrics port")
+
+
+class DeliverSettings(WebhookSettings, HostSettings):
+    """Settings of `sandbox deliver`, which may serve metrics on a port of its own."""
 
 
 class WorkerSettings(HostSettings):

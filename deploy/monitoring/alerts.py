@@ -5,42 +5,12 @@ The runbooks are also the guide's page `sandbox/docs/how-to/runbooks.md`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-from deploy.monitoring import queries
+from deploy.monitoring import objectives, queries
+from deploy.monitoring.alert_rule import Alert
 
-# Prometheus inserts the service's address into the links, from the external label `sandbox_url` of its configuration.
-SERVICE_URL = '{{ or $externalLabels.sandbox_url "http://127.0.0.1:8080" }}'
-RUNBOOKS = f"{SERVICE_URL}/guide/how-to/runbooks"
 WINDOW = "5m"
-
-
-@dataclass(frozen=True, slots=True)
-class Alert:
-    """An alert that fires when `expr` meets `condition` for `for_duration`. `expr` alone always has a value."""
-
-    name: str
-    severity: Literal["page", "ticket"]
-    expr: str
-    condition: str
-    for_duration: str
-    summary: str
-    runbook: str
-
-    @property
-    def rule(self) -> dict[str, Any]:
-        return {
-            "alert": self.name,
-            "expr": f"{self.expr} {self.condition}",
-            "for": self.for_duration,
-            "labels": {"severity": self.severity},
-            "annotations": {
-                "summary": self.summary,
-                "runbook": self.runbook,
-                "runbook_url": f"{RUNBOOKS}#{self.name.lower()}",
-            },
-        }
 
 
 def _set_window(expr: str) -> str:
@@ -118,6 +88,27 @@ ALERTS = (
         "The service refuses submissions because the queue is full.",
         "The responses ask clients to retry later. If this continues, add workers, or raise SANDBOX_MAX_QUEUED if"
         " memory allows.",
+    ),
+    Alert(
+        "SandboxRedisAppendOnlyFails",
+        "page",
+        'max(sandbox_redis_append_only{state="failing"})',
+        "> 0",
+        "1m",
+        "Redis cannot write its append-only file. If Redis stops now, accepted jobs are lost.",
+        "`INFO persistence` of that Redis shows whether writing or rewriting failed, and its log shows why. Usually the"
+        " disk is full: free some space there. Redis retries by itself.",
+    ),
+    Alert(
+        "SandboxDiskFull",
+        "ticket",
+        'min by (instance, place) (sandbox_disk_bytes{state="free"} / ignoring(state)'
+        ' sandbox_disk_bytes{state="total"})',
+        "< 0.1",
+        "10m",
+        "Less than a tenth of the disk of {{ $labels.place }} on {{ $labels.instance }} is free.",
+        "`home` is the file system of SANDBOX_HOME: remove old logs, and old models in `gpu/`. `engine` is that of the"
+        " Docker engine's data: run `sandbox images prune`, then `docker system df` to see what else is there.",
     ),
     Alert(
         "SandboxInfrastructureFailures",
@@ -234,9 +225,14 @@ ALERTS = (
         "A GPU job failed.",
         "`sandbox jobs ID` shows the error. The job's output is in `gpu/jobs/ID/log.txt` in the worker's home.",
     ),
+    *objectives.ALERTS,
 )
 
 
 def build_rules() -> dict[str, Any]:
-    """Return the rule file (https://prometheus.io/docs/prometheus/latest/configuration/alerting_rules/)."""
-    return {"groups": [{"name": "sandbox", "rules": [alert.rule for alert in ALERTS]}]}
+    """Return the rule file (https://prometheus.io/docs/prometheus/latest/configuration/alerting_rules/).
+
+    Prometheus evaluates the rules of a group in order, so the alerts see the values just recorded.
+    """
+    rules = [*objectives.build_recording_rules(), *(alert.rule for alert in ALERTS)]
+    return {"groups": [{"name": "sandbox", "rules": rules}]}

@@ -31,8 +31,21 @@ def generate_files() -> dict[str, str]:
     return {
         **boards,
         "deploy/prometheus/rules.yml": GENERATED_NOTE + yaml.safe_dump(build_rules(), sort_keys=False, width=1_000),
+        "deploy/kubernetes/components/prometheus-operator/prometheus-rule.yaml": _render_prometheus_rule(),
         "sandbox/docs/how-to/runbooks.md": _render_runbooks(),
     }
+
+
+def _render_prometheus_rule() -> str:
+    """Return the rules as a resource of Prometheus Operator."""
+    resource = {
+        "apiVersion": "monitoring.coreos.com/v1",
+        "kind": "PrometheusRule",
+        "metadata": {"name": "sandbox"},
+        "spec": build_rules(),
+    }
+    text: str = yaml.safe_dump(resource, sort_keys=False, width=1_000)
+    return GENERATED_NOTE + text
 
 
 def _render_runbooks() -> str:
@@ -62,6 +75,7 @@ def _remove_template_variables(text: str) -> str:
     """Replace Prometheus' template variables with words."""
     for variable, word in (
         ("{{ $labels.instance }}", "a host"),
+        ("{{ $labels.place }}", "the home directory or the engine"),
         ("{{ $labels.lane }}", "rl or default"),
         (" Reason: {{ $labels.reason }}.", ""),
         ("{{ $value }} slots", "Slots"),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
+from deploy.monitoring.colors import Tone
 from deploy.monitoring.queries import rate
 
 Shape = Literal["lines", "stacked", "number", "heatmap"]
@@ -12,13 +13,20 @@ Shape = Literal["lines", "stacked", "number", "heatmap"]
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """A panel. `queries` are pairs (PromQL, legend); `unit` is a name from Grafana's valueFormats."""
+    """A panel. `queries` are pairs (PromQL, legend); `unit` is a name from Grafana's valueFormats.
+
+    From each value in `thresholds`, the panel has that color; below the first one, it is good. `words` replace values.
+    `alert` names the alert whose runbook the panel links to.
+    """
 
     title: str
     unit: str
     meaning: str
     queries: tuple[tuple[str, str], ...]
     shape: Shape = "lines"
+    thresholds: tuple[tuple[float, Tone], ...] = ()
+    words: tuple[tuple[str, str, Tone], ...] = ()
+    alert: str = ""
 
 
 def plot_rate(title: str, meaning: str, counter: str, *labels: str) -> Panel:
@@ -29,6 +37,11 @@ def plot_rate(title: str, meaning: str, counter: str, *labels: str) -> Panel:
 def plot_gauge(title: str, unit: str, meaning: str, gauge: str, label: str, aggregate: str = "max") -> Panel:
     """Return a panel that shows a gauge by one label, aggregated over hosts and processes."""
     return Panel(title, unit, meaning, ((f"{aggregate} by ({label}) (sandbox_{gauge})", f"{{{{{label}}}}}"),))
+
+
+def add_thresholds(panel: Panel, *thresholds: tuple[float, Tone], alert: str = "") -> Panel:
+    """Return the panel with thresholds, and with a link to an alert's runbook if one is named."""
+    return replace(panel, thresholds=thresholds, alert=alert)
 
 
 @dataclass(frozen=True, slots=True)

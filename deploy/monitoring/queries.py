@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
+from sandbox.telemetry.definitions import METRICS
+
 RATE = "$__rate_interval"
+_SELECTOR = re.compile(r"\b((?:sandbox|process)_\w+)(?:\{([^}]*)\})?")
 
 
 def rate(metric: str, *by: str, where: str = "") -> str:
@@ -30,3 +35,17 @@ MIXED = share(rate("reward_groups_total", where='outcome="mixed"'), rate("reward
 LOST_SESSIONS = share(rate("sessions_ended_total", where='status="lost"'), rate("sessions_ended_total"))
 GPU_TIME = tuple(rate(f"gpu_{name}_seconds_total") for name in ("generation", "verdict_wait", "training"))
 VERDICT_WAIT = f"{GPU_TIME[1]} / ({' + '.join(GPU_TIME)})"
+
+
+def select_variables(query: str) -> str:
+    """Limit each selector of a query to the dashboard's `$instance` and, if it has that label, to its `$lane`."""
+    lanes = {metric.name for metric in METRICS if "lane" in metric.labels}
+
+    def add(found: re.Match[str]) -> str:
+        name, matchers = found[1], found[2] or ""
+        added = ['instance=~"$instance"']
+        if re.sub(r"_(bucket|sum|count)$", "", name) in lanes and "lane=" not in matchers:
+            added.append('lane=~"$lane"')
+        return f"{name}{{{','.join([*([matchers] if matchers else []), *added])}}}"
+
+    return _SELECTOR.sub(add, query)

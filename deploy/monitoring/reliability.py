@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from deploy.monitoring.panels import Dashboard, Panel, plot_gauge, plot_rate
 from deploy.monitoring.queries import INTERNAL_ERRORS, RATE, SERVER_ERRORS, quantile, rate
+from deploy.monitoring.storage import KEYS, STORAGE
 
 RELIABILITY = Dashboard(
     "sandbox-reliability",
@@ -12,14 +13,32 @@ RELIABILITY = Dashboard(
         (
             "Now",
             (
-                Panel("Ready", "short", "1 if the service can run programs.", (("max(sandbox_ready)", ""),), "number"),
-                Panel("Workers", "short", "Live workers on all hosts.", (("max(sandbox_workers)", ""),), "number"),
+                Panel(
+                    "Ready",
+                    "short",
+                    "Whether the service can run programs.",
+                    (("max(sandbox_ready)", ""),),
+                    "number",
+                    words=(("1", "Ready", "good"), ("0", "Not ready", "bad")),
+                    alert="SandboxNotReady",
+                ),
+                Panel(
+                    "Workers",
+                    "short",
+                    "Live workers on all hosts.",
+                    (("max(sandbox_workers)", ""),),
+                    "number",
+                    words=(("0", "None", "bad"),),
+                    alert="SandboxNotReady",
+                ),
                 Panel(
                     "Longest wait for a box",
                     "s",
                     "How long a worker has been waiting for a box to start. Above 30 s, an alert fires.",
                     (("max(sandbox_waiting_for_box_seconds)", ""),),
                     "number",
+                    ((5, "time"), (30, "bad")),
+                    alert="SandboxNoBoxStarts",
                 ),
                 Panel(
                     "Dead slots",
@@ -27,6 +46,8 @@ RELIABILITY = Dashboard(
                     "Slots whose process exited and has not been restarted yet.",
                     (('sum(sandbox_slots{state="dead"})', ""),),
                     "number",
+                    ((1, "bad"),),
+                    alert="SandboxSlotsDead",
                 ),
             ),
         ),
@@ -50,6 +71,8 @@ RELIABILITY = Dashboard(
                     "percentunit",
                     "Fraction of the results with the verdict internal_error, which retries did not fix.",
                     ((INTERNAL_ERRORS, "internal_error"),),
+                    thresholds=((0.001, "bad"),),
+                    alert="SandboxInternalErrors",
                 ),
             ),
         ),
@@ -95,6 +118,8 @@ RELIABILITY = Dashboard(
                     "percentunit",
                     "Fraction of the responses with a 5xx status. 503, a refusal, does not count.",
                     ((SERVER_ERRORS, "5xx"),),
+                    thresholds=((0.01, "bad"),),
+                    alert="SandboxServerErrors",
                 ),
             ),
         ),
@@ -112,6 +137,8 @@ RELIABILITY = Dashboard(
                     "short",
                     "Webhooks that have not been delivered yet.",
                     (("max(sandbox_webhooks_waiting)", "waiting"),),
+                    thresholds=((1000, "bad"),),
+                    alert="SandboxWebhooksWait",
                 ),
                 Panel(
                     "Webhook attempt, 95 %",
@@ -121,9 +148,29 @@ RELIABILITY = Dashboard(
                 ),
             ),
         ),
+        STORAGE,
+        KEYS,
         (
-            "The API process",
+            "Processes",
             (
+                Panel(
+                    "Versions",
+                    "short",
+                    "Hosts by version. Versions may differ by one while hosts are upgraded.",
+                    (("count by (version) (sandbox_build_info)", "{{version}}"),),
+                ),
+                Panel(
+                    "Age of slots' states",
+                    "s",
+                    "How long each slot has been idle, busy or warming. A slot that stays warming gets no box.",
+                    (
+                        (
+                            "time() - (max by (instance, slot, state)"
+                            " (sandbox_slot_state_since_timestamp_seconds) > 0)",
+                            "{{instance}} {{slot}} {{state}}",
+                        ),
+                    ),
+                ),
                 Panel("Memory", "bytes", "Resident memory.", (("process_resident_memory_bytes", "{{instance}}"),)),
                 Panel(
                     "CPU",

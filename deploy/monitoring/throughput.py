@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deploy.monitoring.panels import Dashboard, Panel, plot_gauge, plot_rate
+from deploy.monitoring.panels import Dashboard, Panel, add_thresholds, plot_gauge, plot_rate
 from deploy.monitoring.queries import QUANTILES, RATE, SATURATION, mean, quantile, rate
 from deploy.monitoring.sessions import SESSIONS
 
@@ -50,12 +50,18 @@ THROUGHPUT = Dashboard(
                 plot_gauge(
                     "Queue depth", "short", "Programs waiting for a worker, by lane.", "queue_submissions", "lane"
                 ),
-                plot_gauge(
-                    "Queue age",
-                    "s",
-                    "Age of the oldest submission in each lane that has programs waiting. Autoscaling uses this value.",
-                    "queue_oldest_seconds",
-                    "lane",
+                add_thresholds(
+                    plot_gauge(
+                        "Queue age",
+                        "s",
+                        "Age of the oldest submission in each lane that has programs waiting. Autoscaling uses this"
+                        " value.",
+                        "queue_oldest_seconds",
+                        "lane",
+                    ),
+                    (5, "time"),
+                    (60, "bad"),
+                    alert="SandboxQueueOld",
                 ),
             ),
         ),
@@ -101,6 +107,8 @@ THROUGHPUT = Dashboard(
                     "percentunit",
                     "Fraction of the slots' time spent on programs. Above 90 %, the queue grows.",
                     ((SATURATION, "busy"),),
+                    thresholds=((0.9, "time"), (0.95, "bad")),
+                    alert="SandboxSaturated",
                 ),
                 Panel(
                     "Cache hits",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from deploy.monitoring.objectives import select_slow_share
 from deploy.monitoring.panels import Dashboard, Panel, plot_gauge, plot_rate
-from deploy.monitoring.queries import GPU_TIME, QUANTILES, VERDICT_WAIT, quantile, rate, share
+from deploy.monitoring.queries import GPU_TIME, QUANTILES, RATE, VERDICT_WAIT, quantile, rate, share
 
 RL = Dashboard(
     "sandbox-rl",
@@ -59,6 +60,15 @@ RL = Dashboard(
                     "s",
                     "Quantiles of the time from acceptance to result in the lane rl.",
                     tuple((quantile(part, "end_to_end_seconds", where='lane="rl"'), name) for part, name in QUANTILES),
+                    thresholds=((5, "bad"),),
+                ),
+                Panel(
+                    "Slow verdicts, lane rl",
+                    "percentunit",
+                    "Fraction of the verdicts in the lane rl that took more than 5 s. The goal is at most 1 %.",
+                    ((select_slow_share(RATE), "slow"),),
+                    thresholds=((0.01, "bad"),),
+                    alert="SandboxRlVerdictsSlow",
                 ),
             ),
         ),
@@ -121,6 +131,8 @@ RL = Dashboard(
                     "percentunit",
                     "Fraction of the steps' time in which GPUs waited for verdicts. The goal is less than 5 %.",
                     ((VERDICT_WAIT, "verdict wait"),),
+                    thresholds=((0.05, "bad"),),
+                    alert="SandboxVerdictsHoldUpGpus",
                 ),
             ),
         ),

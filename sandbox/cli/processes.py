@@ -160,7 +160,12 @@ def worker_slot(
         get_metrics_folder(settings.home), f"{'express' if express else 'worker'}-{slot}"
     )
     tracing = configure_tracing(settings, "worker")
-    metrics = WorkerMetrics(metrics_registry, "express" if express else "slot")
+    metrics = WorkerMetrics(metrics_registry, "express" if express else "slot", slot)
+    if settings.engine == "docker" and slot == 0 and not express:
+        from sandbox.box.docker.engine import find_data_folder
+        from sandbox.telemetry.disk_metrics import EngineDisk
+
+        EngineDisk(metrics_registry, find_data_folder).start()
     tracer = ItemTracer([metrics, LifecycleLog(), *([] if tracing is None else [tracing.span_writer])], metrics)
     reduce_garbage_collection()
     code = work(settings, slot, tracer, [Lane(lane) for lane in express.split(",") if lane])
@@ -199,7 +204,7 @@ def deliver() -> None:
     from functools import partial
 
     from sandbox.api.dialects import judge0
-    from sandbox.config import WebhookSettings
+    from sandbox.config import DeliverSettings
     from sandbox.queue.connection import connect
     from sandbox.queue.job_store import JobStore
     from sandbox.queue.task_sets import TaskSets
@@ -207,11 +212,12 @@ def deliver() -> None:
     from sandbox.telemetry.logs import start_logging
     from sandbox.telemetry.process_files import get_metrics_folder
     from sandbox.telemetry.registry import MetricsRegistry
+    from sandbox.telemetry.server import serve_host_in_background
     from sandbox.telemetry.webhook_metrics import WebhookMetrics
     from sandbox.webhooks.queue import WebhookQueue
     from sandbox.webhooks.sender import WebhookSender
 
-    settings = read_settings(WebhookSettings)
+    settings = read_settings(DeliverSettings)
     if not settings.webhook_secret:
         fail(
             "webhooks need a secret: set SANDBOX_WEBHOOK_SECRET; create one with: echo whsec_$(openssl rand -base64 32)"
@@ -223,7 +229,8 @@ def deliver() -> None:
         redis, settings.queue_ttl_s, settings.result_ttl_s, partial(score_stored_request, look_up_tasks=tasks.get)
     )
     webhook_queue = WebhookQueue(redis, job_store, {judge0.DIALECT.name: judge0.make_callback_renderer(tasks.get)})
-    watch = WebhookMetrics(MetricsRegistry(get_metrics_folder(settings.home), "deliver"))
+    folder = get_metrics_folder(settings.home)
+    watch = WebhookMetrics(MetricsRegistry(folder, "deliver"))
 
     async def run_until_stopped() -> None:
         sender = WebhookSender(settings, webhook_queue, watch)
@@ -231,7 +238,8 @@ def deliver() -> None:
             asyncio.get_running_loop().add_signal_handler(number, sender.stop)
         await sender.run()
 
-    asyncio.run(run_until_stopped())
+    with serve_host_in_background(folder, settings.worker_metrics_host, settings.worker_metrics_port):
+        asyncio.run(run_until_stopped())
 
 
 def host_metrics() -> None:

@@ -139,6 +139,7 @@ def build_readiness(
         waiting_for_box_s=round(max((report.box_wait_s for report in reports), default=0.0), 3),
         storage_bytes=storage_limiter.describe_usage(),
         session_hosts=session_hosts,
+        append_only=storage_limiter.append_only,
     )
 
 

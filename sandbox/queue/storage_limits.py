@@ -25,6 +25,7 @@ from sandbox.errors import StorageFull, StorageQuotaExceeded
 from sandbox.queue import redis_keys
 from sandbox.queue.repeating_thread import RepeatingThread
 from sandbox.queue.storage_account import ALL_OWNERS, StorageAccount, adjust_charges
+from sandbox.schema.health import AppendOnlyState
 
 STORE_BELOW_FRACTION, ACCEPT_BELOW_FRACTION = 0.75, 0.9  # of maxmemory
 DEFAULT_STORED_FRACTION = 0.5  # of maxmemory, if max_kept_mb is not set
@@ -34,20 +35,31 @@ RETRY_AFTER_S = 30.0
 RETRY_SOON_S = 5.0  # data in transit counts as used, and may be gone in a moment
 OVERHEAD_BYTES = 512  # of Redis for each stored job or task set
 LARGE_RESULT_BYTES = 16 << 10
+APPEND_ONLY_PROBLEM = "Redis cannot write its append-only file: if Redis stops now, accepted jobs are lost"
 NOT_STORED_MESSAGE = "the output is not stored: there is no room left for it"
 
 
 @dataclass(frozen=True, slots=True)
 class RedisUsage:
-    """Redis's memory in bytes: used, limit (0: none), and stored according to the account."""
+    """Redis's memory in bytes: used, limit (0: none), and stored according to the account; and its append-only file."""
 
     used_bytes: int = 0
     max_bytes: int = 0
     stored_bytes: int = 0
+    append_only: AppendOnlyState = "unknown"
+    append_only_bytes: int = 0
 
     @classmethod
-    def from_redis(cls, memory: Mapping[str, Any], stored: bytes | None) -> RedisUsage:
-        return cls(int(memory.get("used_memory", 0)), int(memory.get("maxmemory", 0)), int(stored or 0))
+    def from_redis(
+        cls, memory: Mapping[str, Any], stored: bytes | None, persistence: Mapping[str, Any] | None = None
+    ) -> RedisUsage:
+        return cls(
+            int(memory.get("used_memory", 0)),
+            int(memory.get("maxmemory", 0)),
+            int(stored or 0),
+            _find_append_only_state(persistence or {}),
+            int((persistence or {}).get("aof_current_size", 0)),
+        )
 
     @property
     def used_fraction(self) -> float:
@@ -139,11 +151,27 @@ class StorageLimiter:
         return self._usage.used_fraction < ACCEPT_BELOW_FRACTION
 
     def describe_usage(self) -> dict[str, int]:
-        """Return the last check's values in bytes: memory that Redis uses, its limit (0: none), and stored data."""
-        return {"used": self._usage.used_bytes, "limit": self._usage.max_bytes, "kept": self._usage.stored_bytes}
+        """Return the last check's values in bytes.
+
+        These are the memory that Redis uses, its limit (0: none), stored data, and the append-only file's size.
+        """
+        return {
+            "used": self._usage.used_bytes,
+            "limit": self._usage.max_bytes,
+            "kept": self._usage.stored_bytes,
+            "append_only_file": self._usage.append_only_bytes,
+        }
+
+    @property
+    def append_only(self) -> AppendOnlyState:
+        """The state of Redis's append-only file at the last check."""
+        return self._usage.append_only
 
     def list_problems(self) -> list[str]:
         """Return the problems found by the last check."""
+        return [*self._list_memory_problems(), *([APPEND_ONLY_PROBLEM] if self.append_only == "failing" else [])]
+
+    def _list_memory_problems(self) -> list[str]:
         usage = f"Redis uses {self._usage.used_bytes >> 20} of {self._usage.max_bytes >> 20} MiB"
         if not self.has_room:
             return [f"{usage}: no work is accepted"]
@@ -153,11 +181,22 @@ class StorageLimiter:
 
 
 def read_usage(redis: Redis) -> RedisUsage:
-    """Read the memory usage of Redis. Raises RedisError."""
+    """Read the memory usage of Redis, and the state of its append-only file. Raises RedisError."""
     pipeline = redis.pipeline(transaction=False)
     pipeline.info("memory")
     pipeline.hget(redis_keys.STORED_TOTALS, ALL_OWNERS)
+    pipeline.info("persistence")
     return RedisUsage.from_redis(*pipeline.execute())
+
+
+def _find_append_only_state(persistence: Mapping[str, Any]) -> AppendOnlyState:
+    """Return the state that `INFO persistence` describes (https://redis.io/docs/latest/commands/info/)."""
+    if "aof_enabled" not in persistence:
+        return "unknown"
+    if not int(persistence["aof_enabled"]):
+        return "off"
+    statuses = {persistence.get(f"aof_last_{action}_status", "ok") for action in ("write", "bgrewrite")}
+    return "ok" if statuses == {"ok"} else "failing"
 
 
 def find_fitting(redis: Redis, candidates: Sequence[tuple[str, str, int]], max_kept_mb: int) -> list[bool]:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
+
+# Of Redis's append-only file: `off` if Redis writes none, `failing` if the latest write or rewrite failed.
+AppendOnlyState = Literal["ok", "failing", "off", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,3 +26,4 @@ class Readiness:
     waiting_for_box_s: float = 0.0
     storage_bytes: dict[str, int] = field(default_factory=dict)
     session_hosts: int = 0
+    append_only: AppendOnlyState = "unknown"

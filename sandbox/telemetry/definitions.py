@@ -88,7 +88,32 @@ REDIS_MEMORY = _latest(
 STORED_BYTES = _latest(
     "kept_bytes", "bytes", "Size of jobs' requests and results and of task sets in Redis, at scrape time"
 )
+REDIS_APPEND_ONLY = _latest(
+    "redis_append_only",
+    "ratio",
+    "1 for the state of Redis's append-only file (ok, failing, off or unknown), 0 for the others, at scrape time",
+    "state",
+)
+REDIS_APPEND_ONLY_BYTES = _latest(
+    "redis_append_only_file_bytes", "bytes", "Size of Redis's append-only file, at scrape time"
+)
 READY = _latest("ready", "ratio", "1 if submissions can be served, otherwise 0, at scrape time")
+
+# Every host.
+BUILD_INFO = _latest("build_info", "ratio", "Always 1; the labels are the versions that run here", "version", "python")
+DISK = _latest(
+    "disk_bytes",
+    "bytes",
+    "Size of the file system of the home directory (home) or of the Docker engine's data (engine), and what is free",
+    "place",
+    "state",
+)
+
+NO_KEY = "none"
+# API keys, by their ids; `none` if the service has no keys.
+KEY_PROGRAMS = _counter("key_programs", "programs", "Programs accepted; each item of a batch counts", "key")
+KEY_REFUSALS = _counter("key_refused", "submissions", "Submissions refused", "key")
+KEY_BUSY = _counter("key_busy_seconds", "seconds", "Time that slots spent on programs", "key")
 
 # Workers: verdicts, and where the time went. Each item of a batch counts; a vote counts once.
 VERDICTS = _counter("verdicts", "programs", "Programs finished", "kind", "language", "lane", "verdict")
@@ -107,6 +132,13 @@ SLOTS = _gauge(
     "Slots of this host by state (idle, busy, warming, dead) and role: slot, or express for a reserved worker",
     "state",
     "role",
+)
+SLOT_SINCE = _latest(
+    "slot_state_since_timestamp_seconds",
+    "seconds",
+    "Unix time since when a slot has been in its state; 0 for the states that it is not in",
+    "slot",
+    "state",
 )
 SLOT_BUSY = _counter("slot_busy_seconds", "seconds", "Time that slots spent on programs", "role")
 BOXES = _gauge("boxes", "boxes", "Boxes running on this host", "image")

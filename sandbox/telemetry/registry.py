@@ -8,6 +8,8 @@ and the text format still come from that library.
 
 from __future__ import annotations
 
+import platform
+import shutil
 import threading
 import time
 import weakref
@@ -24,7 +26,8 @@ from prometheus_client.mmap_dict import MmapedDict, mmap_key
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.utils import floatToGoString
 
-from sandbox.telemetry.definitions import METRICS, SLOTS, Metric
+from sandbox import __version__
+from sandbox.telemetry.definitions import BUILD_INFO, DISK, METRICS, SLOTS, Metric
 from sandbox.telemetry.process_files import ProcessFiles, list_living_and_dead, list_readable_files
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -183,7 +186,19 @@ class Exposition:
             family = merged.get(name, Family(name, metric.help, metric.kind))
             if metric is SLOTS:
                 self._add_dead_slots(family)
+            elif metric is BUILD_INFO:
+                family.add_sample(metric.name, {"version": __version__, "python": platform.python_version()}, 1)
+            elif metric is DISK:
+                self._add_home_disk(family)
             yield family
+
+    def _add_home_disk(self, family: Family) -> None:
+        try:
+            usage = shutil.disk_usage(self._folder)
+        except OSError:  # no process of this host has written metrics yet
+            return
+        for state, size in (("total", usage.total), ("free", usage.free)):
+            family.add_sample(DISK.name, {"place": "home", "state": state}, size)
 
     def _add_dead_slots(self, family: Family) -> None:
         """Add the number of dead slots, because a dead worker cannot report itself."""

@@ -62,6 +62,29 @@ def serve_in_background(folder: Path, host: str, port: int, refresh: Callable[[]
             thread.join()
 
 
+@contextmanager
+def serve_host_in_background(folder: Path, host: str, port: int) -> Iterator[None]:
+    """Serve a host's `/metrics` from a thread of this process. Serves nothing if `port` is 0 or in use."""
+    try:
+        server = build_server(folder, host, port) if port else None
+    except OSError as error:
+        logger.warning(
+            "no metrics at port %d: %s; this is fine if another process of this host serves them", port, error
+        )
+        server = None
+    if server is None:
+        yield
+        return
+    with server:
+        thread = Thread(target=server.serve_forever, name="metrics", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            server.shutdown()
+            thread.join()
+
+
 def serve(folder: Path, host: str, port: int) -> None:
     """Serve until SIGTERM or SIGINT. If the port is in use, for example by other workers of this host, only wait."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from functools import partial
 from typing import Literal
@@ -21,11 +22,13 @@ FAILURE_REASONS = (BoxError.__name__, BoxOutOfMemory.__name__, EngineUnavailable
 
 
 class WorkerMetrics(LifecycleObserver, SlotObserver):
-    """One worker's metrics. Reserved workers have their own role."""
+    """One worker's metrics. Reserved workers have their own role. `slot` is the number of the worker's slot."""
 
-    def __init__(self, registry: MetricsRegistry, role: WorkerRole = "slot") -> None:
+    def __init__(self, registry: MetricsRegistry, role: WorkerRole = "slot", slot: int = 0) -> None:
         self._registry = registry
         self._role = role
+        name = f"express-{slot}" if role == "express" else str(slot)
+        self._since = {state: registry.gauge(definitions.SLOT_SINCE, name, state) for state in STATES}
         self._states = {state: registry.gauge(definitions.SLOTS, state, role) for state in STATES}
         self._state: SlotState | None = None
         self._series: dict[tuple[str, str, str], _LabeledSeries] = {}
@@ -63,7 +66,9 @@ class WorkerMetrics(LifecycleObserver, SlotObserver):
             return
         if self._state is not None:
             self._states[self._state].set(0)
+            self._since[self._state].set(0)
         self._states[state].set(1)
+        self._since[state].set(time.time())
         self._state = state
 
     def record_finished(self, trace: ItemTrace) -> None:
@@ -73,6 +78,7 @@ class WorkerMetrics(LifecycleObserver, SlotObserver):
         except KeyError:
             series = self._series[labels] = _LabeledSeries(self._registry, self._role, *labels)
         series.count(trace)
+        self._registry.counter(definitions.KEY_BUSY, trace.item.client or definitions.NO_KEY).inc(trace.took_s)
 
 
 class _LabeledSeries:

@@ -13,7 +13,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from sandbox import config
+from sandbox import __version__, config
 from sandbox.processes.process_tree import ALLOCATOR_VARIABLES
 from sandbox.telemetry.definitions import METRICS
 
@@ -24,7 +24,14 @@ OVERLAYS = sorted(path.parent for path in KUBERNETES.glob("overlays/*/kustomizat
 KUSTOMIZATIONS = sorted(KUBERNETES.rglob("kustomization.yaml"))
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
 KUBERNETES_VERSION = "1.32"
-FOREIGN_KINDS = {"ScaledObject", "Kustomization", "Component"}  # not part of Kubernetes' schemas
+FOREIGN_KINDS = {
+    "ScaledObject",
+    "Kustomization",
+    "Component",
+    "ServiceMonitor",
+    "PodMonitor",
+    "PrometheusRule",
+}  # not part of Kubernetes' schemas
 SETTINGS = {
     f"SANDBOX_{name.upper()}"
     for kind in (config.UpSettings, config.GpuSettings, config.ClientSettings)
@@ -180,9 +187,11 @@ def test_programs_run_on_nodes_of_their_own_without_the_clusters_token(overlay: 
         if name.startswith("worker"):
             assert any(each["key"] == "sandbox.io/untrusted" for each in pod["tolerations"])
             assert overlay.name == "laptop" or pod["nodeSelector"] == {"sandbox.io/pool": "untrusted"}
-        if name not in {"gpu-worker", "deliver"}:  # these have no HTTP endpoint
-            probed = [container for container in pod["containers"] if container["name"] != "session-host"]
-            assert all({"livenessProbe"} <= container.keys() for container in probed), name
+        probed = [container for container in pod["containers"] if container["name"] != "session-host"]
+        assert all({"livenessProbe"} <= container.keys() for container in probed), name
+        assert all(container["imagePullPolicy"] == "IfNotPresent" for container in pod["containers"]), name
+        images = [container["image"] for container in pod["containers"] if container["image"].startswith("sandbox")]
+        assert all(image.endswith(f":{__version__}") for image in images), images
 
 
 def test_each_docker_node_has_a_session_host_that_shares_the_workers_home_and_engine() -> None:
@@ -214,10 +223,14 @@ def test_what_scales_the_workers_is_a_metric_that_there_is() -> None:
     assert scaled["spec"]["scaleTargetRef"]["name"] in {each["metadata"]["name"] for each in workers}
 
 
-@pytest.mark.parametrize("name", ["api", "worker"])
-def test_prometheus_may_scrape_every_pod_and_needs_no_key(name: str) -> None:
+@pytest.mark.parametrize(
+    "path",
+    ["base/api.yaml", "base/worker.yaml", "components/gpu/gpu-worker.yaml", "components/webhooks/deliver.yaml"],
+)
+def test_prometheus_may_scrape_every_pod_and_needs_no_key(path: str) -> None:
     """The annotation, the container and the network policy agree on the port of the metrics."""
-    [pod] = [each for each in _load_documents(KUBERNETES / "base" / f"{name}.yaml") if each["kind"] == "Deployment"]
+    name = Path(path).stem
+    [pod] = [each for each in _load_documents(KUBERNETES / path) if each["kind"] == "Deployment"]
     template = pod["spec"]["template"]
     port = template["metadata"]["annotations"]["prometheus.io/port"]
     [container] = template["spec"]["containers"]
@@ -225,10 +238,52 @@ def test_prometheus_may_scrape_every_pod_and_needs_no_key(name: str) -> None:
     variables = {each["name"]: each.get("value") for each in container["env"]}
     assert port in {variables.get("SANDBOX_METRICS_PORT"), variables.get("SANDBOX_WORKER_METRICS_PORT")}
     policies = {
-        each["metadata"]["name"]: each["spec"] for each in _load_documents(KUBERNETES / "base" / "network.yaml")
+        each["metadata"]["name"]: each["spec"]
+        for each in [*_load_documents(KUBERNETES / "base" / "network.yaml"), *_load_documents(KUBERNETES / path)]
+        if each["kind"] == "NetworkPolicy"
     }
     monitoring = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
     assert {"from": [monitoring], "ports": [{"port": int(port)}]} in policies[name]["ingress"]
+
+
+def test_prometheus_operator_finds_every_pod_by_the_port_without_keys() -> None:
+    folder = KUBERNETES / "components" / "prometheus-operator"
+    monitors = {each["kind"]: each["spec"] for each in _load_documents(folder / "monitors.yaml")}
+    [service] = [each for each in _load_documents(KUBERNETES / "base" / "api.yaml") if each["kind"] == "Service"]
+    assert monitors["ServiceMonitor"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
+    [endpoint] = monitors["ServiceMonitor"]["endpoints"]
+    assert endpoint["port"] in {port["name"] for port in service["spec"]["ports"]}
+    [found] = monitors["PodMonitor"]["selector"]["matchExpressions"]
+    pods = dict(_iterate_pods(_build_overlay(KUBERNETES / "overlays" / "production")))
+    assert set(found["values"]) == pods.keys() - {"api"}
+    [pod_endpoint] = monitors["PodMonitor"]["podMetricsEndpoints"]
+    for name in found["values"]:
+        [container] = pods[name]["containers"]
+        assert pod_endpoint["port"] in {port["name"] for port in container["ports"]}, name
+    for each in (endpoint, pod_endpoint):  # the alerts ask for up{job="sandbox"}
+        assert each["relabelings"] == [{"targetLabel": "job", "replacement": "sandbox"}]
+        assert not {"authorization", "basicAuth", "bearerTokenSecret"} & each.keys()
+
+
+def test_every_pod_meets_the_restricted_standard_but_those_that_run_programs_or_hold_gpus() -> None:
+    """See https://kubernetes.io/docs/concepts/security/pod-security-standards/."""
+    resources = [
+        *_build_overlay(KUBERNETES / "overlays" / "production"),
+        *_build_overlay(KUBERNETES / "overlays" / "laptop"),
+    ]
+    [labels, *_] = [each["metadata"]["labels"] for each in resources if each["kind"] == "Namespace"]
+    assert labels["pod-security.kubernetes.io/enforce"] == "privileged"  # the workers' capabilities
+    checked = set()
+    for name, pod in _iterate_pods(resources):
+        if name in {"worker", "gpu-worker"}:
+            continue
+        checked.add(name)
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        for container in pod["containers"]:
+            assert container["securityContext"]["allowPrivilegeEscalation"] is False
+            assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+    assert checked == {"api", "deliver", "redis"}
 
 
 @pytest.mark.parametrize("path", ["Dockerfile", "systemd/sandbox-api.service"])

@@ -33,11 +33,11 @@ from sandbox.client import Client
 from sandbox.config import (
     ApiSettings,
     ClientSettings,
+    DeliverSettings,
     GpuSettings,
     HostSettings,
     SessionSettings,
     UpSettings,
-    WebhookSettings,
     WorkerSettings,
 )
 from sandbox.docs.generate import FOLDER as REFERENCE
@@ -162,7 +162,7 @@ PROCESSES: Mapping[str, type[BaseSettings]] = {
     "worker": WorkerSettings,
     "worker-slot": WorkerSettings,
     "session-host": SessionSettings,
-    "deliver": WebhookSettings,
+    "deliver": DeliverSettings,
     "host-metrics": HostSettings,
     "gpu-worker": GpuSettings,
     "gpu-worker-share": GpuSettings,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import platform
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +17,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from sandbox import __version__
+from sandbox.errors import EngineUnavailable
 from sandbox.telemetry import definitions, process_files
+from sandbox.telemetry.disk_metrics import EngineDisk
 from sandbox.telemetry.registry import Exposition, MetricsRegistry
 from sandbox.telemetry.server import build_server
 from tests.http_servers import serve_http
@@ -54,6 +59,28 @@ def read_value(folder: Path, series: str) -> float | None:
     """Return the value of one series in a scrape."""
     lines = Exposition(folder).render().decode().splitlines()
     return next((float(line.rpartition(" ")[2]) for line in lines if line.rpartition(" ")[0] == series), None)
+
+
+def test_a_scrape_tells_the_version_and_how_full_the_disk_of_the_home_directory_is(tmp_path: Path) -> None:
+    text = Exposition(tmp_path).render().decode()
+    assert f'sandbox_build_info{{python="{platform.python_version()}",version="{__version__}"}} 1.0' in text
+    total = read_value(tmp_path, 'sandbox_disk_bytes{place="home",state="total"}')
+    free = read_value(tmp_path, 'sandbox_disk_bytes{place="home",state="free"}')
+    assert total == shutil.disk_usage(tmp_path).total
+    assert free is not None
+    assert 0 <= free <= total
+
+
+def test_the_disk_of_an_engine_is_measured_only_where_its_folder_is(tmp_path: Path) -> None:
+    def fail() -> Path:
+        raise EngineUnavailable("no engine")
+
+    with closing(MetricsRegistry(tmp_path, "worker-0")) as registry:
+        for find in (fail, lambda: tmp_path / "elsewhere"):
+            EngineDisk(registry, find).measure()
+            assert read_value(tmp_path, 'sandbox_disk_bytes{place="engine",state="total"}') is None
+        EngineDisk(registry, lambda: tmp_path).measure()
+        assert read_value(tmp_path, 'sandbox_disk_bytes{place="engine",state="total"}') is not None
 
 
 def test_a_scrape_of_one_process_has_the_sum_of_all(tmp_path: Path) -> None:

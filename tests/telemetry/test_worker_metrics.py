@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 from sandbox.queue.job_batch import Item
@@ -31,6 +32,22 @@ def test_every_test_counts_once_by_its_verdict(tmp_path: Path) -> None:
     accepted, wrong = TestResult(verdict=Verdict.ACCEPTED), TestResult(verdict=Verdict.WRONG_ANSWER)
     assert _count_tests(tmp_path / "some", accepted, wrong, accepted) == {"accepted": 2.0, "wrong_answer": 1.0}
     assert _count_tests(tmp_path / "all", accepted, accepted) == {"accepted": 2.0}
+
+
+def test_a_slot_tells_since_when_it_is_in_its_state(tmp_path: Path) -> None:
+    registry = MetricsRegistry(tmp_path, "worker-3")
+    metrics = WorkerMetrics(registry, slot=3)
+    before = time.time()
+    for state in ("warming", "idle", "busy", "idle"):
+        metrics.set_slot_state(state)
+    lines = registry.render().decode().splitlines()
+    since = {
+        line.split('state="')[1].split('"')[0]: float(line.split()[-1])
+        for line in lines
+        if line.startswith('sandbox_slot_state_since_timestamp_seconds{slot="3"')
+    }
+    assert since.pop("idle") >= before
+    assert since == {"warming": 0.0, "busy": 0.0}
 
 
 def test_the_functions_of_a_pytest_file_do_not_count_as_tests(tmp_path: Path) -> None:

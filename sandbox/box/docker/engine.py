@@ -230,6 +230,11 @@ def _accept_connection(listener: socket.socket, container: Container) -> socket.
                 raise
 
 
+def find_data_folder() -> Path:
+    """Return the folder of the engine's images and containers. Raises EngineUnavailable."""
+    return Path(fetch_engine_info().get("DockerRootDir", ""))
+
+
 def fetch_engine_info() -> Mapping[str, Any]:
     """Return the response of `docker info`. Raises EngineUnavailable."""
     with open_engine_client(timeout_s=10.0) as client:
