@@ -272,6 +272,11 @@ class GpuSettings(HostSettings):
     llm_tensor_parallel: int = Field(1, ge=1, description="GPUs over which one server spreads a model")
     llm_data_parallel: int = Field(1, ge=1, description="servers of the same model, which share the requests")
     llm_start_patience_s: float = Field(900.0, gt=0, description="how long a server may take to start")
+    llm_sleep: bool = Field(
+        True,
+        description="keep the server in a GPU's memory, without weights, while a training uses that GPU, so that it"
+        " is ready in seconds afterwards; false: stop it",
+    )
     llm_requests: int = Field(512, ge=1, description="concurrent requests per server")
     ray_address: str = Field("", description="Ray cluster that verl trains on, such as auto; empty: a local one")
 

@@ -113,6 +113,14 @@ class RewardProcess:
             answers.set_exception(BrokenPipeError("the reward process has ended"))
 
 
+@dataclass(frozen=True, slots=True)
+class EarlyShares:
+    """The shares of a step's verdicts that had arrived, and that were under way, when its last completion ended."""
+
+    answered: float
+    asked: float
+
+
 class RewardPrefetch:
     """The rewards requested so far for the batch that is being generated."""
 
@@ -121,8 +129,9 @@ class RewardPrefetch:
         self._decode = decode
         self._tests: dict[tuple[int, ...], str] = {}
         self._requested: dict[SampledCompletion, tuple[PendingRewards, int]] = {}
-        self.hit_count = 0
-        self.lookup_count = 0
+        self._lookup_count = 0
+        self._asked_count = 0
+        self._answered_count = 0
 
     def begin_batch(self, prompts: Sequence[Tokens], tests: Sequence[str]) -> None:
         """Begin a batch: set the tests of each prompt's completions, and forget the answers for the last batch."""
@@ -175,15 +184,18 @@ class RewardPrefetch:
     def find_answers(self, samples: Sequence[SampledCompletion]) -> list[tuple[PendingRewards, int] | None]:
         """Return each sample's future and the sample's index in it, or None for a sample that was not requested."""
         found = [self._requested.get(one) for one in samples]
-        self.lookup_count += len(found)
-        self.hit_count += sum(one is not None for one in found)
+        self._lookup_count += len(found)
+        self._asked_count += sum(one is not None for one in found)
+        self._answered_count += sum(one is not None and one[0].done() for one in found)
         return found
 
-    def take_share(self) -> float | None:
-        """Return the share of early requests among the samples looked up since the last call."""
-        share = self.hit_count / self.lookup_count if self.lookup_count else None
-        self.hit_count = self.lookup_count = 0
-        return share
+    def take_shares(self) -> EarlyShares | None:
+        """Return the shares among the samples looked up since the last call, None without any."""
+        if not self._lookup_count:
+            return None
+        shares = EarlyShares(self._answered_count / self._lookup_count, self._asked_count / self._lookup_count)
+        self._lookup_count = self._asked_count = self._answered_count = 0
+        return shares
 
 
 def _merge_responses(answers: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from sandbox.errors import BadRequest, InfrastructureError
+from sandbox.gpu.child_environment import HOST, build_environment, find_free_port
 from sandbox.gpu.current_job import CurrentJob
 from sandbox.gpu.job_dir import resolve_inside, resolve_model
-from sandbox.gpu.serving.engine import HOST, build_environment, find_free_port
 from sandbox.gpu.subprocesses import Process, SubprocessStarter, read_tail, stop_process
 from sandbox.gpu.training import verl_config
+from sandbox.gpu.training.weight_files import remove_weights_dirs
 from sandbox.schema.gpu import GpuKind, GrpoRequest, Progress, TrainRequest
 
 POLL_INTERVAL_S = 0.25
@@ -24,10 +25,15 @@ class TrainingFailed(InfrastructureError):
     """The process ended without a result; the message holds its last output. A retry continues from its checkpoint."""
 
 
-def train(job: CurrentJob, kind: GpuKind, request: TrainRequest, subprocesses: SubprocessStarter) -> dict[str, Any]:
-    """Run a training job in a separate process. Raises BadRequest, Cancelled and TrainingFailed."""
+def train(
+    job: CurrentJob, kind: GpuKind, request: TrainRequest, subprocesses: SubprocessStarter, engine_url: str = ""
+) -> dict[str, Any]:
+    """Run a training job in a separate process, which generates with the server at `engine_url` if that is given.
+
+    Raises BadRequest, Cancelled and TrainingFailed.
+    """
     gpus = job.gpus
-    job.directory.write_order(build_order(job, request))
+    job.directory.write_order({**build_order(job, request), "engine_url": engine_url, "began": time.time()})
     if isinstance(request, GrpoRequest) and request.backend == "verl":
         command = verl_config.prepare_verl_command(job.directory, request, job.settings, len(gpus))
     else:
@@ -40,6 +46,7 @@ def train(job: CurrentJob, kind: GpuKind, request: TrainRequest, subprocesses: S
         _follow(process, job, follower)
     finally:
         stop_process(process)
+        remove_weights_dirs(job.directory)
     follower.report_new()
     if (refusal := job.directory.read_refusal()) is not None:
         raise refusal

@@ -7,13 +7,21 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from sandbox.client import Client
-from sandbox.gpu.training.reward_prefetch import RewardPrefetch, RewardProcess, wrap_with_prefetch
+from sandbox.gpu.training.reward_prefetch import (
+    EarlyShares,
+    PendingRewards,
+    RewardPrefetch,
+    RewardProcess,
+    SampledCompletion,
+    wrap_with_prefetch,
+)
 from sandbox.trainers.trl_reward import trl_reward
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(120)]
@@ -112,8 +120,10 @@ def test_what_ends_early_is_judged_early_and_the_rest_in_its_time(judge: RewardP
     given = wrap_with_prefetch(prefetch, reward)(**_build_batch([DOUBLE, SQUARE]))
     assert given == EXPECTED[DOUBLE] + EXPECTED[SQUARE]
     assert asked == COMPLETIONS[-2:], "only what the engine had not handed out is asked for again"
-    assert prefetch.take_share() == 6 / 8
-    assert prefetch.take_share() is None
+    shares = prefetch.take_shares()
+    assert shares is not None
+    assert shares.answered <= shares.asked == 6 / 8
+    assert prefetch.take_shares() is None
 
 
 def test_the_verdicts_are_there_when_the_last_completion_is(judge: RewardProcess, late: Any) -> None:
@@ -127,6 +137,22 @@ def test_the_verdicts_are_there_when_the_last_completion_is(judge: RewardProcess
     assert time.perf_counter() - began < 0.05
     assert given == EXPECTED[DOUBLE] + EXPECTED[SQUARE]
     assert late[1] == []
+    assert prefetch.take_shares() == EarlyShares(answered=1.0, asked=1.0)
+
+
+class PendingSource:
+    """A source whose answers have not arrived yet."""
+
+    def request_rewards(self, samples: Sequence[SampledCompletion]) -> PendingRewards:
+        return Future()
+
+
+def test_a_verdict_that_was_only_asked_for_is_not_early() -> None:
+    prefetch = RewardPrefetch(PendingSource(), _decode)
+    _run_steps(prefetch, FakeEngine([_build_output([1, 2], COMPLETIONS[0])]), 1)
+    samples = [SampledCompletion(DOUBLE, text, len(text)) for text in COMPLETIONS[:2]]
+    assert [found is None for found in prefetch.find_answers(samples)] == [False, True]
+    assert prefetch.take_shares() == EarlyShares(answered=0.0, asked=0.5)
 
 
 def test_what_a_server_draws_is_judged_prompt_by_prompt_and_stays_in_its_order(judge: RewardProcess, late: Any) -> None:
@@ -140,7 +166,9 @@ def test_what_a_server_draws_is_judged_prompt_by_prompt_and_stays_in_its_order(j
     rewards = wrap_with_prefetch(prefetch, reward)(**_build_batch([DOUBLE, SQUARE]))
     assert rewards == EXPECTED[DOUBLE] + EXPECTED[SQUARE]
     assert asked == []
-    assert prefetch.take_share() == 1.0
+    shares = prefetch.take_shares()
+    assert shares is not None
+    assert shares.asked == 1.0
 
 
 def test_equal_completions_are_asked_for_once_and_prompts_of_others_not_at_all(judge: RewardProcess) -> None:
