@@ -145,8 +145,9 @@ class TrainingLoop:
         known = self._steps.get(name, {})
         if known.get("asked") != request_digest:
             known = {"asked": request_digest, "failures": 0}
-            for following in ALL_STEPS[ALL_STEPS.index(name) :]:
-                self._steps.pop(following, None)  # it belongs to another plan
+            following = () if name in GENERAL_STEPS else ALL_STEPS[ALL_STEPS.index(name) :]
+            for step in (name, *following):
+                self._steps.pop(step, None)  # it belongs to another plan
         if "result" in known:
             self._say(f"{name}: already done")
             return known

@@ -139,10 +139,12 @@ def test_a_general_benchmark_is_evaluated_before_and_after(tmp_path: Path) -> No
     row = {"task_id": 1, "text": "Add.", "test_list": ["assert add(1, 2) == 3"]}
     data = TrainingData.from_rows(make_sft_rows(10), make_rl_rows(10), 0, [row])
     plan = replace(PLAN, general_shape="mbpp")
+    make_loop(tmp_path, jobs).run()
     report = TrainingLoop(tmp_path, data, plan, cast(Client, jobs), lambda line: None).run()
+    assert [kind for kind, _ in jobs.started[len(STEPS) :]] == ["evaluate", "evaluate"], "nothing is trained again"
     assert [row["step"] for row in report["table"]] == list(ALL_STEPS[1:])
     models = [request["model"] for _, request in jobs.started if "rows" in request and "shape" in request]
-    assert models == ["base", "job:gpu-4"]
+    assert models == ["base", "job:gpu-3"]
     assert report["data"]["general_problems"] == 1
 
 
