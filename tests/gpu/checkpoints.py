@@ -12,7 +12,7 @@ def write_checkpoint(directory: Path, width: int = 8, dtype: str = "F32", **chan
     directory.mkdir(parents=True)
     config = {"model_type": "llama", "vocab_size": 4, "tie_word_embeddings": True, "eos_token_id": 2, **changes}
     (directory / "config.json").write_text(json.dumps(config), encoding="utf-8")
-    tokenizer = {"model": {"vocab": {"a": 0, "b": 1}}, "added_tokens": [], "padding": None}
+    tokenizer: dict[str, Any] = {"model": {"vocab": {"a": 0, "b": 1}}, "added_tokens": [], "padding": None}
     (directory / "tokenizer.json").write_text(json.dumps(tokenizer), encoding="utf-8")
     size = 4 * width * {"F32": 4, "BF16": 2}[dtype]
     entry = {"dtype": dtype, "shape": [4, width], "data_offsets": [0, size]}

@@ -44,6 +44,9 @@ VLLM_PACKAGE = "vllm"
 # GRPO corrects for the engine's rounding, and needs the probabilities that the engine sampled from.
 VLLM_OPTIONS = ("--logprobs-mode", "processed_logprobs")
 SLEEP_OPTION = "--enable-sleep-mode"
+# What a server gets unless the worker's own environment says otherwise. Without the endpoints of the development mode,
+# weights cannot be loaded. FlashInfer's sampler is compiled at a host's first start, which took 85 s on an H100.
+SERVER_ENVIRONMENT = {"VLLM_SERVER_DEV_MODE": "1", "VLLM_USE_FLASHINFER_SAMPLER": "0"}
 
 
 class LocalEngine:
@@ -168,7 +171,7 @@ class LocalEngine:
         ]
         log = self._directory / f"engine-{name}.log"
         log_start = log.stat().st_size if log.exists() else 0
-        environment = {"VLLM_SERVER_DEV_MODE": "1", **build_environment(gpus)}
+        environment = {**SERVER_ENVIRONMENT, **build_environment(gpus)}
         process = self._subprocesses.start(command, environment, log, self._directory)
         self.start_count += 1
         logger.info("model server starting", extra={"model": self._model, "gpus": list(gpus), "pid": process.pid})
