@@ -21,6 +21,7 @@ from sandbox.queue.job_store import JobStore
 from sandbox.queue.lifecycle import DropReason, LifecycleLog, LifecycleObserver
 from sandbox.queue.outage import OutageMonitor, build_readiness, read_slot_reports
 from sandbox.queue.quotas import Quotas
+from sandbox.queue.runs import UNKNOWN_STEP, RunHistory, build_point
 from sandbox.queue.storage_limits import StorageLimiter
 from sandbox.queue.submission import Submission, SubmissionRequest, Ticket
 from sandbox.queue.task_sets import TaskSets
@@ -31,7 +32,8 @@ from sandbox.schema.callbacks import DeadWebhook
 from sandbox.schema.gpu import GpuJob, GpuKind, GpuPool, GpuRequest
 from sandbox.schema.health import Readiness
 from sandbox.schema.live import LiveView
-from sandbox.schema.reward import Task, TaskSetInfo
+from sandbox.schema.reward import RewardRequest, RewardResult, Task, TaskSetInfo
+from sandbox.schema.runs import Run, RunSummary
 from sandbox.webhooks.queue import WebhookQueue
 
 __all__ = ["Service", "Submission", "SubmissionRequest", "Ticket"]
@@ -48,6 +50,7 @@ class Service:
         self._task_sets = TaskSets(self._redis, settings.task_set_ttl_s, storage_limiter=self._storage_limiter)
         score_rewards = partial(score_stored_request, look_up_tasks=self._task_sets.get)
         self._job_store = JobStore(self._redis, settings.queue_ttl_s, settings.result_ttl_s, score_rewards)
+        self._runs = RunHistory(self._redis)
         self._webhook_queue = WebhookQueue(self._redis, self._job_store)
         self._gpu_jobs = GpuJobs(self._redis, settings.queue_ttl_s, settings.result_ttl_s)
         quotas = Quotas(self._redis, settings.queue_ttl_s)
@@ -193,6 +196,22 @@ class Service:
             return Readiness(False, 0, problems=[f"Redis does not respond: {error}"])
         waiting = self._transit.sender.count_waiting()
         return build_readiness(reports, waiting, oldest_s, self._storage_limiter, session_hosts)
+
+    def record_rewards(self, request: RewardRequest, result: RewardResult, took_s: float) -> None:
+        """Add the rewards of a request that names a run to the run's history. Raises nothing."""
+        if request.run is not None:
+            step = UNKNOWN_STEP if request.step is None else request.step
+            self._runs.record(get_caller_id(), request.run, build_point(result, step, time.time(), took_s))
+
+    @translate_redis_errors
+    def list_runs(self) -> list[RunSummary]:
+        """Return the caller's latest training runs. Raises `errors.QueueUnavailable`."""
+        return self._runs.list_latest(get_owner_filter())
+
+    @translate_redis_errors
+    def get_run(self, run_id: str, max_points: int) -> Run:
+        """Return the history of a training run. Raises `errors.NotFound` or `errors.QueueUnavailable`."""
+        return self._runs.get(run_id, max_points, get_owner_filter())
 
     @translate_redis_errors
     def get_live_view(self) -> LiveView:

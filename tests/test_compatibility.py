@@ -11,8 +11,8 @@ from sandbox.queue import gpu_jobs, redis_keys
 
 KEYS = """
 bucket cancelled claims depth envelope forwarded gpu idempotency job kept mail outstanding parked passes
-queued readers reaper recent results reward rewards ring senders session sessions starting taskset verdicts webhook
-webhooks worker workers
+queued readers reaper recent results reward rewards ring run runs senders session sessions starting taskset verdicts
+webhook webhooks worker workers
 """
 REDIS_KEYS = Path(redis_keys.__file__).read_text(encoding="utf-8")
 

@@ -26,7 +26,7 @@ from sandbox.service import Service
 CORPUS = Path(__file__).parent / "corpus"
 PROBLEMS = sorted(path.parent.name for path in CORPUS.glob("*/problem.json"))
 TIMEOUT_S = 560.0
-SHORT_LIMITS = {"cpu_time_s": 1.0}  # for endless or quadratic programs, which a short limit is enough to detect
+SHORT_LIMITS = {"cpu_time_s": 0.5}  # for endless or quadratic programs, which a short limit is enough to detect
 # This machine may be several times slower than the one for which the limits were chosen. Programs that are slow on
 # purpose are endless or quadratic.
 Results = dict[str, dict[str, VerifyResult]]

@@ -17,7 +17,20 @@ from sandbox.api.keyring import parse_keyring
 from sandbox.api.middleware import RequestIdMiddleware
 from sandbox.api.openapi import api_reference
 from sandbox.api.openapi.documentation import DocumentedApp
-from sandbox.api.routes import gpu, guide, health, jobs, live, quality, rewards, sessions, submissions, web_ui, webhooks
+from sandbox.api.routes import (
+    gpu,
+    guide,
+    health,
+    jobs,
+    live,
+    quality,
+    rewards,
+    runs,
+    sessions,
+    submissions,
+    web_ui,
+    webhooks,
+)
 from sandbox.config import ApiSettings
 from sandbox.queue.session_calls import SessionCalls
 from sandbox.request_context import Caller, Role
@@ -26,6 +39,7 @@ from sandbox.telemetry.http_metrics import MetricsMiddleware
 from sandbox.telemetry.process_files import get_metrics_folder
 from sandbox.telemetry.registry import MetricsRegistry
 from sandbox.telemetry.server import serve_in_background
+from sandbox.telemetry.session_metrics import SessionLosses
 from sandbox.telemetry.tracing_setup import configure_tracing
 
 
@@ -53,7 +67,7 @@ def create_app(
         get_metrics_folder(settings.home), f"api-{process_number}" if process_number else "api"
     )
     tracing = configure_tracing(settings, "api")
-    session_calls = SessionCalls(settings)
+    session_calls = SessionCalls(settings, SessionLosses(metrics_registry).record)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -107,6 +121,7 @@ def _add_routes(app: FastAPI, settings: ApiSettings) -> None:
     rewards.add_routes(app.router)
     gpu.add_routes(app.router)
     app.include_router(quality.router)
+    app.include_router(runs.router)
     app.include_router(jobs.router)
     app.include_router(sessions.router)
     app.include_router(webhooks.router)

@@ -34,7 +34,7 @@ _ITEM_FIELD = re.compile(r"items\.(\d+)\.(language|code)$")
 
 @dataclass(frozen=True)
 class _Plan:
-    """The programs in the order of the matrix, with the field that each comes from."""
+    """The programs in the order of the kill matrix's rows. `fields` says which field of the request each comes from."""
 
     request: QualityRequest
     kinds: list[ProgramKind]
@@ -53,22 +53,23 @@ class _Batches:
     """Submits the batches of one request, which share its time limit and its idempotency key."""
 
     request: Request
-    key: str
-    wait_s: float
+    preferences: Preferences
     started_at: float = field(default_factory=time.monotonic)
 
     async def run(self, kind: str, name: str, items: Sequence[Any]) -> list[bytes | SandboxError]:
-        left_s = max(0.1, self.wait_s - (time.monotonic() - self.started_at))
+        left_s = max(0.1, self.preferences.wait_s - (time.monotonic() - self.started_at))
         # Each batch has a key of its own: a key stands for one submission.
-        key = f"quality-{name}-{sha256(self.key.encode()).hexdigest()}" if self.key else ""
+        key = self.preferences.idempotency_key
+        if key:
+            key = f"quality-{name}-{sha256(key.encode()).hexdigest()}"
         submission = Submission("execute" if kind == "execute" else "verify", items, batch=True, idempotency_key=key)
         try:
-            return await submit_and_wait(self.request, submission, limit_s=left_s)
+            return await submit_and_wait(self.request, submission, limit_s=left_s, is_large=self.preferences.is_large)
         except HTTPException as error:
             if error.status_code != 504:
                 raise
             advice = "send fewer programs or tests, or lower mutants.count or limits.cpu_time_s"
-            raise HTTPException(504, f"no report within {self.wait_s:g} s: {advice}") from None
+            raise HTTPException(504, f"no report within {self.preferences.wait_s:g} s: {advice}") from None
 
 
 async def judge_programs(request: Request, body: QualityRequest, preferences: Preferences) -> QualityResult:
@@ -78,7 +79,7 @@ async def judge_programs(request: Request, body: QualityRequest, preferences: Pr
     if the time limit of the request ends first.
     """
     plan = await asyncio.to_thread(_build_plan, body)
-    batches = _Batches(request, preferences.idempotency_key, preferences.wait_s)
+    batches = _Batches(request, preferences)
     try:
         results = await batches.run("verify", "tests", await asyncio.to_thread(lambda: plan.items))
     except BadRequest as error:

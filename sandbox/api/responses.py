@@ -53,10 +53,11 @@ async def submit_and_respond_later(request: Request, submission: Submission, pre
 
 
 async def submit_and_wait(
-    request: Request, submission: Submission, *, limit_s: float | None = None
+    request: Request, submission: Submission, *, limit_s: float | None = None, is_large: bool = False
 ) -> list[bytes | SandboxError]:
     """Submit a batch and wait; return for each item its result as JSON, or its error.
 
+    `is_large` is that of the request's `Preferences`: a large submission is encoded in a thread.
     If the request has an idempotency key, `submission.reward` is the reward request from which the items were built.
     The key identifies that request, even if it has no items. A submission with neither items nor a key is not sent.
     Raises the errors of `Service.submit` and `ResultWaiter`.
@@ -66,7 +67,7 @@ async def submit_and_wait(
     context = get_context(request)
     if not submission.idempotency_key:
         submission = replace(submission, reward=None)
-    ticket = await _submit(context, submission)
+    ticket = await _submit(context, submission, is_large)
     with ResultWaiter(request, context, ticket, keep=bool(submission.idempotency_key), limit_s=limit_s) as waiter:
         return await waiter.collect_results_and_errors()
 
@@ -111,11 +112,11 @@ def _render_problem_line(index: int, error: Exception) -> bytes:
     return b'{"index":%d,"problem":%s}\n' % (index, describe_error(error).problem.model_dump_json().encode())
 
 
-async def _submit(context: ApiContext, submission: Submission, large: bool = False) -> Ticket:
+async def _submit(context: ApiContext, submission: Submission, is_large: bool = False) -> Ticket:
     # What is stored is written to Redis before it is accepted, and large texts to files. Anything else only joins a
     # list, which costs less than handing it to a thread.
     stored = submission.durable or bool(submission.idempotency_key)
-    if stored or large or len(submission.requests) > MAX_ITEMS_ON_EVENT_LOOP:
+    if stored or is_large or len(submission.requests) > MAX_ITEMS_ON_EVENT_LOOP:
         return await asyncio.to_thread(context.service.submit, submission)
     return context.service.submit(submission)
 

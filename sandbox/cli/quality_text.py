@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def list_measures(report: QualityResult) -> list[tuple[str, str, str]]:
-    """Return name, value and meaning of each measure that is known."""
+    """Return the name, value and meaning of each measure that is known."""
     suite = report.smallest_suite
     size = f"{len(suite.tests)} of {len(report.tests)}"
     cost = f"tests with the same kills, {suite.cpu_time_s:.3f} s instead of {suite.all_cpu_time_s:.3f} s"
@@ -26,7 +26,7 @@ def list_measures(report: QualityResult) -> list[tuple[str, str, str]]:
 
 
 def list_findings(report: QualityResult) -> list[tuple[str, list[int]]]:
-    """Return programs that need a look, by what is wrong with them."""
+    """Return kinds of problems, each with the positions of the programs that have it."""
     from sandbox.verify.quality_report import Fate, ProgramKind
 
     failing = [
@@ -44,7 +44,7 @@ def list_findings(report: QualityResult) -> list[tuple[str, list[int]]]:
 
 
 def describe_program(report: QualityResult, position: int) -> str:
-    """Return the name of a program, and a mutant's change or a failure's message."""
+    """Return a program's name, followed by its mutation and its message, if it has them."""
     program = report.programs[position]
     change = program.mutation
     text = f"{program.name}, line {change.line}: {change.before} -> {change.after}" if change else program.name

@@ -34,7 +34,7 @@ def vote(
     """Label the inputs of many problems by the vote of their candidates.
 
     If OUT already has results of these problems, for example from an interrupted run, voting continues after them.
-    Each result has the `line` of its problem and its SHA-256, `problem`. Ctrl-C ends with exit code 130.
+    Each result names its problem: `line` is the line number, and `problem` the SHA-256. Ctrl-C ends with exit code 130.
     """
     with ExitStack() as stack:
         lines = stack.enter_context(open_jsonl(problems))

@@ -55,7 +55,7 @@ class Unparsable(Exception):
 
 
 class PromptTooLong(Exception):
-    """The prompt and `max_tokens` exceed the model's context. Only this line of output fails."""
+    """The prompt and `max_tokens` exceed the model's context. Only the output line for this prompt fails."""
 
 
 class ChatModel:

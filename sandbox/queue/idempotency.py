@@ -50,7 +50,7 @@ class KeyedRequest:
     def create(
         cls, caller_id: str, idempotency_key: str, route: Sequence[str], models: Iterable[BaseModel]
     ) -> KeyedRequest | None:
-        """Return the use of a key for a request of `models` to `route`; return None if the key is empty.
+        """Describe the use of an idempotency key by a request to `route`, whose body is `models`; None without a key.
 
         Two callers may use the same key, because the Redis key is derived from the caller's id and the key. A space
         separates the two, because no key contains one.

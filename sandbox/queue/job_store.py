@@ -15,6 +15,7 @@ from sandbox.queue import idempotency, redis_keys
 from sandbox.queue.idempotency import KeyedRequest
 from sandbox.queue.payload_files import CANCELLED_MESSAGE
 from sandbox.queue.result_writer import encode_message, push_results
+from sandbox.queue.runs import UNKNOWN_STEP
 from sandbox.queue.stored_rewards import REWARD_KIND, ScoreRewards, StoredRewards
 from sandbox.queue.submission import Submission
 from sandbox.schema import Job, JobStatus
@@ -84,6 +85,8 @@ class JobStore:
         if callback is not None:
             fields["callback"] = callback.model_dump_json()
         if reward is not None:
+            if reward.run is not None:
+                fields |= {"run": reward.run, "step": UNKNOWN_STEP if reward.step is None else reward.step}
             self._redis.set(
                 redis_keys.reward(submission_id), reward.model_dump_json(exclude_unset=True), ex=self._ttl_s
             )

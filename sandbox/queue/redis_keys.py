@@ -32,6 +32,9 @@
 | sandbox:reaper               | string | the worker that reaps now                  | a second                   |
 | sandbox:reward:<id>          | string | a stored reward request as JSON            | as its job                 |
 | sandbox:rewards:<id>         | string | the rewards of a stored request as JSON    | as its job                 |
+| sandbox:runs                 | zset   | training runs by time of their latest rewards | pruned with each new run |
+| sandbox:run:<id>             | hash   | a training run: name, owner, requests      | 7 days after the last      |
+| sandbox:run:points:<id>      | list   | what each reward request of a run got, as JSON | as its run             |
 | sandbox:webhooks:due         | zset   | webhooks to deliver by time of the next try | while there are any       |
 | sandbox:webhook:<id>         | hash   | a webhook that failed: tries, last error   | webhook_dead_ttl_s         |
 | sandbox:webhooks:dead        | zset   | dead webhooks by time of their last try    | webhook_dead_ttl_s each    |
@@ -68,6 +71,7 @@ RECENT_RESULTS = PREFIX + "recent"
 STORED_UNTIL = PREFIX + "kept:until"
 STORED_SIZES = PREFIX + "kept:sizes"
 STORED_TOTALS = PREFIX + "kept:totals"
+RUNS = PREFIX + "runs"
 WEBHOOKS_DUE = PREFIX + "webhooks:due"
 WEBHOOKS_DEAD = PREFIX + "webhooks:dead"
 GPU_JOBS = PREFIX + "gpu:jobs"
@@ -157,6 +161,14 @@ def reward(submission: str) -> str:
 
 def rewards(submission: str) -> str:
     return f"{PREFIX}rewards:{submission}"
+
+
+def run(run_id: str) -> str:
+    return f"{PREFIX}run:{run_id}"
+
+
+def run_points(run_id: str) -> str:
+    return f"{PREFIX}run:points:{run_id}"
 
 
 def webhook(webhook_id: str) -> str:

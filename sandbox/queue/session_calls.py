@@ -63,7 +63,9 @@ class PendingCall:
 class SessionCalls:
     """The API's side of sessions. Thread-safe. Methods raise `errors.QueueUnavailable` if Redis does not answer."""
 
-    def __init__(self, settings: ApiSettings) -> None:
+    def __init__(self, settings: ApiSettings, on_lost: Callable[[str], None] = lambda language: None) -> None:
+        """`on_lost` gets the language of each session that this process is the first to find lost with its host."""
+        self._on_lost = on_lost
         self.redis = connect(settings.effective_redis_url)
         self.lease_s = settings.lease_s
         self.max_sessions = settings.key_max_sessions
@@ -183,9 +185,14 @@ class SessionCalls:
             return record
         if record.session.replay:
             return record
-        return self._query(
-            lambda: session_records.end_session(self.redis, record, SessionStatus.LOST, session_records.HOST_DIED)
-        )
+        return self._query(lambda: self._mark_lost(record))
+
+    def _mark_lost(self, record: SessionRecord) -> SessionRecord:
+        is_first = self.redis.zrem(redis_keys.SESSIONS, record.session.id)  # other API processes may find it lost, too
+        lost = session_records.end_session(self.redis, record, SessionStatus.LOST, session_records.HOST_DIED)
+        if is_first:
+            self._on_lost(record.session.language)
+        return lost
 
     def push_open(self, fields: Mapping[str, Any]) -> PendingCall:
         self._start()

@@ -1,4 +1,4 @@
-"""Open sessions and forks, once for each idempotency key, and leave nothing of a request that failed.
+"""Open sessions and forks, only once for each idempotency key. A request that fails leaves nothing behind.
 
 Theory of operation. A request for a session is counted against the quota of its caller, and goes into the list that all
 hosts read. If the client disconnects, the request is withdrawn, or the session is closed as soon as it is open.
@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """A session that a client waits for. `call` is None if an earlier request with the same key asked for it."""
+    """A session that a client waits for. `call` is None if an earlier request with the same key opens the session."""
 
     claim: Claim
     owner: str

@@ -78,7 +78,7 @@ _RELEASE = _FUNCTIONS + "for _, member in ipairs(ARGV) do forget(member) end"
 
 
 class StorageAccount:
-    """Charges owners, which are API keys. Every method may raise RedisError."""
+    """Charges owners (API keys) for members (jobs and task sets). Every method may raise RedisError."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
@@ -97,7 +97,7 @@ class StorageAccount:
         return over.decode(), int(held)
 
     def release(self, member: str) -> None:
-        """Remove the charge of a member."""
+        """Stop charging for a member."""
         self._redis.eval(_RELEASE, len(_KEYS), *_KEYS, member)
 
 

@@ -126,11 +126,11 @@ class StorageLimiter:
             )
 
     def shrink(self, member: str, freed_bytes: int, ttl_s: int) -> None:
-        """Reduce the charge of a member, and let it expire `ttl_s` seconds from now. Raises RedisError."""
+        """Charge less for a job or task set, and stop charging for it after `ttl_s` seconds. Raises RedisError."""
         adjust_charges(self._redis, [(member, -freed_bytes, ttl_s)])
 
     def release(self, member: str) -> None:
-        """Remove the charge of a member. Raises RedisError."""
+        """Stop charging for a job or task set, the `member`. Raises RedisError."""
         self._account.release(member)
 
     @property

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from queue import SimpleQueue
 
@@ -17,6 +18,7 @@ from redis.exceptions import RedisError
 from sandbox.errors import NotFound, SandboxError
 from sandbox.queue import redis_keys
 from sandbox.queue.connection import is_redis_full
+from sandbox.queue.runs import RunHistory, build_point
 from sandbox.queue.storage_account import adjust_charges, submission_member
 from sandbox.schema.reward import RewardResult
 
@@ -33,6 +35,7 @@ class StoredRewards:
 
     def __init__(self, redis: Redis, result_ttl_s: int, score_rewards: ScoreRewards) -> None:
         self._redis = redis
+        self._runs = RunHistory(redis)
         self._result_ttl_s = result_ttl_s
         self._score_rewards = score_rewards
 
@@ -47,29 +50,39 @@ class StoredRewards:
     def _compute(self, submission: str) -> bytes:
         pipeline = self._redis.pipeline(transaction=False)
         pipeline.get(redis_keys.reward(submission))
-        pipeline.hget(redis_keys.job(submission), "total")
+        pipeline.hmget(redis_keys.job(submission), "total", "run", "step", "created", "client")
         pipeline.hgetall(redis_keys.results(submission))
         pipeline.ttl(redis_keys.job(submission))
-        request, total, results, ttl_s = pipeline.execute()
+        request, (total, run, step, created, client), results, ttl_s = pipeline.execute()
         if request is None or total is None or len(results) < int(total):
             raise NotFound(f"the results of job {submission!r} are incomplete or have expired", field="id")
         ordered = [results[str(index).encode()] for index in range(int(total))]
-        rewards = self._score_rewards(request, ordered).model_dump_json().encode()
-        return self._store(submission, rewards, ttl_s if ttl_s > 0 else self._result_ttl_s)
+        scored = self._score_rewards(request, ordered)
+        rewards = scored.model_dump_json().encode()
+        stored, is_first = self._store(submission, rewards, ttl_s if ttl_s > 0 else self._result_ttl_s)
+        if is_first and run is not None:
+            now = time.time()
+            self._runs.record(
+                (client or b"").decode(), run.decode(), build_point(scored, int(step), now, now - float(created))
+            )
+        return stored
 
-    def _store(self, submission: str, rewards: bytes, ttl_s: int) -> bytes:
-        """Store rewards unless some are stored already, and return the stored ones. Succeeds even if Redis is full."""
+    def _store(self, submission: str, rewards: bytes, ttl_s: int) -> tuple[bytes, bool]:
+        """Store rewards unless some are stored already. Return the stored ones, and whether they are these.
+
+        Succeeds even if Redis is full.
+        """
         key = redis_keys.rewards(submission)
         try:
             if self._redis.set(key, rewards, nx=True, ex=ttl_s):
                 adjust_charges(self._redis, [(submission_member(submission), len(rewards), None)])
-                return rewards
+                return rewards, True
         except RedisError as error:
             if not is_redis_full(error):
                 raise
-            return rewards
+            return rewards, False
         earlier: bytes | None = self._redis.get(key)
-        return rewards if earlier is None else earlier
+        return rewards if earlier is None else earlier, False
 
 
 class RewardWriter:

@@ -72,7 +72,7 @@ def split_fence(bare: str) -> tuple[str, str]:
 
 
 def opens_block(info: str, adjacent: bool) -> bool:
-    """Return whether a fence inside an open block opens another one, judged by `info`, the text after its marks."""
+    """Return whether a fence inside an open block opens a nested block. `info` is the text after the fence's marks."""
     words = info.split(maxsplit=1)
     if not words:
         return False

@@ -24,7 +24,7 @@ from sandbox.rewards.prompts import (
     find_response_in_turns,
     find_response_without_prompt,
 )
-from sandbox.rewards.task_lookup import TaskLookup, refuse_task_lookup, resolve_tasks
+from sandbox.rewards.task_lookup import TaskLookup, resolve_tasks
 from sandbox.schema import (
     MAX_CODE_CHARS,
     AssertTest,
@@ -70,7 +70,7 @@ class RewardPlan:
     programs: list[VerifyRequest]
 
 
-def build_plan(request: RewardRequest, lookup: TaskLookup = refuse_task_lookup) -> RewardPlan:
+def build_plan(request: RewardRequest, lookup: TaskLookup) -> RewardPlan:
     """Plan the programs of all completions. Raises BadRequest, and whatever `lookup` raises.
 
     Unusable rows make the whole request a bad request only if all rows are unusable.

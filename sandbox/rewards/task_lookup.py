@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from sandbox.errors import BadRequest, NotFound
+from sandbox.errors import NotFound
 from sandbox.schema.reward import RewardRequest, Task
 
 # A request with more unknown tasks than this fails as a whole: most likely its task set does not exist.
 _MAX_UNKNOWN_TASKS = 32
 
 TaskLookup = Callable[[Sequence[str]], Mapping[str, Task]]
-
-
-def refuse_task_lookup(references: Sequence[str]) -> Mapping[str, Task]:
-    """Reject task references: the lookup for callers without task sets."""
-    raise BadRequest("only the service can look up tasks: send `tests` instead, or use POST /reward", field="tasks")
 
 
 def _look_up_tasks(references: Sequence[str], lookup: TaskLookup) -> Mapping[str, Task | NotFound]:

@@ -109,24 +109,24 @@ class HumanEvalChecker(WireModel):
     type: Literal["humaneval"]
 
 
-class ProgramChecker(WireModel):
+class _SubmittedProgram(WireModel):
+    type: str
+    language: str = Field(max_length=64)
+    code: str = Field(max_length=MAX_CODE_CHARS)
+    limits: LimitsRequest = LimitsRequest()
+    full_score: float = Field(1.0, gt=0, le=1e9, description="divisor for the points that come with exit code 7")
+
+
+class ProgramChecker(_SubmittedProgram):
     """Your checker, run in a separate box with the paths of input, output and answer. Uses testlib's exit codes."""
 
     type: Literal["program"]
-    language: str = Field(max_length=64)
-    code: str = Field(max_length=MAX_CODE_CHARS)
-    limits: LimitsRequest = LimitsRequest()
-    full_score: float = Field(1.0, gt=0, le=1e9, description="divisor for the points that come with exit code 7")
 
 
-class InteractiveChecker(WireModel):
+class InteractiveChecker(_SubmittedProgram):
     """Your interactor, connected to the program by pipes both ways. Arguments and exit codes as for `program`."""
 
     type: Literal["interactive"]
-    language: str = Field(max_length=64)
-    code: str = Field(max_length=MAX_CODE_CHARS)
-    limits: LimitsRequest = LimitsRequest()
-    full_score: float = Field(1.0, gt=0, le=1e9, description="divisor for the points that come with exit code 7")
     idle_time_s: float = Field(
         5.0, gt=0, le=300, description="seconds after which two silent programs that use no CPU count as deadlocked"
     )

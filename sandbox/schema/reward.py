@@ -22,6 +22,7 @@ from sandbox.schema.programs import (
     WireModel,
 )
 from sandbox.schema.reward_policy import Extraction, Policy, PolicyName
+from sandbox.schema.runs import RunName
 from sandbox.schema.submissions import Isolation
 from sandbox.schema.tests import FunctionTest, RewardedTest
 
@@ -139,6 +140,12 @@ class RewardRequest(WireModel):
         "which lets the program tamper with them",
     )
     priority: Lane = Lane.RL
+    run: RunName | None = Field(
+        None, description="the training run whose history these rewards join; default: the header Sandbox-Run"
+    )
+    step: int | None = Field(
+        None, ge=0, le=1 << 31, description="with `run`: the training step; default: the number of the request"
+    )
     callback_url: CallbackUrl | None = None
 
     @model_validator(mode="after")

@@ -1,8 +1,9 @@
 """A pool of boxes for sessions. Boxes are started in advance and reused.
 
-A used box that is proven clean serves another session, under uids that no earlier session had. A box that is broken, or
-has served its maximum number of sessions, is destroyed. Calls to the engine block, so they run in threads. Only a few
-run at a time, because starting a container takes a large fraction of a second of CPU time.
+The interpreter of a Python session with default limits is started in advance, too. A used box that is proven clean
+serves another session, under uids that no earlier session had. A box that is broken, or has served its maximum number
+of sessions, is destroyed. Calls to the engine block, so they run in threads. Only a few run at a time, because starting
+a container takes a large fraction of a second of CPU time.
 """
 
 from __future__ import annotations
@@ -10,11 +11,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Coroutine
-from typing import Protocol
+from collections.abc import Coroutine, Mapping
+from typing import Any, Protocol
 
 from sandbox.box.engine import BoxHandle
-from sandbox.errors import EngineUnavailable, InfrastructureError
+from sandbox.errors import EngineUnavailable, InfrastructureError, SandboxError
 from sandbox.session_host.session_box import SessionBox
 
 logger = logging.getLogger(__name__)
@@ -33,15 +34,22 @@ class SessionEngine(Protocol):
 
 
 class BoxPool:
-    """Keeps `spares` boxes ready. Not thread-safe: use it in one event loop."""
+    """Keeps `spares` boxes ready. Not thread-safe: use it in one event loop.
 
-    def __init__(self, engine: SessionEngine, spares: int, max_uses: int) -> None:
+    `options`, if given, are those of the branch that is opened in advance in each box.
+    """
+
+    def __init__(
+        self, engine: SessionEngine, spares: int, max_uses: int, options: Mapping[str, Any] | None = None
+    ) -> None:
         self._engine = engine
+        self._options = options
         self._spares = spares
         self._max_uses = max_uses
         self._ready: deque[SessionBox] = deque()
         self._waiters: deque[asyncio.Future[SessionBox]] = deque()
         self._starting = 0
+        self._returning = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
 
@@ -51,7 +59,7 @@ class BoxPool:
 
     def fill(self) -> None:
         """Start the boxes that are missing."""
-        wanted = self._spares + len(self._waiters) - len(self._ready) - self._starting
+        wanted = self._spares + len(self._waiters) - len(self._ready) - self._starting - self._returning
         for _ in range(min(wanted, MAX_PARALLEL_STARTS - self._starting)):
             self._starting += 1
             self._run(self._start_one())
@@ -86,11 +94,12 @@ class BoxPool:
             or box.is_broken
             or self._closed
             or box.uses >= self._max_uses
-            or (len(self._ready) >= self._spares and not self._waiters)
+            or (len(self._ready) + self._returning >= self._spares and not self._waiters)
         ):
             self._run(self._destroy(box))
         else:
-            self._offer(box)
+            self._returning += 1
+            self._run(self._offer_again(box))
 
     def stop(self) -> None:
         """Give out no more boxes. Those who wait for one get EngineUnavailable."""
@@ -117,13 +126,30 @@ class BoxPool:
                 return
         self._ready.append(box)
 
+    async def _offer_again(self, box: SessionBox) -> None:
+        try:
+            await self._prepare(box)
+        except SandboxError as error:
+            logger.warning("a used session box cannot be reused: %s", error)
+            self._run(self._destroy(box))
+        else:
+            self._offer(box)
+        finally:
+            self._returning -= 1
+
+    async def _prepare(self, box: SessionBox) -> None:
+        if self._options is not None:
+            await box.prepare(self._options)
+
     async def _start_one(self) -> None:
         try:
             handle = await asyncio.to_thread(self._engine.start, "python", True)
             box = SessionBox(handle)
             try:
                 await box.connect()
+                await self._prepare(box)
             except Exception:
+                box.disconnect()
                 await asyncio.to_thread(handle.destroy)
                 raise
             self._offer(box)

@@ -136,25 +136,17 @@ class HeldSessions:
     async def create(self, record: SessionRecord, request: SessionRequest) -> LiveSession:
         """Set up a session in a box, and hold it. Its place and memory are already reserved. Raises SandboxError."""
         box = await self._pool.take()
-        limits = request.limits
+        memory_mb = request.limits.memory_mb
         try:
-            await asyncio.to_thread(box.handle.limit_memory, limits.memory_mb)
+            await asyncio.to_thread(box.handle.limit_memory, memory_mb)
             box.handle.begin_run()
-            await box.ask(
-                {
-                    "do": "open",
-                    "branch": 0,
-                    "kind": BOX_KINDS[request.language],
-                    "environment": request.variables,
-                    "limits": {"processes": limits.processes, "file_mb": limits.file_mb, "disk_mb": limits.disk_mb},
-                }
-            )
+            await box.open(build_open_options(request))
             for path, content in request.files.items():
                 await box.ask({"do": "put_file", "branch": 0, "path": path}, content)
         except BaseException:
             self._pool.put_back(box, clean=False)
             raise
-        family = Family(box, limits.memory_mb)
+        family = Family(box, memory_mb)
         live = LiveSession(record, family, 0, request.ttl_s, request.idle_ttl_s)
         family.members[0] = live
         self._watch(family)
@@ -281,6 +273,16 @@ class HeldSessions:
                 record = None
             if record is None or record.host != self._host or record.session.status is not SessionStatus.OPEN:
                 self.drop(session, moved=True)
+
+
+def build_open_options(request: SessionRequest) -> dict[str, Any]:
+    """Return the options with which a box opens the first branch of a session."""
+    limits = request.limits
+    return {
+        "kind": BOX_KINDS[request.language],
+        "environment": request.variables,
+        "limits": {"processes": limits.processes, "file_mb": limits.file_mb, "disk_mb": limits.disk_mb},
+    }
 
 
 def explain_end(session: LiveSession, reason: str) -> str:

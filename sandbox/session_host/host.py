@@ -28,12 +28,12 @@ from sandbox.queue import session_records
 from sandbox.queue.connection import connect, get_failure_log_level
 from sandbox.queue.session_answers import encode_error
 from sandbox.request_context import generate_id
-from sandbox.schema.sessions import SessionHost, SessionStatus
+from sandbox.schema.sessions import SessionHost, SessionRequest, SessionStatus
 from sandbox.session_host.answers import AnswerWriter, encode_answer
 from sandbox.session_host.box_pool import STOPPED, BoxPool, SessionEngine
 from sandbox.session_host.call_answer import Answer
 from sandbox.session_host.call_handlers import CallHandlers
-from sandbox.session_host.held_sessions import HeldSessions, explain_end
+from sandbox.session_host.held_sessions import HeldSessions, build_open_options, explain_end
 from sandbox.session_host.intake import Intake
 from sandbox.session_host.journal import MOVED, Journals
 from sandbox.session_host.observer import NULL_OBSERVER, SessionObserver
@@ -60,7 +60,9 @@ class HostProcess:
         url = settings.effective_redis_url
         self._redis = connect(url, forever=True)
         self._places = Places(settings.sessions, settings.session_memory_mb)
-        self._pool = BoxPool(engine, settings.session_spares, settings.session_box_uses)
+        self._pool = BoxPool(
+            engine, settings.session_spares, settings.session_box_uses, build_open_options(SessionRequest())
+        )
         self._answers = AnswerWriter(connect(url, forever=True))
         self._sessions = HeldSessions(self._redis, self.id, self._pool, self._places, self._start, observer)
         self._sessions.on_ended = self._stop_if_drained

@@ -14,6 +14,9 @@ class SessionObserver(Protocol):
     def record_ended(self, language: str, status: str) -> None:
         """Record a session that was closed or lost."""
 
+    def record_not_rebuilt(self, language: str) -> None:
+        """Record a session of a dead host that is lost because it could not be rebuilt here."""
+
     def record_call(self, language: str, status: str, duration_s: float) -> None:
         """Record a call that ended."""
 
@@ -28,6 +31,8 @@ class _NullObserver:
     def record_opened(self, language: str, wait_s: float | None) -> None: ...
 
     def record_ended(self, language: str, status: str) -> None: ...
+
+    def record_not_rebuilt(self, language: str) -> None: ...
 
     def record_call(self, language: str, status: str, duration_s: float) -> None: ...
 

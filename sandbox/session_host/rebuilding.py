@@ -147,6 +147,7 @@ class Rebuilder:
         is_alive = session_records.is_host_alive(self._redis, record.host, self._lease_s)
         if record.session.status is SessionStatus.OPEN and not is_alive:
             session_records.end_session(self._redis, record, SessionStatus.LOST, reason)
+            self._observer.record_not_rebuilt(record.session.language)
 
 
 def _translate(error: BaseException) -> BaseException:

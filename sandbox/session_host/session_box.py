@@ -56,6 +56,7 @@ class SessionBox:
     on_lost: Callable[[str], None] = lambda reason: None
     uses: int = 0
     is_broken: bool = False
+    _prepared: Mapping[str, Any] | None = None
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
     _requests: dict[int, _Request] = field(default_factory=dict)
     _loop: asyncio.AbstractEventLoop | None = None
@@ -81,6 +82,20 @@ class SessionBox:
             self._loop.remove_reader(connection)
             raise BoxError("the session supervisor did not report that it is ready")
         self._loop.add_reader(connection, self._receive)
+
+    async def prepare(self, options: Mapping[str, Any]) -> None:
+        """Open branch 0 in advance, for a session that will want the same options. Raises as `ask` does."""
+        await self.open(options)
+        self._prepared = options
+
+    async def open(self, options: Mapping[str, Any]) -> None:
+        """Open branch 0, unless it is prepared with the same options. Raises as `ask` does."""
+        prepared, self._prepared = self._prepared, None
+        if prepared == options:
+            return
+        if prepared is not None:
+            await self.ask({"do": "close", "branch": 0})
+        await self.ask({"do": "open", "branch": 0, **options})
 
     async def ask(
         self,
@@ -162,6 +177,7 @@ class SessionBox:
     def _dispatch(self, header: dict[str, Any], payload: bytes, descriptors: list[int]) -> None:
         event = header.get("event")
         if event == "ended":
+            self._prepared = None  # if it ended before a session used it, it is opened again
             reason = replace_surrogates(header.get("reason", ""))[:MAX_MESSAGE_CHARS]
             self.on_ended(int(header["branch"]), reason)
             return

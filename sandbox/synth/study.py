@@ -33,10 +33,10 @@ def _create_folder(folder: Path) -> Path:
 
 
 async def run_budget_study(pipeline: Pipeline, client: AsyncClient, total: int, say: MessageCallback) -> list[Record]:
-    """Compare many tasks with few solutions to few tasks with many, at `total` solutions each.
+    """Spend the same budget, `total` solutions, on many tasks with few solutions each, or on few tasks with many each.
 
-    Compares the labels with those of the run's own vote over all solutions. `agreement` is the share of equal labels
-    among those that both votes have.
+    The labels of each variant are compared with the labels of the run's own vote over all solutions. `agreement` is the
+    share of equal labels among the inputs that both votes labeled.
     """
     run_config = pipeline.run_config
     tasks = [task for task in pipeline.read_stage("tasks") if not task["failed"]]

@@ -1,9 +1,21 @@
-"""The metrics of a session host."""
+"""The metrics of sessions: those of a session host, and the sessions that API processes find lost."""
 
 from __future__ import annotations
 
 from sandbox.telemetry import definitions
 from sandbox.telemetry.registry import MetricsRegistry
+
+LOST = "lost"
+
+
+class SessionLosses:
+    """Counts sessions whose host died. A dead host cannot count them."""
+
+    def __init__(self, registry: MetricsRegistry) -> None:
+        self._registry = registry
+
+    def record(self, language: str) -> None:
+        self._registry.counter(definitions.SESSIONS_ENDED, language, LOST).inc()
 
 
 class SessionMetrics:
@@ -22,6 +34,9 @@ class SessionMetrics:
     def record_ended(self, language: str, status: str) -> None:
         self._registry.counter(definitions.SESSIONS_ENDED, language, status).inc()
         self._registry.gauge(definitions.SESSIONS_OPEN, language).dec()
+
+    def record_not_rebuilt(self, language: str) -> None:
+        self._registry.counter(definitions.SESSIONS_ENDED, language, LOST).inc()
 
     def record_call(self, language: str, status: str, duration_s: float) -> None:
         self._registry.counter(definitions.SESSION_CALLS, language, status).inc()

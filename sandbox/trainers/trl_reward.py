@@ -83,7 +83,7 @@ def _build_fields(
 
 
 def _find_test_languages(tests: Sequence[Any]) -> list[str] | None:
-    """Return the languages that the tests themselves name, as in open-r1's verification_info, or None unless all do."""
+    """Return the language that each test names, as in open-r1's verification_info; None if any test names none."""
     languages = [value.get("language") for value in tests if isinstance(value, Mapping)]
     named = [language for language in languages if isinstance(language, str)]
     return named if len(named) == len(tests) else None

@@ -167,7 +167,7 @@ def _canonicalize(encoded: Any, depth: int = 0) -> str:
 
 
 def _numbers_equal(actual: Any, expected: Any, rule: EqualityRule) -> bool:
-    """Compare numbers like Python's `==`, which is exact for an int and a float, or within the larger tolerance.
+    """Return whether two numbers are equal under Python's `==`, or differ by no more than the larger tolerance.
 
     The difference is computed in decimal from the numbers as written: 0.33 and 0.34 differ by 0.01.
     """

@@ -12,6 +12,10 @@ export class Problem extends Error {
   }
 }
 
+export function hasKey() {
+  return Boolean(sessionStorage.getItem(KEY));
+}
+
 export async function ask(path, { method = "GET", body, headers = {}, signal } = {}) {
   const response = await send(path, { method, body, headers, signal });
   return response.json();

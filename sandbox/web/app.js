@@ -5,7 +5,9 @@ import { announce, replace, h } from "./dom.js";
 const VIEWS = {
   playground: () => import("./playground.js"),
   live: () => import("./live.js"),
+  runs: () => import("./runs.js"),
   vote: () => import("./vote.js"),
+  batch: () => import("./batch.js"),
 };
 const THEMES = ["auto", "light", "dark"];
 const SIGNS = { auto: "◐", light: "☀", dark: "☾" };

@@ -1,12 +1,15 @@
 // The playground: write a program, run it on an input or judge it on tests, and see the result.
 
 import { announce, field, h, replace } from "./dom.js";
-import { ask, post } from "./api.js";
+import { ask, hasKey, post } from "./api.js";
+import { addEntry, clearEntries, listEntries, readDraft, saveDraft } from "./drafts.js";
 import { Editor } from "./editor.js";
-import { executed, failed, verified } from "./outcome.js";
+import { executed, failed, output, verified } from "./outcome.js";
 import { packed, unpacked } from "./share.js";
+import { FORMATS, format } from "./snippets.js";
 import { isStarter, SAMPLE_TESTS, starter } from "./starters.js";
 import { TestList } from "./tests.js";
+import { clock, words } from "./verdicts.js";
 
 const CHECKERS = [
   ["tokens", "Tokens, separated by any white space"],
@@ -18,9 +21,12 @@ const CHECKERS = [
   ["unordered_tokens", "Tokens in any order"],
   ["json", "JSON values"],
 ];
+const DRAFT_DELAY_MS = 400;
+const SHOWN_LINE_LENGTH = 40;
 const parts = {};
 let running = null;
 let handed = null;
+let draftTimer = null;
 
 export async function build(place) {
   parts.language = h("select", { id: "language", onchange: () => languageChosen() });
@@ -32,13 +38,23 @@ export async function build(place) {
   parts.cpu = h("input", { type: "number", id: "cpu", min: 0.1, max: 300, step: "any", placeholder: "10" });
   parts.memory = h("input", { type: "number", id: "memory", min: 16, max: 16384, placeholder: "512" });
   parts.run = h("button", { type: "button", class: "primary", id: "run", title: "Ctrl+Enter", onclick: () => go("run") }, "Run");
-  parts.verify = h("button", { type: "button", id: "verify", class: "primary", title: "Ctrl+Shift+Enter", onclick: () => go("verify") }, "Verify");
+  parts.verify = h("button", { type: "button", id: "verify", title: "Ctrl+Shift+Enter", onclick: () => go("verify") }, "Verify");
   parts.stop = h("button", { type: "button", id: "stop", hidden: true, onclick: () => running?.abort() }, "Stop");
   parts.share = h("button", { type: "button", id: "share", onclick: () => share() }, "Copy link");
+  parts.copy = h("select", { id: "copy", "aria-label": "Copy as", onchange: () => copyAs() },
+    h("option", { value: "" }, "Copy as…"), Object.entries(FORMATS).map(([name, text]) => h("option", { value: name }, text)));
+  parts.history = h("select", { id: "history", "aria-label": "Recent submissions", onchange: () => reopen() });
   parts.result = h("div", { id: "result", class: "result", tabindex: "-1" },
     h("p", { class: "empty" }, "The result appears here. Run uses the standard input, Verify uses the tests."));
   place.append(h("h1", { class: "sr-only" }, "Playground"), layout());
-  fill(handed ?? { language: "python", code: starter("python"), stdin: SAMPLE_TESTS[0].stdin, tests: SAMPLE_TESTS });
+  fill(handed ?? readDraft() ?? { language: "python", code: starter("python"), stdin: SAMPLE_TESTS[0].stdin, tests: SAMPLE_TESTS });
+  drawHistory();
+  place.addEventListener("input", () => keepDraft());
+  place.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || event.defaultPrevented) return;
+    event.preventDefault();
+    go(event.shiftKey ? "verify" : "run");
+  });
   loadLanguages(); // not awaited, because it may wait until the user enters a key
 }
 
@@ -65,9 +81,10 @@ function layout() {
     h("div", { class: "card editor-card" },
       h("div", { class: "bar" },
         h("label", { for: "language", class: "sr-only" }, "Language"), parts.language,
-        h("span", { class: "grow" }), parts.share),
+        h("span", { class: "grow" }), parts.copy, parts.share),
       parts.editor.element,
-      h("p", { class: "hint", id: "editor-hint" }, "Tab indents. To leave the editor, press Escape, then Tab. Ctrl+Enter runs, Ctrl+Shift+Enter verifies.")),
+      h("p", { class: "hint", id: "editor-hint" }, "Tab indents. To leave the editor, press Escape, then Tab. Ctrl+Enter runs, Ctrl+Shift+Enter verifies."),
+      h("div", { class: "bar" }, parts.history)),
     h("div", { class: "stack" },
       h("div", { class: "card" },
         tabs(),
@@ -94,6 +111,8 @@ function tabs() {
       button.tabIndex = index === chosen ? 0 : -1;
       boxes[index].hidden = index !== chosen;
     });
+    parts.run.classList.toggle("primary", chosen === 0);
+    parts.verify.classList.toggle("primary", chosen === 1);
     if (focus) buttons[chosen].focus();
   };
   parts.choose = choose;
@@ -121,6 +140,7 @@ async function loadLanguages() {
 
 function languageChosen() {
   parts.wanted = parts.language.value;
+  keepDraft();
   if (isStarter(parts.editor.value)) parts.editor.value = starter(parts.language.value);
   parts.editor.setLanguage(parts.language.value);
 }
@@ -170,8 +190,12 @@ async function go(kind) {
   }
   running = new AbortController();
   busy(true, kind);
+  saveDraft(now);
   try {
-    replace(parts.result, await (kind === "verify" ? verify(now) : run(now)));
+    const { shown, said } = await (kind === "verify" ? verify(now) : run(now));
+    replace(parts.result, shown);
+    addEntry(now, said);
+    drawHistory();
   } catch (problem) {
     replace(parts.result, problem.name === "AbortError" ? h("p", { class: "empty" }, "Stopped.") : failed(problem));
   } finally {
@@ -180,17 +204,63 @@ async function go(kind) {
   }
 }
 
-async function run({ language, code, stdin, expected }) {
-  const body = { language, code, stdin, limits: limits() };
-  return executed(await post("execute", body, { signal: running.signal, keep: true }), expected);
+async function run(now) {
+  const result = await post("execute", buildRequest("execute", now), { signal: running.signal, keep: true });
+  return { shown: executed(result, now.expected), said: words(result.status) };
 }
 
-async function verify({ language, code, tests, checker }) {
-  const body = { language, code, tests, checker: { type: checker }, limits: limits() };
-  const result = await post("verify", body, { signal: running.signal, keep: true });
+function buildRequest(kind, { language, code, stdin, tests, checker }) {
+  return kind === "verify"
+    ? { language, code, tests, checker: { type: checker }, limits: limits() }
+    : { language, code, stdin, limits: limits() };
+}
+
+async function verify(now) {
+  const { language, code, tests } = now;
+  const result = await post("verify", buildRequest("verify", now), { signal: running.signal, keep: true });
   // A verdict does not include the program's output, so the page runs the program again to show it.
   const printed = (test) => post("execute", { language, code, stdin: test.stdin, limits: limits() });
-  return verified(result, tests, printed);
+  return { shown: verified(result, tests, printed), said: `${words(result.verdict)} ${result.passed}/${result.total}` };
+}
+
+function keepDraft() {
+  clearTimeout(draftTimer);
+  draftTimer = setTimeout(() => saveDraft(state()), DRAFT_DELAY_MS);
+}
+
+function drawHistory() {
+  const entries = listEntries();
+  parts.history.hidden = !entries.length;
+  const line = ({ code }) => String(code ?? "").split("\n").find((text) => text.trim())?.trim().slice(0, SHOWN_LINE_LENGTH) ?? "";
+  replace(parts.history, h("option", { value: "" }, `Recent submissions (${entries.length})`),
+    entries.map((entry, index) => h("option", { value: index }, `${clock(entry.at / 1000)} · ${entry.state.language} · ${entry.result} · ${line(entry.state)}`)),
+    h("option", { value: "clear" }, "Clear this list"));
+}
+
+function reopen() {
+  const wanted = parts.history.value;
+  if (wanted === "clear") clearEntries();
+  const entry = wanted === "" || wanted === "clear" ? null : listEntries()[Number(wanted)];
+  if (entry) {
+    fill(entry.state);
+    saveDraft(entry.state);
+    announce("Program loaded from the recent submissions");
+  }
+  drawHistory();
+}
+
+async function copyAs() {
+  const name = parts.copy.value;
+  parts.copy.value = "";
+  const now = state();
+  const kind = name === "jsonl" || now.tab === "tests" ? "verify" : "execute";
+  const text = format(name, kind, buildRequest(kind, now), hasKey());
+  try {
+    await navigator.clipboard.writeText(text);
+    announce(`Copied as ${FORMATS[name]}`);
+  } catch {
+    replace(parts.result, output(`The request as ${FORMATS[name]}`, text));
+  }
 }
 
 function busy(now, kind) {

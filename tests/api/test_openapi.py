@@ -15,7 +15,7 @@ from sandbox import schema
 from sandbox.api.openapi.examples import EXAMPLES
 from sandbox.api.openapi.models import Live
 from sandbox.runner.contract import Usage
-from sandbox.schema import gpu, hack, live, programs, quality, reward, sessions, vote
+from sandbox.schema import gpu, hack, live, programs, quality, reward, runs, sessions, vote
 from sandbox.schema.health import Readiness
 
 ROUTES = {
@@ -114,14 +114,17 @@ def test_no_example_is_left_over(document: dict[str, Any]) -> None:
 
 
 def test_every_example_is_what_its_model_takes(document: dict[str, Any]) -> None:
+    checked = set()
     for name, component in document["components"]["schemas"].items():
         for example in component.get("examples", []):
             model = NOT_IN_SCHEMA.get(name) or next(
                 getattr(module, name)
-                for module in (schema, reward, vote, hack, programs, gpu, live, quality, sessions)
+                for module in (schema, reward, vote, hack, programs, gpu, live, quality, runs, sessions)
                 if hasattr(module, name)
             )
-            TypeAdapter(model).validate_json(json.dumps(example))
+            TypeAdapter(model).validate_json(json.dumps(example))  # raises
+            checked.add(name)
+    assert set(EXAMPLES) <= checked
 
 
 @pytest.mark.parametrize(

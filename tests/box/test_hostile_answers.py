@@ -117,7 +117,8 @@ def _build_rights_message(descriptors: list[int]) -> list[tuple[int, int, bytes]
     return [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack(f"{len(descriptors)}i", *descriptors))]
 
 
-def _run_against(answer: bytes, descriptors: int = 0, out: bytes = b"out") -> None:
+def _run_against(answer: bytes, descriptors: int = 0, out: bytes = b"out") -> Outcome | None:
+    """Return the outcome that a supervisor's answer stands for, after checking it, or None if it costs the box."""
     handle = HostileBoxHandle(answer, descriptors, out)
     try:
         box = Box(handle)
@@ -125,12 +126,13 @@ def _run_against(answer: bytes, descriptors: int = 0, out: bytes = b"out") -> No
         try:
             outcome = box.run(Run(limits=LIMITS))
         except BoxError:
-            return
+            return None
         assert isinstance(outcome.status, Status)
         assert all(map(math.isfinite, (outcome.usage.cpu_time_s, outcome.usage.wall_time_s, outcome.usage.memory_mb)))
         assert len(outcome.stdout) <= LIMITS.output_kb * 1024
         payload = json.loads(StageResult.from_outcome(outcome).model_dump_json())
         StageResult.model_validate(payload)
+        return outcome
     finally:
         handle.destroy()
 
@@ -152,7 +154,14 @@ def _frame(header: bytes) -> bytes:
 def test_an_answer_of_any_content_is_an_outcome_or_costs_the_box(
     answer: dict[str, object], descriptors: int, out: bytes
 ) -> None:
-    _run_against(_frame(json.dumps({"tag": "", **answer}).encode()), descriptors, out)
+    outcome = _run_against(_frame(json.dumps({"tag": "", **answer}).encode()), descriptors, out)
+    assert outcome is None or "outcome" in answer
+
+
+def test_a_valid_answer_is_an_outcome() -> None:
+    outcome = _run_against(_frame(json.dumps({"tag": "", "outcome": GOOD}).encode()))
+    assert outcome is not None
+    assert outcome.status.value == GOOD["status"]
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None)
@@ -166,7 +175,7 @@ def test_an_answer_of_any_content_is_an_outcome_or_costs_the_box(
 @example(_frame(b'{"a":' + b"9" * 10_000 + b"}"), 0)
 @example(LENGTH.pack(0xFFFFFFFF) + b"{}", 2)
 def test_a_datagram_of_any_bytes_is_a_frame_or_costs_the_box(datagram: bytes, descriptors: int) -> None:
-    _run_against(datagram, descriptors)
+    assert _run_against(datagram, descriptors) is None, "no datagram here names an outcome"
 
 
 def test_no_descriptor_is_left_open_by_a_hostile_answer() -> None:

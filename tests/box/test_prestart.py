@@ -92,7 +92,9 @@ def test_a_spare_is_made_as_soon_as_the_first_is_lent(
     handle = pool.start("python")
     wait_until(lambda: len(containers()) == 2, "a spare waits")
     handle.destroy()
+    wait_until(lambda: len(containers()) == 1, "the spare is left")
     pool.close()
+    assert containers() == set()
 
 
 def test_a_failure_to_start_is_reported_to_the_waiting_caller_and_retried(

@@ -7,39 +7,24 @@ import json
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
 from sandbox import errors
-from sandbox.api.app import create_app
 from sandbox.client import AsyncClient, Client, JobEvent, Retries
-from sandbox.config import ApiSettings
 from sandbox.errors import BadRequest, InfrastructureError, NotFound, QueueFull, Refused, UnknownLanguage
 from sandbox.schema import ExecuteRequest, Job, JobStatus, TestCase, VerifyRequest
 from sandbox.schema.health import Readiness
 from sandbox.schema.reward import RewardRequest, TaskSet
 from tests.api.fake_service import FakeService
-from tests.api.threaded_server import serve_in_thread
 
 EXECUTE = {"language": "python", "code": "print(1)"}
 VERIFY = {"language": "python", "code": "print(1)", "tests": [{"stdin": "", "expected": "1\n"}]}
 QUICK = Retries(attempts=4, first_delay_s=0.0)
 JOB = {"id": "a", "status": "queued"}
 EXECUTED = {"id": "a", "status": "ok"}
-
-
-@pytest.fixture
-def service() -> FakeService:
-    return FakeService()
-
-
-@pytest.fixture
-def url(service: FakeService, tmp_path: Path) -> Iterator[str]:
-    with serve_in_thread(create_app(ApiSettings(home=tmp_path, max_body_mb=1), service)) as address:
-        yield address
 
 
 @pytest.fixture

@@ -5,33 +5,18 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from sandbox.api.app import create_app
 from sandbox.client import AsyncClient, Client, Retries, congestion
 from sandbox.client.congestion import AsyncGate, CongestionWindow, Gate
-from sandbox.config import ApiSettings
 from sandbox.errors import Refused, UnknownLanguage
 from sandbox.schema import VerifyResult
 from tests.api.fake_service import FakeService
-from tests.api.threaded_server import serve_in_thread
 
 VERIFY = {"language": "python", "code": "print(1)", "tests": [{"stdin": "", "expected": "1\n"}]}
-
-
-@pytest.fixture
-def service() -> FakeService:
-    return FakeService()
-
-
-@pytest.fixture
-def url(service: FakeService, tmp_path: Path) -> Iterator[str]:
-    with serve_in_thread(create_app(ApiSettings(home=tmp_path, max_body_mb=1), service)) as address:
-        yield address
 
 
 def build_items(number: int) -> list[dict[str, Any]]:

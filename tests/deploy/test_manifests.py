@@ -152,9 +152,12 @@ def test_a_kustomization_names_files_that_are_there_and_no_file_is_left_out(path
     ids=lambda path: f"{path.parent.name}-{path.stem}",
 )
 def test_a_resource_is_what_kubernetes_takes(path: Path) -> None:
-    for resource in _load_documents(path):
+    resources = _load_documents(path)
+    assert resources, f"{path} has no resource"
+    for resource in resources:
+        assert {"apiVersion", "kind"} <= resource.keys()
         if resource["kind"] not in FOREIGN_KINDS:
-            kubernetes_validate.validate(resource, KUBERNETES_VERSION, strict=True)
+            kubernetes_validate.validate(resource, KUBERNETES_VERSION, strict=True)  # raises
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda path: path.name)

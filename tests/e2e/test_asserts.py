@@ -473,6 +473,15 @@ SECRETS = [
 ]
 
 
+# Tests of these take seconds, until they reach a limit.
+ENDLESS = {"an endless answer", "an iterator without an end"}
+
+
+def choose_tests(name: str, tests: list[str]) -> list[str]:
+    """Return the tests to repeat with the function's own name instead of `candidate`: only a sample of slow ones."""
+    return tests[::4] if name in ENDLESS else tests
+
+
 def list_accepted(client: Client, code: str, tests: list[str], entry_point: str) -> list[str]:
     """Return the tests that the program passes."""
     limits = {"cpu_time_s": 0.5, "memory_mb": 128, "output_kb": 256}
@@ -482,8 +491,8 @@ def list_accepted(client: Client, code: str, tests: list[str], entry_point: str)
 
 @pytest.mark.parametrize("trick", TRICKS)
 def test_a_trick_does_not_pass(client: Client, trick: str) -> None:
-    for entry_point in ("solve", ""):
-        assert list_accepted(client, TRICKS[trick], SECRETS, entry_point) == []
+    assert list_accepted(client, TRICKS[trick], SECRETS, "solve") == []
+    assert list_accepted(client, TRICKS[trick], choose_tests(trick, SECRETS), "") == []
 
 
 def test_the_cost_of_carrying_calls_is_not_the_programs(client: Client) -> None:
@@ -574,7 +583,8 @@ PROPERTIES = [
 @pytest.mark.parametrize("liar", LIARS)
 def test_an_object_that_lies_is_not_trusted(client: Client, liar: str) -> None:
     assert list_accepted(client, LIARS[liar], PROPERTIES, "solve") == []
-    assert list_accepted(client, LIARS[liar], [test.replace("candidate", "solve") for test in PROPERTIES], "") == []
+    by_name = [test.replace("candidate", "solve") for test in choose_tests(liar, PROPERTIES)]
+    assert list_accepted(client, LIARS[liar], by_name, "") == []
 
 
 FORGED = {

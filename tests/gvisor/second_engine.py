@@ -42,7 +42,7 @@ class SecondEngine:
         wrapper.write_text(f'#!/bin/sh\nexec {shutil.which("runsc")} {" ".join(FLAGS)} "$@"\n')
         wrapper.chmod(0o755)
         command = [
-            "dockerd",
+            *("unshare", "--net", "dockerd"),  # without a bridge, it would delete the bridge of the machine's engine
             *("--data-root", str(self._folder / "data"), "--exec-root", str(self._folder / "exec")),
             *("--pidfile", str(self._folder / "pid"), "--host", self.host),
             *("--bridge=none", "--iptables=false", "--ip-masq=false", "--shutdown-timeout=3"),

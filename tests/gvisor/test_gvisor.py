@@ -1,7 +1,7 @@
 """Programs, verdicts and attacks under gVisor's kernel, with a separate engine for the tests that has its runtime.
 
-Two boxes work in parallel. Only samples of the corpus and of the comparison are run; they change only when the programs
-change. Running everything would take minutes, because the kernel intercepts each system call.
+A few boxes work in parallel. Only samples of the corpus and of the comparison are run; they change only when the
+programs change. Running everything would take minutes, because the kernel intercepts each system call.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(300)]
 
 DATABASE = 5
 FIRST_SLOT = 140
-PARALLEL_BOXES = 2
+WORKERS = 2
+PARALLEL_BOXES = 3  # many attacks wait, so that more boxes than CPUs are faster
 SAMPLE_SIZE = 60
 SLOWDOWN_FACTOR = 5.0  # how much slower a program with many system calls is under ptrace
 RESULT_TIMEOUT_S = 240.0
@@ -82,7 +83,7 @@ def service(own_home: Path, redis_server: RedisServer) -> Iterator[Service]:
     settings = QueueSettings(home=own_home, redis_url=redis_server.build_url(DATABASE))
     with (
         redis_server.open_empty_database(DATABASE),
-        run_service_with_workers(settings, PARALLEL_BOXES, FIRST_SLOT, SANDBOX_DOCKER_RUNTIME=RUNTIME) as service,
+        run_service_with_workers(settings, WORKERS, FIRST_SLOT, SANDBOX_DOCKER_RUNTIME=RUNTIME) as service,
     ):
         yield service
 
@@ -97,18 +98,17 @@ def engines(own_home: Path) -> Iterator[list[DockerEngine]]:
 
 
 def _run_in_parallel(
-    parts: Iterable[Part], engines: list[DockerEngine], work: Callable[[DockerEngine, list[Part]], list[str]]
+    parts: list[Part], engines: list[DockerEngine], work: Callable[[DockerEngine, Iterator[Part]], list[str]]
 ) -> list[str]:
-    """Return what `work` finds in each engine's share of the parts."""
-    all_of_them = list(parts)
-    shares = [all_of_them[number :: len(engines)] for number in range(len(engines))]
+    """Return what `work` finds in each engine's share of the parts. An engine takes the next part when it is free."""
+    left = iter(parts)  # of a list, so that threads may share it
     with ThreadPoolExecutor(len(engines)) as threads:
-        return [found for share in threads.map(work, engines, shares) for found in share]
+        return [found for share in threads.map(lambda engine: work(engine, left), engines) for found in share]
 
 
 def test_workers_are_ready_and_name_what_gvisor_lacks(service: Service) -> None:
     readiness = service.check_readiness()
-    assert (readiness.ready, readiness.workers, readiness.problems) == (True, PARALLEL_BOXES, [])
+    assert (readiness.ready, readiness.workers, readiness.problems) == (True, WORKERS, [])
     assert set(GVISOR_MISSING_ISOLATION) <= set(readiness.missing_walls)
 
 
@@ -153,7 +153,7 @@ def test_a_sample_of_the_corpus_gets_the_verdicts_it_is_named_after(service: Ser
 def test_a_fork_behaves_like_python3_under_gvisor(engines: list[DockerEngine]) -> None:
     paths = [path for area in differential._group_programs().values() for path in area]
 
-    def find_differences(engine: DockerEngine, share: list[Path]) -> list[str]:
+    def find_differences(engine: DockerEngine, share: Iterable[Path]) -> list[str]:
         box = Box(engine.start("python"))
         found = [differential._find_lasting_difference(box, path) for path in share]
         box.close()
@@ -185,7 +185,7 @@ def _extend_time_limits(attack: Attack) -> Any:
     return PatientAttack(attack.path, attack.header)
 
 
-def _attempt_share(engine: DockerEngine, share: list[Attack]) -> list[str]:
+def _attempt_share(engine: DockerEngine, share: Iterable[Attack]) -> list[str]:
     arena = security.AttackBoxes(engine)
     failures = []
     for attack in share:

@@ -179,6 +179,7 @@ def test_a_second_signal_leaves_no_time(tree: TreeProcess) -> None:
 def test_kill_9_of_the_parent_ends_the_children(tree: TreeProcess) -> None:
     tree.start(tree.build_child("redis"), tree.build_child("api", "trap '' TERM; while :; do sleep 1; done"))
     pids = [*tree.wait_for_numbers("redis"), *tree.wait_for_numbers("api")]
+    assert all(map(is_running, pids))
     tree.process.kill()
     tree.process.communicate()
     wait_until(lambda: not any(map(is_running, pids)), "all have ended")
@@ -188,6 +189,7 @@ def test_what_a_child_leaves_running_is_killed(tree: TreeProcess) -> None:
     tree.start(tree.build_child("worker-0", "sleep 1000 & echo $! >>$TOLD; exit 1"))
     left = tree.wait_for_numbers("worker-0", 2)[1]
     wait_until(lambda: not is_running(left), "it has ended")
+    assert tree.process.poll() is None, "the tree restarts its child and runs on"
 
 
 def test_the_next_child_waits_until_the_one_before_answers(tree: TreeProcess) -> None:
@@ -227,5 +229,7 @@ def test_children_write_to_their_own_logs(tree: TreeProcess) -> None:
         tree.build_child("api", "echo hello; exec sleep 1000", log=str(logs[0])),
         tree.build_child("worker-0", "echo hi >&2; exec sleep 1000", log=str(logs[1])),
     )
-    wait_until(lambda: [log.exists() and log.read_text() for log in logs] == ["hello\n", "hi\n"], "both have written")
-    tree.stop()
+    wait_until(lambda: all(log.exists() and log.read_text() for log in logs), "both have written")
+    lines = tree.stop()
+    assert [log.read_text() for log in logs] == ["hello\n", "hi\n"]
+    assert not {"hello", "hi"} & {line["message"] for line in lines}

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from redis import Redis
 
+from sandbox.config import GpuSettings
 from sandbox.errors import NotFound
+from sandbox.gpu.worker_lease import WorkerLease
 from sandbox.queue import redis_keys
 from sandbox.queue.gpu_claims import GpuClaims
 from sandbox.queue.gpu_jobs import GpuJobs
@@ -35,11 +39,16 @@ def leases(redis: Redis) -> GpuLeases:
     return GpuLeases(redis)
 
 
-def _renew(claims: GpuClaims, leases: GpuLeases, job_id: str, lease_s: float) -> None:
-    """Renew the lease as a worker without GPUs does."""
-    assert leases.renew("w", [], job_id, lease_s) is None
-    if job_id:
-        claims.extend(job_id, "w")
+@contextmanager
+def _hold_lease(redis: Redis, claims: GpuClaims, job_id: str, lease_s: float) -> Iterator[None]:
+    """Renew the lease, as a worker without GPUs does while it runs a job."""
+    lease = WorkerLease(redis, claims, "w", [], GpuSettings(gpu_lease_s=lease_s))
+    with lease.track_job(job_id):
+        lease.start()
+        try:
+            yield
+        finally:
+            lease.stop()
 
 
 def _start_job(jobs: GpuJobs, claims: GpuClaims, worker: str = "w") -> str:
@@ -49,13 +58,12 @@ def _start_job(jobs: GpuJobs, claims: GpuClaims, worker: str = "w") -> str:
 
 
 def test_a_running_job_does_not_expire_and_is_stored_from_its_end_on(
-    jobs: GpuJobs, claims: GpuClaims, leases: GpuLeases
+    jobs: GpuJobs, claims: GpuClaims, redis: Redis
 ) -> None:
     job_id = _start_job(jobs, claims)
     claims.report(job_id, "w", Progress(step=1))
-    for _ in range(8):
-        time.sleep(LIFE_S / 5)
-        _renew(claims, leases, job_id, 10)
+    with _hold_lease(redis, claims, job_id, LIFE_S / 2):
+        time.sleep(LIFE_S * 1.6)
     assert claims.is_wanted(job_id, "w")
     assert [job.id for job in jobs.get_pool().jobs] == [job_id]
     assert len(jobs.read_events(job_id, 0)) == 1
@@ -70,10 +78,10 @@ def test_a_queued_job_says_that_no_worker_is_alive_until_one_is(
     job = jobs.submit(GpuKind.GENERATE, REQUEST)
     assert job.note == "no GPU worker is alive: start one with `sandbox gpu-worker`"
     assert jobs.get_pool().jobs[0].note == job.note
-    _renew(claims, leases, "", 10)
+    leases.renew("w", [], "", 10)
     assert jobs.get_job(job.id).note == ""
     claims.claim(job.id, "w")
-    _renew(claims, leases, job.id, 0)
+    leases.renew("w", [], job.id, 0)
     assert jobs.get_job(job.id).note == "", "a job that runs is not waiting"
 
 
@@ -86,17 +94,15 @@ def test_a_report_renews_the_expiry_of_a_job(jobs: GpuJobs, claims: GpuClaims) -
     assert len(jobs.read_events(job_id, 0)) == 4
 
 
-def test_an_ended_job_expires_after_the_result_ttl(
-    jobs: GpuJobs, claims: GpuClaims, leases: GpuLeases, redis: Redis
-) -> None:
+def test_an_ended_job_expires_after_the_result_ttl(jobs: GpuJobs, claims: GpuClaims, redis: Redis) -> None:
     finished, cancelled, failed = (_start_job(jobs, claims) for _ in range(3))
     for job_id in (finished, cancelled, failed):
         claims.report(job_id, "w", Progress(step=1))
     claims.finish(finished, "w", {})
     jobs.cancel(cancelled)
     claims.fail(failed, "w", "why")
-    _renew(claims, leases, finished, 10)
-    time.sleep(RESULT_TTL_S + 0.2)
+    with _hold_lease(redis, claims, finished, 10):
+        time.sleep(RESULT_TTL_S + 0.2)
     for job_id in (finished, cancelled, failed):
         with pytest.raises(NotFound):
             jobs.get_job(job_id)
@@ -105,13 +111,12 @@ def test_an_ended_job_expires_after_the_result_ttl(
     assert redis.zcard(redis_keys.GPU_JOBS) == 0
 
 
-def test_a_long_job_of_a_lost_worker_is_requeued(jobs: GpuJobs, claims: GpuClaims, leases: GpuLeases) -> None:
+def test_a_long_job_of_a_lost_worker_is_requeued(jobs: GpuJobs, claims: GpuClaims, redis: Redis) -> None:
     job_id = _start_job(jobs, claims)
-    for _ in range(6):
-        time.sleep(LIFE_S / 5)
-        _renew(claims, leases, job_id, 0.1)
+    with _hold_lease(redis, claims, job_id, 0.4):
+        time.sleep(LIFE_S * 1.2)
         jobs.get_pool()
-    time.sleep(0.2)
+    time.sleep(0.5)
     assert claims.reap(3) == [job_id]
     assert jobs.get_job(job_id).status is JobStatus.QUEUED
 

@@ -40,8 +40,12 @@ def test_lanes_are_emptied_in_the_order_of_their_priority(service: Service, work
 
 
 def test_a_single_program_is_sent_at_once(service: Service, redis: Redis) -> None:
-    submit(service, build_printing_programs([1]))
+    (program,) = build_printing_programs([1])
+    submit(service, [program])
     wait_until(lambda: _count_items_per_batch(redis) == [1], "the program is on its way")
+    (batch_id,) = redis.lrange(redis_keys.rq_queue(Lane.DEFAULT), 0, -1)
+    (item,) = JobBatch.model_validate_json(redis.get(redis_keys.job_batch(batch_id.decode()))).items
+    assert item.execute == program
 
 
 def test_programs_accumulate_into_batches_while_the_workers_are_full(

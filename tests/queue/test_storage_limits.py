@@ -198,7 +198,7 @@ def test_stored_work_fills_redis_up_to_the_limit_but_not_beyond(
     copying = ExecuteRequest(language="python", code="print(input() * 4)", stdin="x" * 500_000)
     accepted: list[str] = []
     with WorkerProcesses(
-        settings, 120, SANDBOX_MAX_KEPT_MB=str(max_kept_mb), SANDBOX_RESULT_TTL_S="20"
+        settings, 120, SANDBOX_MAX_KEPT_MB=str(max_kept_mb), SANDBOX_RESULT_TTL_S="600"
     ) as worker_processes:
 
         def fill_up() -> None:
@@ -219,9 +219,20 @@ def test_stored_work_fills_redis_up_to_the_limit_but_not_beyond(
                     result["stdout"] == "x" * 2_000_000 + "\n" or storage_limits.NOT_STORED_MESSAGE in result["message"]
                 )
             assert small_redis.info("memory")["used_memory"] < 40 * MB
+        assert _accepts(service) == (max_kept_mb == 0)  # results without their output leave room in Redis
+        _expire_results(small_redis)
         wait_until(lambda: _accepts(service), "expired results make room", 60)
         assert await_outputs(submit(service, build_printing_programs([1]))) == ["1"]
     service.close()
+
+
+def _expire_results(redis: Redis) -> None:
+    """Let all results expire now: their keys in Redis, and their sizes in the account."""
+    for key in redis.scan_iter(f"{redis_keys.results('*')}"):
+        assert 0 < redis.ttl(key) <= 600
+        redis.pexpire(key, 1)
+    for member in redis.zrange(redis_keys.STORED_UNTIL, 0, -1):
+        redis.zadd(redis_keys.STORED_UNTIL, {member: time.time() - 1})
 
 
 def _accepts(service: Service) -> bool:

@@ -28,7 +28,7 @@ LONG_PROMPT = (
 
 def plan_one(text: Any, prompt: Any, /, **extract: Any) -> tuple[str | None, str]:
     """Return the program to judge in a completion, if any, and the message of its detail."""
-    plan = build_plan(build_reward_request([text], [TESTS], {"extract": extract}, prompts=[prompt]))
+    plan = build_plan(build_reward_request([text], [TESTS], {"extract": extract}, prompts=[prompt]), lambda names: {})
     return plan.programs[0].code if plan.programs else None, plan.completions[0].message
 
 

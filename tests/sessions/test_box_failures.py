@@ -6,7 +6,7 @@ import asyncio
 import socket
 import threading
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -130,83 +130,66 @@ def test_a_pool_that_stops_lets_nobody_wait() -> None:
     asyncio.run(run())
 
 
-def test_forks_without_a_record_are_closed(home: Path) -> None:
-    folder = home / f"forks-{time.monotonic_ns() % 10**9}"
+@pytest.fixture
+def own_redis(home: Path) -> Iterator[Redis]:
+    folder = home / f"own-{time.monotonic_ns() % 10**9}"
     folder.mkdir()
     with run_redis_server(folder) as server:
         redis = connect(server.build_url())
-
-        async def run() -> None:
-            engine, places = Engine(), Places(4, 10_000)
-            pool, sessions = build_sessions(redis, engine, places)
-            assert places.take(3) == 3
-            live = await sessions.open(OPEN)
-            redis.config_set("maxmemory", "1")
-            with pytest.raises(QueueUnavailable):
-                await sessions.add_forks(live, ["a", "b"], [1, 2])
-            redis.config_set("maxmemory", "0")
-            assert [each.id for each in sessions.list_all()] == ["s"]
-            assert list(live.family.members) == [0]
-            assert {each["branch"] for each in engine.boxes[0].requests if each["do"] == "close"} == {1, 2}
-            assert places.take(4) == 3
-            sessions.drop(live)
-            await pool.close()
-
-        asyncio.run(run())
+        yield redis
         redis.close()
+
+
+async def test_forks_without_a_record_are_closed(own_redis: Redis) -> None:
+    engine, places = Engine(), Places(4, 10_000)
+    pool, sessions = build_sessions(own_redis, engine, places)
+    assert places.take(3) == 3
+    live = await sessions.open(OPEN)
+    own_redis.config_set("maxmemory", "1")
+    with pytest.raises(QueueUnavailable):
+        await sessions.add_forks(live, ["a", "b"], [1, 2])
+    own_redis.config_set("maxmemory", "0")
+    assert [each.id for each in sessions.list_all()] == ["s"]
+    assert list(live.family.members) == [0]
+    assert {each["branch"] for each in engine.boxes[0].requests if each["do"] == "close"} == {1, 2}
+    assert places.take(4) == 3
+    sessions.drop(live)
+    await pool.close()
 
 
 @pytest.mark.parametrize("change", [{"request": {"language": "cobol"}}, {"request": None}, {"request": {"ttl_s": []}}])
-def test_a_request_that_cannot_be_read_frees_its_place(home: Path, change: dict[str, Any]) -> None:
-    folder = home / f"opens-{time.monotonic_ns() % 10**9}"
-    folder.mkdir()
-    with run_redis_server(folder) as server:
-        redis = connect(server.build_url())
-
-        async def run() -> None:
-            places = Places(1, 10_000)
-            pool, sessions = build_sessions(redis, Engine(), places)
-            assert places.take(1) == 1
-            with pytest.raises(ValueError, match=r"."):
-                await sessions.open({**OPEN, **change})
-            assert places.take(2) == 1
-            await pool.close()
-
-        asyncio.run(run())
-        redis.close()
+async def test_a_request_that_cannot_be_read_frees_its_place(own_redis: Redis, change: dict[str, Any]) -> None:
+    places = Places(1, 10_000)
+    pool, sessions = build_sessions(own_redis, Engine(), places)
+    assert places.take(1) == 1
+    with pytest.raises(ValueError, match=r"."):
+        await sessions.open({**OPEN, **change})
+    assert places.take(2) == 1
+    await pool.close()
 
 
-def test_a_long_rebuild_keeps_its_lock(home: Path) -> None:
-    folder = home / f"locks-{time.monotonic_ns() % 10**9}"
-    folder.mkdir()
-    with run_redis_server(folder) as server:
-        redis = connect(server.build_url())
+async def test_a_long_rebuild_keeps_its_lock(own_redis: Redis) -> None:
+    places = Places(1, 10_000)
+    engine = Engine()
+    pool, sessions = build_sessions(own_redis, engine, places)
+    live = await sessions.open({**OPEN, "request": {"replay": True}})
+    own_redis.hset(redis_keys.session("s"), "host", "dead")
+    sessions.drop(live)
+    await pool.close()
 
-        async def run() -> None:
-            places = Places(1, 10_000)
-            engine = Engine()
-            pool, sessions = build_sessions(redis, engine, places)
-            live = await sessions.open({**OPEN, "request": {"replay": True}})
-            redis.hset(redis_keys.session("s"), "host", "dead")
-            sessions.drop(live)
-            await pool.close()
-
-            pool, sessions = build_sessions(redis, engine, places)
-            rebuilder = Rebuilder(redis, "host", 4.0, sessions, NULL_OBSERVER)
-            redis.set("lock", "1", ex=5)
-            engine.failures = 1
-            engine.may_start.clear()
-            rebuilding = asyncio.create_task(rebuilder.rebuild({**OPEN, "do": "reopen", "lock": "lock"}))
-            async with asyncio.timeout(10):
-                while redis.get("lock") != b"host":  # noqa: ASYNC110 - only Redis knows
-                    await asyncio.sleep(0.01)
-            rebuilder.renew_locks()
-            assert redis.ttl("lock") > 60
-            engine.may_start.set()
-            with pytest.raises(EngineUnavailable):
-                await rebuilding
-            assert redis.get("lock") is None
-            await pool.close()
-
-        asyncio.run(run())
-        redis.close()
+    pool, sessions = build_sessions(own_redis, engine, places)
+    rebuilder = Rebuilder(own_redis, "host", 4.0, sessions, NULL_OBSERVER)
+    own_redis.set("lock", "1", ex=5)
+    engine.failures = 1
+    engine.may_start.clear()
+    rebuilding = asyncio.create_task(rebuilder.rebuild({**OPEN, "do": "reopen", "lock": "lock"}))
+    async with asyncio.timeout(10):
+        while own_redis.get("lock") != b"host":  # noqa: ASYNC110 - only Redis knows
+            await asyncio.sleep(0.01)
+    rebuilder.renew_locks()
+    assert own_redis.ttl("lock") > 60
+    engine.may_start.set()
+    with pytest.raises(EngineUnavailable):
+        await rebuilding
+    assert own_redis.get("lock") is None
+    await pool.close()

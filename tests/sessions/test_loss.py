@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import docker
+import httpx
 import pytest
 
 from sandbox.api.app import create_app
@@ -38,12 +39,20 @@ def own_hosts(images: dict[str, str], redis_server: RedisServer, home: Path) -> 
 
 
 @pytest.fixture
-def own_client(own_hosts: SessionHosts) -> Iterator[Client]:
-    with serve_in_thread(create_app(own_hosts.settings)) as url, Client(url, retries=NO_RETRIES) as client:
+def own_url(own_hosts: SessionHosts) -> Iterator[str]:
+    with serve_in_thread(create_app(own_hosts.settings)) as url:
+        yield url
+
+
+@pytest.fixture
+def own_client(own_url: str) -> Iterator[Client]:
+    with Client(own_url, retries=NO_RETRIES) as client:
         yield client
 
 
-def test_a_session_whose_host_died_is_gone_and_says_so(own_hosts: SessionHosts, own_client: Client) -> None:
+def test_a_session_whose_host_died_is_gone_and_says_so(
+    own_hosts: SessionHosts, own_client: Client, own_url: str
+) -> None:
     process = own_hosts.start(2)
     with own_client.session() as session:
         session.execute("x = 1")
@@ -54,6 +63,8 @@ def test_a_session_whose_host_died_is_gone_and_says_so(own_hosts: SessionHosts, 
             session.execute("x")
         assert time.monotonic() - began < 5
         assert session.describe().status == "lost"
+    metrics = httpx.get(f"{own_url}/metrics").text
+    assert 'sandbox_sessions_ended_total{language="python",status="lost"} 1.0' in metrics  # seen twice, counted once
 
 
 def test_a_call_under_way_fails_when_its_host_dies(own_hosts: SessionHosts, own_client: Client) -> None:

@@ -90,6 +90,7 @@ def test_a_request_is_withdrawn_when_its_client_disconnects(
     disconnect(http)
     wait_until(lambda: host.count_waiting() == 0)
     wait_until(lambda: count_owned(redis) == 0)
+    assert http.get("/sessions").json() == {"sessions": []}
 
 
 def test_a_session_that_opens_after_its_client_disconnected_is_closed(

@@ -43,13 +43,18 @@ def encode_result(verdicts: Sequence[Verdict]) -> bytes:
     return build_result(verdicts).model_dump_json().encode()
 
 
+def plan_without_tasks(request: RewardRequest) -> RewardPlan:
+    """Plan a request that has its tests and names no tasks."""
+    return build_plan(request, lambda references: {})
+
+
 def score_by_echo(plan: RewardPlan) -> RewardResult:
     """Score the programs of a plan by `judge_by_echo`."""
     return score_results(plan, [encode_result(judge_by_echo(program)) for program in plan.programs])
 
 
 def compute_echo_rewards(request: RewardRequest) -> RewardResult:
-    return score_by_echo(build_plan(request))
+    return score_by_echo(plan_without_tasks(request))
 
 
 class FakeClient:

@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 
 from sandbox.errors import BadRequest, InfrastructureError
-from sandbox.rewards.plan import build_plan
 from sandbox.rewards.scoring import score_results
 from sandbox.runner.contract import Status, Verdict
 from sandbox.schema import ExecuteRequest, ExecuteResult, Lane
@@ -34,6 +33,7 @@ from tests.trainers.fake_clients import (
     fail_every_test,
     fence_code,
     judge_by_echo,
+    plan_without_tasks,
 )
 
 GROUND_TRUTH = json.dumps({"inputs": ["", ""], "outputs": ["42", "43"]})
@@ -140,7 +140,8 @@ def test_openrlhf_tries_again_where_a_reward_is_missing() -> None:
     with pytest.raises(InfrastructureError):
         openrlhf_answer(
             score_results(
-                build_plan(openrlhf_request({"query": [GOOD], "prompts": [""], "labels": [GROUND_TRUTH]})), [None]
+                plan_without_tasks(openrlhf_request({"query": [GOOD], "prompts": [""], "labels": [GROUND_TRUTH]})),
+                [None],
             )
         )
     with pytest.raises(BadRequest, match="label_key"):

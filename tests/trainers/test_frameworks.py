@@ -31,13 +31,16 @@ pytestmark = [pytest.mark.frameworks, pytest.mark.slow, pytest.mark.timeout(900)
 # few steps of GRPO teach it.
 GRPO_SCRIPT = """
 import json, sys
+from sandbox.trainers.trl_reward import trl_async_reward, trl_reward
+
+url, folder = sys.argv[1:]
+reward = trl_reward(url, policy="x-coder")  # before the imports below, which take ten seconds
+
 from datasets import Dataset
 from tokenizers import Tokenizer, models
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, set_seed
 from trl import GRPOConfig, GRPOTrainer
-from sandbox.trainers.trl_reward import trl_async_reward, trl_reward
 
-url, folder = sys.argv[1:]
 set_seed(0)
 right, wrong = "```python\\nprint(int(input()) * 2)\\n```", "```python\\nprint(5)\\n```"
 words = ["<pad>", "<eos>", "<unk>", "Double it.", right, wrong, "I do not know.", "```python\\nprint(\\n```"]
@@ -48,7 +51,6 @@ config = LlamaConfig(
     pad_token_id=0, eos_token_id=1, bos_token_id=None,
 )
 called = []
-reward = trl_reward(url, policy="x-coder")
 
 def watched(completions, **given):
     rewards = reward(completions=completions, **given)
@@ -179,23 +181,25 @@ def test_trls_grpo_trainer_calls_our_rewards_and_learns_from_them(url: str, tmp_
     assert output["fraction"][-1] > output["fraction"][0] + 0.3, output["fraction"]
 
 
-# Two steps. After each batch of rewards the script prints a word and waits for a line; `argv` sets the patience.
-TWO_STEPS_SCRIPT = (
+REWARDED = "rewarded:"
+# Three steps. After each batch the script prints its rewards and waits for a line; `argv` sets the patience.
+STEPS_SCRIPT = (
     GRPO_SCRIPT.replace("url, folder = sys.argv[1:]", "url, folder, options = sys.argv[1:]")
     .replace('trl_reward(url, policy="x-coder")', "trl_reward(url, **json.loads(options))")
-    .replace("max_steps=12", "max_steps=2")
+    .replace("max_steps=12", "max_steps=3")
     .replace(', trl_async_reward(url, policy="fraction", name="fraction")', "")
     .replace(
-        "    return rewards\n", "    print('rewarded', flush=True)\n    sys.stdin.readline()\n    return rewards\n"
+        "    return rewards\n",
+        f"    print({REWARDED!r}, json.dumps(rewards), flush=True)\n    sys.stdin.readline()\n    return rewards\n",
     )
 )
-OUTAGE_S = 30.0
+OUTAGE_S, PATIENCE_S = 3.0, 8
 
 
 @contextmanager
-def start_two_steps(url: str, directory: Path, **options: Any) -> Iterator[subprocess.Popen[str]]:
+def start_steps(url: str, directory: Path, **options: Any) -> Iterator[subprocess.Popen[str]]:
     python = require_python(TRL)
-    command = [str(python), "-c", TWO_STEPS_SCRIPT, url, str(directory), json.dumps(options)]
+    command = [str(python), "-c", STEPS_SCRIPT, url, str(directory), json.dumps(options)]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, env=build_environment(), stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
         try:
@@ -204,48 +208,40 @@ def start_two_steps(url: str, directory: Path, **options: Any) -> Iterator[subpr
             process.kill()
 
 
-def wait_until_rewarded(process: subprocess.Popen[str]) -> None:
+def await_rewards(process: subprocess.Popen[str]) -> list[float | None]:
+    """Return the rewards of the next batch."""
     assert process.stdout is not None
     for line in process.stdout:
-        if line == "rewarded\n":
-            return
-    pytest.fail("the training ended before its first rewards")
+        if line.startswith(REWARDED):
+            return list(json.loads(line.removeprefix(REWARDED)))
+    pytest.fail("the training ended before these rewards")
 
 
 def resume(process: subprocess.Popen[str]) -> None:
     assert process.stdin is not None
-    process.stdin.write("\n" * 2)  # one line per step
+    process.stdin.write("\n")
     process.stdin.flush()
 
 
-def test_a_training_waits_for_a_service_that_is_away_and_has_all_its_rewards(
+def test_a_training_waits_for_a_service_that_is_away_and_stops_when_it_is_gone_for_good(
     live_service: Service, tmp_path: Path
 ) -> None:
     app, port = create_app(ApiSettings(home=tmp_path), live_service), find_free_port()
     with ExitStack() as stack:
         with serve_in_thread(app, port=port) as url:
-            process = stack.enter_context(start_two_steps(url, tmp_path, policy="x-coder"))
-            wait_until_rewarded(process)
+            process = stack.enter_context(start_steps(url, tmp_path, policy="x-coder", patience_s=PATIENCE_S))
+            await_rewards(process)
         resume(process)
         time.sleep(OUTAGE_S)
         with serve_in_thread(app, port=port):
-            out, err = process.communicate(timeout=120)
-    assert process.returncode == 0, err[-4000:]
-    rewards = [reward for _, reward in json.loads(out.splitlines()[-1])["called"]]
-    assert len(rewards) == 2 * 16
-    assert None not in rewards
-    assert f"the service at {url} answers again" in err
-
-
-def test_a_training_stops_when_the_service_is_gone_for_good(live_service: Service, tmp_path: Path) -> None:
-    with ExitStack() as stack:
-        with serve_in_thread(create_app(ApiSettings(home=tmp_path), live_service)) as url:
-            process = stack.enter_context(start_two_steps(url, tmp_path, patience_s=5))
-            wait_until_rewarded(process)
+            rewards = await_rewards(process)
         resume(process)
         _, err = process.communicate(timeout=120)
+    assert len(rewards) == 16
+    assert None not in rewards
+    assert f"the service at {url} answers again" in err
     assert process.returncode == 1
-    assert f"the service at {url} gave no verdicts for 5 s" in err.splitlines()[-1]
+    assert f"the service at {url} gave no verdicts for {PATIENCE_S} s" in err.splitlines()[-1]
 
 
 def test_a_training_does_not_start_without_a_service_or_with_a_policy_that_there_is_not(
@@ -253,7 +249,7 @@ def test_a_training_does_not_start_without_a_service_or_with_a_policy_that_there
 ) -> None:
     nowhere = f"http://127.0.0.1:{find_free_port()}"
     for address, options, fault in ((nowhere, {}, f"answers at {nowhere}"), (url, {"policy": "binry"}, "binry")):
-        with start_two_steps(address, tmp_path, **options) as process:
+        with start_steps(address, tmp_path, **options) as process:
             _, err = process.communicate(timeout=120)
         assert process.returncode == 1
         assert fault in err

@@ -37,6 +37,7 @@ from tests.trainers.fake_clients import (
     fail_every_test,
     fence_code,
     judge_by_echo,
+    plan_without_tasks,
     score_by_echo,
 )
 
@@ -368,7 +369,7 @@ CASES = [{"stdin": "", "expected": "42"}, {"stdin": "", "expected": "43"}]
 
 def test_tests_are_one_list_for_each_completion_or_one_for_all() -> None:
     for tests in ([CASES], [CASES, CASES]):
-        plan = build_plan(build_request(tests=tests, policy="fraction"))
+        plan = plan_without_tasks(build_request(tests=tests, policy="fraction"))
         result = score_by_echo(plan)
         assert result.rewards == [0.5, 0.0]
         assert [detail.answered for detail in result.details] == [True, False]
@@ -402,19 +403,14 @@ def test_registered_tasks_stand_in_for_tests_and_have_the_last_word() -> None:
     ]
 
 
-def test_without_task_sets_tasks_are_refused() -> None:
-    with pytest.raises(BadRequest, match="POST /reward"):
-        build_plan(build_request(tasks=["a" * 64 + "/sum"]))
-
-
 def test_weights_follow_the_tests_that_were_chosen() -> None:
     body = build_request(tests=[CASES], weights=[[1, 9]], policy={"name": "first-k", "k": 1})
-    plan = build_plan(body)
+    plan = plan_without_tasks(body)
     assert [candidate.weights for candidate in plan.completions] == [[1.0], [1.0]]
 
 
 def test_a_result_that_is_lost_or_cut_short_is_none() -> None:
-    plan = build_plan(build_request(tests=[CASES], policy="fraction"))
+    plan = plan_without_tasks(build_request(tests=[CASES], policy="fraction"))
     assert score_results(plan, [None]).rewards == [None, 0.0]
     short = build_result([Verdict.ACCEPTED] * 2).model_copy(update={"tests": []})
     assert score_results(plan, [short.model_dump_json().encode()]).rewards == [None, 0.0]
@@ -447,6 +443,6 @@ def test_a_request_that_does_not_fit_together_is_refused(fields: dict[str, objec
 
 def test_messages_and_an_empty_request_are_good_requests() -> None:
     body = {"completions": [[{"role": "assistant", "content": fence_code("# 42")}]], "tests": [CASES]}
-    assert len(build_plan(RewardRequest.model_validate_json(json.dumps(body))).programs) == 1
-    empty = build_plan(RewardRequest(completions=[], tests=[]))
+    assert len(plan_without_tasks(RewardRequest.model_validate_json(json.dumps(body))).programs) == 1
+    empty = plan_without_tasks(RewardRequest(completions=[], tests=[]))
     assert score_results(empty, []).rewards == []

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
@@ -77,6 +78,46 @@ def _vote(one: Visit, phone: bool, name: str) -> None:
     one.take_screenshot(f"vote-{name}")
 
 
+def _compare_runs(one: Visit, phone: bool, name: str) -> None:
+    page = one.page
+    page.get_by_role("link", name="Runs").click()
+    expect(page.get_by_role("checkbox", name="grpo/seed=1")).to_be_checked()  # the latest
+    page.get_by_role("checkbox", name="grpo/seed=0").check()
+    expect(page.locator(".series-line")).to_have_count(8)
+    page.get_by_role("img", name="Mean reward").hover()
+    expect(page.get_by_role("region", name="Mean reward").locator(".chart-value")).to_have_count(2)
+    _assert_accessible(page, phone)
+    one.take_screenshot(f"runs-{name}")
+    assert len(page.evaluate("location.hash").removeprefix("#runs/").split(",")) == 2
+    page.reload()
+    expect(page.get_by_role("checkbox", checked=True)).to_have_count(2)
+
+
+def _judge_a_file(one: Visit, phone: bool, name: str) -> None:
+    page = one.page
+    page.get_by_role("link", name="Batch").click()
+    page.locator("#batch").get_by_role("button", name="Example").click()
+    page.get_by_role("button", name="Judge").click()
+    expect(page.get_by_role("list", name="Verdicts")).to_contain_text("Accepted: 1")
+    expect(page.get_by_role("button", name="Judge again")).to_be_visible()
+    _assert_accessible(page, phone)
+    one.take_screenshot(f"batch-{name}")
+
+
+@pytest.fixture(scope="module")
+def runs(url: str) -> None:
+    """Two training runs of eight steps. The answers of the first one become right."""
+    tests = [[{"stdin": "3", "expected": "6"}]]
+    answers = ["print(int(input()) * 2)", "print(7)", "print(", "while True: pass"]
+    for step in range(8):
+        for run, share in (("grpo/seed=0", step), ("grpo/seed=1", step // 2)):
+            texts = [answers[0] if number < share else answers[1 + (number + step) % 3] for number in range(8)]
+            completions = ["I give up." if text == "print(" else f"```python\n{text}\n```" for text in texts]
+            body = {"run": run, "tests": tests, "completions": completions, "limits": {"cpu_time_s": 0.1}}
+            response = httpx.post(f"{url}/reward", json=body, timeout=60)
+            assert response.status_code == 200, response.text
+
+
 @pytest.fixture(scope="module")
 def sessions(live_service: Service, redis_server: RedisServer, home: Path) -> Iterator[None]:
     """A session of each language, and a fork, on a real session host."""
@@ -95,7 +136,7 @@ def sessions(live_service: Service, redis_server: RedisServer, home: Path) -> It
             yield
 
 
-@pytest.mark.usefixtures("sessions")
+@pytest.mark.usefixtures("sessions", "runs")
 @pytest.mark.parametrize(
     ("name", "phone", "scheme"), [("light", False, "light"), ("dark", False, "dark"), ("phone", True, "light")]
 )
@@ -104,7 +145,9 @@ def test_every_view_can_be_read_by_everybody(visit: OpenPage, name: str, phone: 
     one = visit(phone=phone, scheme=scheme)
     _judge_in_playground(one, phone, name)
     _check_live_view(one, phone, name)
+    _compare_runs(one, phone, name)
     _vote(one, phone, name)
+    _judge_a_file(one, phone, name)
 
 
 def test_the_colours_can_be_chosen_and_are_remembered(visit: OpenPage) -> None:

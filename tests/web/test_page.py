@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -19,6 +22,7 @@ from tests.api.threaded_server import serve_in_thread
 from tests.web.conftest import TIMEOUT_MS, OpenPage
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.docker]
+ROOT = Path(__file__).resolve().parents[2]
 HOSTILE = "<img src=x onerror='window.hacked=1'><script>window.hacked=1</script>"
 
 
@@ -104,6 +108,84 @@ def test_a_link_carries_the_whole_state_and_a_damaged_one_is_said(visit: OpenPag
     expect(other.get_by_label("Test 1: input")).to_have_value("over there\n")
     damaged = visit(fragment[:40]).page
     expect(damaged.get_by_role("alert")).to_contain_text("damaged")
+
+
+def test_a_program_survives_a_reload_and_recent_submissions_can_be_opened_again(visit: OpenPage) -> None:
+    page = visit().page
+    _fill_program(page, "print('first')\n")
+    page.get_by_label("Standard input").press("Control+Enter")  # works outside of the editor, too
+    expect(page.get_by_label("Standard output")).to_have_text("first")
+    _fill_program(page, "print('second')\n")
+    deadline = time.monotonic() + 10
+    while "second" not in page.evaluate("localStorage.getItem('sandbox.draft')"):
+        assert time.monotonic() < deadline, "the program is not kept"
+        page.wait_for_timeout(50)
+    page.reload()
+    editor = page.get_by_role("textbox", name="Program")
+    expect(editor).to_have_value("print('second')\n")
+    recent = page.get_by_label("Recent submissions")
+    recent.select_option(index=1)
+    expect(editor).to_have_value("print('first')\n")
+    recent.select_option("clear")
+    expect(recent).to_be_hidden()
+
+
+@pytest.mark.parametrize("choice", ["curl", "Python", "JSONL line"])
+def test_a_request_can_be_copied_and_used_elsewhere(visit: OpenPage, url: str, choice: str, tmp_path: Path) -> None:
+    page = visit().page
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    _fill_program(page, 'print(sum(map(int, input().split())))  # it\'s ü "quoted"\n')
+    page.get_by_role("tab", name="Tests").click()
+    page.get_by_label("Copy as").select_option(choice)
+    expect(page.locator("#announcer")).to_have_text(f"Copied as {choice}")
+    text = page.evaluate("navigator.clipboard.readText()")
+    file = tmp_path / "requests.jsonl"
+    file.write_text(text)
+    command = {
+        "curl": ["sh", "-c", text],
+        "Python": [sys.executable, "-c", text],
+        "JSONL line": [sys.executable, "-m", "sandbox", "verify", str(file), "--url", url],
+    }[choice]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"accepted|ACCEPTED", done.stdout + done.stderr), done
+
+
+def test_a_file_is_judged_and_each_bad_line_is_named(visit: OpenPage, tmp_path: Path) -> None:
+    tests = [{"stdin": "2", "expected": "4"}]
+    right, wrong = "print(int(input()) * 2)", "print(5)"
+    candidates = [{"language": "python", "code": code} for code in (right, right, wrong)]
+    requests: list[object] = [
+        *({"id": f"row-{number}", "language": "python", "code": right, "tests": tests} for number in range(70)),
+        {"language": "python", "code": wrong, "tests": tests},
+        {"language": "klingon", "code": wrong, "tests": tests},
+        {"language": "python", "code": right, "stdin": "3"},
+        {"candidates": candidates, "inputs": ["2", "3"]},
+        [],
+    ]
+    file = tmp_path / "requests.jsonl"
+    file.write_text("".join(f"{json.dumps(request)}\n" for request in requests) + "\n{not json\n")
+    one = visit("#batch")
+    page = one.page
+    page.locator("#batch-file").set_input_files(file)
+    expect(page.get_by_text("76 lines, 2 of them not valid JSON objects")).to_be_visible()
+    page.get_by_role("button", name="Judge").click()
+    expect(page.get_by_role("button", name="Judge again")).to_be_visible()
+    verdicts = page.get_by_role("list", name="Verdicts")
+    for text in ("Accepted: 70", "Wrong answer: 1", "Invalid: 3", "Succeeded: 1", "Labeled: 1"):
+        expect(verdicts).to_contain_text(text)
+    failed = page.get_by_role("region", name="Table of lines that failed").locator("tbody tr")
+    expect(failed).to_have_count(4)
+    expect(failed.nth(1)).to_contain_text("language: unknown language")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save results").click()
+    saved = [json.loads(line) for line in download.value.path().read_text().splitlines()]
+    assert [each["line"] for each in saved] == [*range(1, 76), 77]
+    assert saved[0]["id"] == "row-0"
+    assert [each["result"]["verdict"] for each in saved[:71]] == ["accepted"] * 70 + ["wrong_answer"]
+    assert "not JSON" in saved[-1]["error"]
+    assert len(one.console_errors) == 1
+    assert "422" in one.console_errors.pop()
 
 
 def test_the_keyboard_does_it_all_and_nobody_is_caught_in_the_editor(visit: OpenPage) -> None:

@@ -135,6 +135,22 @@ _LIVE_SESSION = {
     "host": "host-a",
 }
 _LIVE_SESSIONS = {"hosts": [_SESSION_HOST], "latest": [_LIVE_SESSION]}
+_RUN_POINT = {
+    "step": 41,
+    "at": 1790000000.0,
+    "completions": 64,
+    "reward": 0.53,
+    "verdicts": {"accepted": 31, "wrong_answer": 24, "no_code": 7, "lost": 2},
+    "took_s": 1.8,
+}
+_RUN = {
+    "id": "1f755190987db28c",
+    "name": "grpo/seed=0",
+    "started_at": 1789999000.0,
+    "ended_at": 1790000000.0,
+    "requests": 42,
+    "latest": _RUN_POINT,
+}
 _LIVE_VIEW = {
     "at": 1795403496.3,
     "slots": [_LIVE_SLOT],
@@ -196,6 +212,10 @@ EXAMPLES: dict[str, Any] = {
     "LiveSlot": _LIVE_SLOT,
     "LiveView": _LIVE_VIEW,
     "LiveCodeBenchChecker": {"type": "livecodebench"},
+    "Run": {**_RUN, "points": [_RUN_POINT]},
+    "RunList": {"runs": [_RUN]},
+    "RunPoint": _RUN_POINT,
+    "RunSummary": _RUN,
     "Message": _MESSAGE,
     "Policy": {"name": "first-k", "k": 10, "seed": 7},
     "Probe": {"tasks": [_RL_TASK], "every_steps": 10, "stop_at": 0.4},

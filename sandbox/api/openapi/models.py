@@ -15,6 +15,7 @@ from sandbox.schema.health import Readiness
 from sandbox.schema.live import LiveView
 from sandbox.schema.quality import QualityRequest, QualityResult
 from sandbox.schema.reward import RewardRequest, RewardResult, TaskSet, TaskSetInfo
+from sandbox.schema.runs import Run, RunList
 from sandbox.schema.sessions import REQUEST_MODELS as SESSION_REQUESTS
 from sandbox.schema.sessions import RESULT_MODELS as SESSION_RESULTS
 from sandbox.schema.vote import VoteRequest, VoteResult
@@ -62,6 +63,8 @@ RESPONSE_MODELS: tuple[type[Any], ...] = (
     Readiness,
     Live,
     LiveView,
+    RunList,
+    Run,
     GpuJob,
     GpuPool,
     *SESSION_RESULTS,

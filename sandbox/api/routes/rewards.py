@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated
@@ -20,35 +22,68 @@ from sandbox.queue.submission import Submission
 from sandbox.rewards.plan import RewardPlan, build_plan
 from sandbox.rewards.scoring import score_results
 from sandbox.schema.reward import RewardRequest, RewardResult, TaskSet, TaskSetInfo
+from sandbox.schema.runs import MAX_RUN_NAME_CHARS, RUN_NAME_PATTERN
 from sandbox.telemetry.rl_groups import record_rewards
 
 router = APIRouter(tags=["rewards"])
 
+RUN_HEADER = "Sandbox-Run"
 TaskSetId = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the set's JSON, in hexadecimal")]
 
 
 async def reward(request: Request) -> Response:
     """Extract the code from each completion, judge it, and return the rewards in the order of the completions."""
     reward_request, preferences = await request_parsing.parse_submission(request, RewardRequest, lenient=True)
+    reward_request = add_run(request, reward_request)
     callback = build_callback(request, reward_request.callback_url)
     if callback is not None or preferences.respond_async:
         plan = await asyncio.to_thread(build_plan, reward_request, get_context(request).service.get_tasks)
         submission = Submission("verify", plan.programs, batch=True, callback=callback, reward=reward_request)
         return await submit_and_respond_later(request, submission, preferences)
-    result = await compute_rewards(request, reward_request, preferences.idempotency_key, limit_s=preferences.wait_s)
+    result = await compute_rewards(
+        request,
+        reward_request,
+        preferences.idempotency_key,
+        limit_s=preferences.wait_s,
+        is_large=preferences.is_large,
+    )
     return build_json_response(result.model_dump_json())
 
 
 async def compute_rewards(
-    request: Request, reward_request: RewardRequest, idempotency_key: str = "", *, limit_s: float | None = None
+    request: Request,
+    reward_request: RewardRequest,
+    idempotency_key: str = "",
+    *,
+    limit_s: float | None = None,
+    is_large: bool = False,
 ) -> RewardResult:
     """Compute the rewards of a parsed request. Extraction and scoring run in a thread: completions can be large."""
-    plan = await asyncio.to_thread(build_plan, reward_request, get_context(request).service.get_tasks)
+    context, began = get_context(request), time.monotonic()
+    reward_request = add_run(request, reward_request)
+    plan = await asyncio.to_thread(build_plan, reward_request, context.service.get_tasks)
     submission = Submission("verify", plan.programs, batch=True, idempotency_key=idempotency_key, reward=reward_request)
-    results = await submit_and_wait(request, submission, limit_s=limit_s)
+    results = await submit_and_wait(request, submission, limit_s=limit_s, is_large=is_large)
     rewards = await asyncio.to_thread(_score, plan, results)
-    record_rewards(get_context(request).metrics_registry, reward_request, rewards)
+    record_rewards(context.metrics_registry, reward_request, rewards)
+    if reward_request.run is not None and not idempotency_key:  # rewards that are stored are recorded when they are
+        await asyncio.to_thread(context.service.record_rewards, reward_request, rewards, time.monotonic() - began)
     return rewards
+
+
+def add_run(request: Request, body: RewardRequest) -> RewardRequest:
+    """Return the request with the run that its header Sandbox-Run names, unless its body names one.
+
+    Raises BadRequest.
+    """
+    name = request.headers.get(RUN_HEADER)
+    if not name or body.run is not None:
+        return body
+    if len(name) > MAX_RUN_NAME_CHARS or not re.match(RUN_NAME_PATTERN, name):
+        raise BadRequest(
+            f"{name[:50]!r} is not the name of a run: it must match {RUN_NAME_PATTERN}", f"header.{RUN_HEADER}"
+        )
+    return body.model_copy(update={"run": name})
 
 
 @router.put("/tasks/{set_id}", **document_upload(TaskSet, TaskSetInfo))

@@ -69,7 +69,7 @@ async def hack(request: Request) -> Response:
     submission = Submission("hack", [body], callback=callback, idempotency_key=preferences.idempotency_key)
     if callback is not None or preferences.respond_async:
         return await submit_and_respond(request, submission, preferences)
-    [result] = await submit_and_wait(request, submission, limit_s=preferences.wait_s)
+    [result] = await submit_and_wait(request, submission, limit_s=preferences.wait_s, is_large=preferences.is_large)
     if isinstance(result, SandboxError):
         raise result
     decided = HackResult.model_validate_json(result)

@@ -30,6 +30,7 @@ from sandbox.box.docker.box_handle import DockerBoxHandle, remove_container
 from sandbox.box.docker.engine_client import ENGINE_ERRORS, open_engine_client, translate_engine_errors
 from sandbox.box.docker.images import compute_image_tag, find_missing_images
 from sandbox.box.docker.leftovers import HOME_LABEL, remove_unstarted_boxes
+from sandbox.box.docker.session_cgroup import build_cpu_options
 from sandbox.box.docker.socket_folder import ensure_socket_folder, get_fallback_folder
 from sandbox.box.uids import BOXES_PER_BLOCK, UidBlock
 from sandbox.config import WorkerSettings
@@ -40,7 +41,6 @@ from sandbox.runner.supervisor.options import Options
 CAPABILITIES = ["CHOWN", "DAC_OVERRIDE", "IPC_LOCK", "KILL", "SETGID", "SETUID"]
 # Make sure that a run leaves no state in the box's network: no port occupied for a minute, no cached TCP metrics.
 SYSCTLS = {"net.ipv4.tcp_max_tw_buckets": "0", "net.ipv4.tcp_no_metrics_save": "1"}
-SESSION_CPU_SHARES = 2  # of the 1024 that a box of programs has: sessions take the CPU that verdicts leave
 CONNECTION_PATH = "/run/sandbox/worker.sock"
 CONNECT_TIMEOUT_S = 30.0
 MISSING_MOUNT_SOURCE = "source path does not exist"  # the engine's error message if it cannot see the folder to mount
@@ -78,6 +78,7 @@ class DockerEngine:
         self._live_handles: set[DockerBoxHandle] = set()
         with translate_engine_errors("reach the Docker engine"):
             self._client = docker.from_env(timeout=60)
+            self._information: Mapping[str, Any] = self._client.info()
             self._process_limit = settings.box_processes * self._find_process_factor()
             remove_unstarted_boxes(self._client, settings.home)
         self._uids = [UidBlock() for _ in range(-(-max_boxes // BOXES_PER_BLOCK))]
@@ -126,7 +127,7 @@ class DockerEngine:
 
     def _find_process_factor(self) -> int:
         """Return the number of host processes and threads that the runtime may use for each process in a box."""
-        information = self._client.info()
+        information = self._information
         name = self._settings.docker_runtime or information.get("DefaultRuntime", "")
         runtime = json.dumps([name, (information.get("Runtimes") or {}).get(name)]).lower()
         return GVISOR_PROCESS_FACTOR if any(word in runtime for word in ("runsc", "gvisor")) else 1
@@ -183,7 +184,6 @@ class DockerEngine:
             "memswap_limit": 512 * MIB,
             "nano_cpus": int(settings.box_cpus * 1e9),
             "cpuset_cpus": self._cpus or None,
-            "cpu_shares": SESSION_CPU_SHARES if session else None,
             "shm_size": settings.box_tmpfs_mb * MIB,
             "tmpfs": {
                 "/box": f"rw,exec,nosuid,nodev,mode=711,{size}",
@@ -193,6 +193,7 @@ class DockerEngine:
             "runtime": settings.docker_runtime or None,
             "log_config": {"Type": "none"},
             "oom_kill_disable": False,
+            **(build_cpu_options(self._information) if session else {}),
         }
 
     def _build_command(self, session: bool) -> list[str]:

@@ -242,7 +242,7 @@ def _build_enumeration(
 
 
 def _is_member(name: str, value: Any) -> bool:
-    """Return whether a name and a value can form an enum member. A function would become a method of the members."""
+    """Return whether an enum can have a member with this name and value. A function would become a method instead."""
     return name.isidentifier() and not name.startswith("_") and name != "mro" and not hasattr(type(value), "__get__")
 
 

@@ -97,7 +97,7 @@ def _find_global_names(source: str) -> tuple[frozenset[str], frozenset[str]]:
 
 
 def _find_modules(source: str, names: frozenset[str]) -> dict[str, ModuleType]:
-    """Return the modules with these names, by name, if they have every attribute that the source reads."""
+    """Map each of these names to its module, if that module has every attribute that the source reads."""
     if not names:
         return {}
     attributes: dict[str, set[str]] = {}

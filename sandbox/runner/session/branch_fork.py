@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import socket
+import stat
 from collections.abc import Callable
 
 from sandbox.runner import frames
@@ -12,6 +14,8 @@ from sandbox.runner.session.links import LinkClosed, ReplLink
 from sandbox.runner.session.output_stream import OutputStream
 from sandbox.runner.session.reactor import Reactor
 from sandbox.runner.session.uid_listener import ExpectedSwitch, has_uid, read_status
+
+SUBDIRECTORIES = ("work", "tmp")  # of a branch's directory
 
 
 class ReplFork:
@@ -114,6 +118,28 @@ class ReplFork:
             self._finish("")
 
 
+def has_no_files(branch: Branch) -> bool:
+    """Return whether a branch's directory is as `hand_over` left it. A program may have changed it in any way."""
+    directory = branch.spec.directory
+    try:
+        return _holds(directory, set(SUBDIRECTORIES)) and all(
+            _holds(f"{directory}/{name}", set()) for name in SUBDIRECTORIES
+        )
+    except OSError:
+        return False
+
+
+def _holds(path: str, names: set[str]) -> bool:
+    """Return whether `path` is a directory with the mode 700 that contains exactly `names`. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        with os.scandir(descriptor) as found:
+            is_equal = {entry.name for entry in itertools.islice(found, len(names) + 1)} == names
+        return is_equal and os.fstat(descriptor).st_mode == stat.S_IFDIR | 0o700
+    finally:
+        os.close(descriptor)
+
+
 def create_directory(branch: Branch) -> None:
     """Create a branch's directory. Nobody else can access it until `hand_over`."""
     os.mkdir(branch.spec.directory, 0o700)
@@ -121,7 +147,7 @@ def create_directory(branch: Branch) -> None:
 
 def hand_over(branch: Branch) -> None:
     """Create the subdirectories of a new branch and make its uid their owner."""
-    for name in ("work", "tmp"):
+    for name in SUBDIRECTORIES:
         path = f"{branch.spec.directory}/{name}"
         os.mkdir(path, 0o700)
         os.chown(path, branch.uid, branch.family.group)

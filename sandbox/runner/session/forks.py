@@ -9,7 +9,7 @@ from sandbox.runner.enums import MAX_FORK_COUNT
 from sandbox.runner.session import shell
 from sandbox.runner.session.branch import Branch
 from sandbox.runner.session.branch_factory import BranchFactory
-from sandbox.runner.session.branch_fork import ReplFork, create_directory
+from sandbox.runner.session.branch_fork import ReplFork, create_directory, hand_over, has_no_files
 from sandbox.runner.session.directory_copy import DirectoryCopy
 from sandbox.runner.session.links import LinkClosed, ShellLink
 from sandbox.runner.session.reactor import Reactor
@@ -87,7 +87,12 @@ class Forks:
         )
         self._reactor.set_timer(fork, FORK_TIMEOUT_S, lambda: self._finish(fork, "the fork took too long"))
         repl_fork.begin()
-        self._copy(fork, repl_fork.finish_copy)
+        if has_no_files(fork.parent):  # a side process would take longer than the fork itself
+            for branch in fork.branches:
+                hand_over(branch)
+            repl_fork.finish_copy()
+        else:
+            self._copy(fork, repl_fork.finish_copy)
 
     def _fork_shell(self, fork: RunningFork) -> None:
         link = fork.parent.link

@@ -63,6 +63,26 @@ s = os.stat('hole')
     assert box.execute(code, branch).text == "(True, '/etc/passwd', '0o0', 'x', '0o500', 50, True, True, True)"
 
 
+@pytest.mark.parametrize(
+    ("change", "look", "seen"),
+    [
+        ("os.chmod('.', 0o750)", "oct(os.stat('.').st_mode & 0o777)", "'0o750'"),
+        ("os.mkdir('../more')", "sorted(os.listdir('..'))", "['more', 'tmp', 'work']"),
+        ("os.rmdir('../tmp')", "os.listdir('..')", "['work']"),
+        ("open('../tmp/f', 'w').close()", "os.listdir('../tmp')", "['f']"),
+        ("os.rmdir('../tmp'); os.symlink('work', '../tmp')", "os.readlink('../tmp')", "'work'"),
+        ("pass", "os.listdir('../tmp') + os.listdir('.') + [oct(os.stat('..').st_mode & 0o777)]", "['0o700']"),
+    ],
+)
+def test_a_fork_has_the_directories_that_the_program_made_of_its_own(
+    box: SessionBox, change: str, look: str, seen: str
+) -> None:
+    box.execute(f"import os\n{change}")
+    branch = box.fork()[0]
+    assert box.execute(look, branch).text == seen
+    assert box.execute("open('new', 'w').write('1'), open('new').read()", branch).text == "(1, '1')"
+
+
 def test_a_fork_has_an_event_loop_of_its_own(box: SessionBox) -> None:
     box.execute("import asyncio\nawait asyncio.sleep(0)")
     branch = box.fork()[0]

@@ -64,9 +64,11 @@ def test_clearing_does_not_follow_links(places: Places, tmp_path: Path) -> None:
 
 
 def test_clearing_an_empty_workspace_succeeds(places: Places) -> None:
-    workspace, _, _ = places
+    workspace, work, shared = places
     workspace.clear()
     workspace.clear()
+    assert not work.exists()
+    assert list(shared.iterdir()) == []
 
 
 def test_clearing_works_after_a_program_removed_its_own_directory(places: Places) -> None:

@@ -10,4 +10,4 @@ files = [open(f"/tmp/locked{number}", "w") for number in range(60)]
 for file in files:
     for position in range(100):
         fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, 2 * position)
-time.sleep(60)
+time.sleep(4)

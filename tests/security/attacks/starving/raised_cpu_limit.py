@@ -1,6 +1,7 @@
 # attack: raise the CPU time limit, ignore its signal, and spin
 # contained: the supervisor's clock ends it
 # expect: time_limit_exceeded
+# limits: {"cpu_time_s": 0.3}
 
 import resource
 import signal

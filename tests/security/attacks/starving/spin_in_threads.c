@@ -1,6 +1,7 @@
 // attack: compute in many threads, to use many CPUs at once
 // contained: the CPU time of all threads is added up
 // expect: time_limit_exceeded
+// limits: {"cpu_time_s": 0.3}
 
 #include <pthread.h>
 static volatile long n;
