@@ -168,9 +168,11 @@ class TrainingLoop:
         return self._save_step(name, {**self._steps[name], **times, "result": result})
 
     def _say_progress(self, name: str, job_id: str) -> None:
-        """Say what a job does until it ends: each new message, and a step every few seconds."""
+        """Say what a job does until it ends: each new message, a step every few seconds, and why it does not start."""
         said, said_at = "", 0.0
         for event in self._client.events(job_id):
+            if note := event.data.get("note", "") if event.event == "state" else "":
+                self._say(f"{name}: {note}")
             if event.event != "progress":
                 continue
             words, now = describe_progress(event.data), time.monotonic()

@@ -45,6 +45,7 @@ class FakeGpuService:
         self.build_result: Callable[[int], dict[str, Any]] = lambda number: {}
         self.started: list[tuple[str, Mapping[str, Any]]] = []
         self.progress: list[dict[str, Any]] = []
+        self.note = ""
         self._jobs: dict[str, GpuJob] = {}
         self._job_id_by_key: dict[str, str] = {}
 
@@ -63,6 +64,7 @@ class FakeGpuService:
         return self._jobs[self._job_id_by_key[idempotency_key]]
 
     def events(self, job_id: str) -> Iterator[JobEvent]:
+        yield JobEvent("state", {"note": self.note})
         for progress in self.progress:
             yield JobEvent("progress", progress)
 
@@ -119,6 +121,7 @@ def test_requests_times_and_the_plan_are_kept_and_a_report_is_a_recipe(tmp_path:
 
 def test_the_progress_of_a_step_is_said(tmp_path: Path) -> None:
     jobs, said = FakeGpuService(), list[str]()
+    jobs.note = "no GPU worker is alive"
     jobs.progress = [
         {"message": "the engine starts: compiling (20 s)"},
         {"message": "the engine starts: compiling (20 s)"},
@@ -127,8 +130,9 @@ def test_the_progress_of_a_step_is_said(tmp_path: Path) -> None:
     ]
     data = TrainingData.from_rows(make_sft_rows(10), make_rl_rows(10), 0)
     TrainingLoop(tmp_path, data, PLAN, cast(Client, jobs), said.append).run()
-    assert said[:3] == [
+    assert said[:4] == [
         "evaluate base: job gpu-0",
+        "evaluate base: no GPU worker is alive",
         "evaluate base: the engine starts: compiling (20 s)",
         "evaluate base: held out, after, 9 of 9",
     ]
