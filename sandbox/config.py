@@ -261,6 +261,11 @@ class GpuSettings(HostSettings):
         15.0, gt=0, description="time without a heartbeat after which a GPU worker counts as dead and loses its job"
     )
     gpu_attempts: int = Field(3, ge=1, description="workers that a job may lose before it fails")
+    gpu_spare: bool = Field(
+        True,
+        description="keep a training process ready that has imported TRL, which takes 1.5 GB of the host's memory; the"
+        " next training in one process starts in it",
+    )
     llm_url: str = Field(
         "", description="OpenAI-compatible service for generation, such as http://host:8000/v1; empty: start a server"
     )

@@ -36,7 +36,8 @@ from sandbox.gpu.serving.engine import fetch_metrics
 from sandbox.gpu.serving.generation_job import generate
 from sandbox.gpu.serving.local_engine import make_engine
 from sandbox.gpu.subprocesses import SubprocessStarter
-from sandbox.gpu.training.training_job import TrainingFailed, train
+from sandbox.gpu.training.spare_trainer import SpareTrainer
+from sandbox.gpu.training.training_job import MODULES, TrainingFailed, train
 from sandbox.gpu.worker_lease import WorkerLease
 from sandbox.queue.connection import connect
 from sandbox.queue.gpu_claims import GpuClaims
@@ -76,6 +77,15 @@ class GpuWorker(PatientRqWorker):
         self._settings = settings
         self._gpus = gpus
         self._subprocesses = SubprocessStarter()
+        trains = settings.gpu_spare and TRAINING_LANE in lanes
+        self._spare = SpareTrainer(
+            get_python(settings) if trains else "",
+            list(MODULES.values()),
+            gpus[:1],
+            self._subprocesses,
+            settings.effective_gpu_folder,
+            name,
+        )
         self._engine = make_engine(settings, gpus, self._subprocesses, settings.effective_gpu_folder)
         connection = connect(settings.effective_redis_url, forever=True)
         self._claims = GpuClaims(connection, settings.queue_ttl_s, settings.result_ttl_s)
@@ -93,11 +103,13 @@ class GpuWorker(PatientRqWorker):
     def bootstrap(self, *args: Any, **options: Any) -> None:
         super().bootstrap(*args, **options)
         self._lease.start()
+        self._spare.prepare()
         self._metrics_thread.start()
 
     def teardown(self) -> None:
         self._metrics_thread.request_stop()
         self._engine.stop()
+        self._spare.stop()
         self._subprocesses.close()
         self._lease.stop()
         super().teardown()
@@ -169,7 +181,7 @@ class GpuWorker(PatientRqWorker):
         else:
             self._engine.release_gpus()
         try:
-            return train(job, kind, request, self._subprocesses, engine_url)
+            return train(job, kind, request, self._subprocesses, self._spare, engine_url)
         except TrainingFailed:
             self._engine.stop()  # the next attempt gets the memory that a warm server holds
             raise
