@@ -19,7 +19,15 @@ WAIT_SHARE = 0.03
 ADVICE_STEP = 5
 
 
-def summarize_timing(job_dir: JobDir, steps: int, slots: int = 0) -> dict[str, float]:
+@dataclass(frozen=True, slots=True)
+class Slots:
+    """The slots of the service, and the reserved workers besides them, which also take programs of a training."""
+
+    normal: int = 0
+    express: int = 0
+
+
+def summarize_timing(job_dir: JobDir, steps: int, slots: Slots = Slots()) -> dict[str, float]:
     """Return mean times of a step: the total, generation and waiting for verdicts, in seconds.
 
     `verdict_share` is the part of the steps that waited for verdicts. `early_share` is the share of the verdicts that
@@ -39,8 +47,9 @@ def summarize_timing(job_dir: JobDir, steps: int, slots: int = 0) -> dict[str, f
     }
     if "verdict_s" in parts:
         parts["verdict_share"] = parts["verdict_s"] / parts["step_s"]
-        if slots:
-            parts |= {"slots": slots, "slots_needed": compute_slots_needed(slots, parts["verdict_share"])}
+        if slots.normal:
+            needed = compute_slots_needed(slots, parts["verdict_share"])
+            parts |= {"slots": slots.normal, "slots_needed": needed}
     for name in ("early_share", "early_asked_share"):
         shares = [line[name] for line in records if name in line]
         if shares:
@@ -48,13 +57,14 @@ def summarize_timing(job_dir: JobDir, steps: int, slots: int = 0) -> dict[str, f
     return parts
 
 
-def compute_slots_needed(slots: int, verdict_share: float) -> int:
+def compute_slots_needed(slots: Slots, verdict_share: float) -> int:
     """Return the slots with which waiting for verdicts takes at most `WAIT_SHARE` of a step.
 
     While the trainer waits, all slots are busy with the programs that ended last. Their CPU time is the number of slots
     times the wait, and spreads over any number of slots.
     """
-    return max(slots, math.ceil(slots * verdict_share / WAIT_SHARE))
+    workers = math.ceil((slots.normal + slots.express) * verdict_share / WAIT_SHARE)
+    return max(slots.normal, workers - slots.express)
 
 
 def advise_slots(timing: Mapping[str, float]) -> str:
@@ -114,7 +124,7 @@ class RewardTotals:
 class ProgressReporter(TrainerCallback):  # type: ignore[misc]  # transformers is not installed where types are checked
     """Appends a progress line to the job's directory for each logged step."""
 
-    def __init__(self, job_dir: JobDir, rewards: RewardRecorder | None = None, slots: int = 0) -> None:
+    def __init__(self, job_dir: JobDir, rewards: RewardRecorder | None = None, slots: Slots = Slots()) -> None:
         self._job_dir = job_dir
         self.slots = slots
         self._rewards = rewards

@@ -28,7 +28,7 @@ from sandbox.errors import BadRequest, InfrastructureError, Refused
 from sandbox.gpu.job_dir import JobDir
 from sandbox.gpu.training.messages import to_messages
 from sandbox.gpu.training.pretrained import load_pretrained, save_model
-from sandbox.gpu.training.reporting import ProgressReporter, RewardRecorder, summarize_timing
+from sandbox.gpu.training.reporting import ProgressReporter, RewardRecorder, Slots, summarize_timing
 from sandbox.gpu.training.request_errors import report_request_errors
 from sandbox.gpu.training.reward_options import build_reward_options
 from sandbox.gpu.training.reward_prefetch import RewardPrefetch, RewardProcess, wrap_with_prefetch
@@ -100,7 +100,7 @@ def main(job_dir: JobDir) -> None:
     decode = functools.partial(tokenizer.decode, skip_special_tokens=True)
     prefetch = None if reward_process is None else RewardPrefetch(reward_process, decode)
     rewards = build_reward_recorder(request, trl_reward(order["url"], **options), prefetch)
-    reporter = TimedReporter(job_dir, rewards, count_slots(order["url"]))
+    reporter = TimedReporter(job_dir, rewards, read_slots(order["url"]))
     trainer = TimedTrainer(
         model=model,
         args=args,
@@ -140,13 +140,14 @@ def main(job_dir: JobDir) -> None:
         )
 
 
-def count_slots(url: str) -> int:
-    """Return the slots of the service, 0 if it does not say."""
+def read_slots(url: str) -> Slots:
+    """Return the slots of the service, none if it does not say."""
     try:
         with Client(url) as client:
-            return len(client.live().slots)
+            express = [slot.express for slot in client.live().slots]
     except (InfrastructureError, Refused, BadRequest):
-        return 0
+        express = []
+    return Slots(express.count(False), express.count(True))
 
 
 def attach_prefetch(prefetch: RewardPrefetch, generation: Any) -> None:

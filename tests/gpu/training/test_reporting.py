@@ -24,7 +24,7 @@ sys.modules["transformers"] = transformers
 from sandbox.gpu.job_dir import JobDir
 from sandbox.gpu.training import reporting
 
-timing = reporting.summarize_timing(JobDir(Path(sys.argv[1])), 10, int(sys.argv[2]))
+timing = reporting.summarize_timing(JobDir(Path(sys.argv[1])), 10, reporting.Slots(int(sys.argv[2]), 2))
 print(json.dumps([timing, reporting.advise_slots(timing)]))
 """
 
@@ -48,10 +48,10 @@ def test_a_warning_names_the_slots_that_would_be_enough(tmp_path: Path) -> None:
     assert timing == pytest.approx(
         {
             **{"step_s": 2.0, "generate_s": 1.0, "verdict_s": 0.24, "verdict_share": 0.12},
-            **{"slots": 8, "slots_needed": 32, "early_share": 0.5, "early_asked_share": 1.0},
+            **{"slots": 8, "slots_needed": 38, "early_share": 0.5, "early_asked_share": 1.0},
         }
     )
-    assert advice == "12% of each step waits for verdicts on 8 slots; 32 slots would bring it to 3%"
+    assert advice == "12% of each step waits for verdicts on 8 slots; 38 slots would bring it to 3%"
     timing, advice = _summarize(tmp_path, 0)
     assert isinstance(timing, dict)
     assert "slots" not in timing
