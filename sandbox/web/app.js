@@ -1,6 +1,7 @@
 // The page around the views: navigation, color theme, and the health of the service.
 
 import { announce, replace, h } from "./dom.js";
+import { startTheme } from "./theme.js";
 
 const VIEWS = {
   playground: () => import("./playground.js"),
@@ -9,8 +10,6 @@ const VIEWS = {
   vote: () => import("./vote.js"),
   batch: () => import("./batch.js"),
 };
-const THEMES = ["auto", "light", "dark"];
-const SIGNS = { auto: "◐", light: "☀", dark: "☾" };
 const shown = new Map();
 let current = null;
 
@@ -40,28 +39,6 @@ function show(name) {
   if (!first) announce(`${name} view`);
 }
 
-function theme(name) {
-  if (name === "auto") delete document.documentElement.dataset.theme;
-  else document.documentElement.dataset.theme = name;
-  const button = document.getElementById("theme");
-  replace(button, h("span", { "aria-hidden": "true" }, SIGNS[name]));
-  button.setAttribute("aria-label", `Color theme: ${name}. Change it`);
-  button.title = `Color theme: ${name}`;
-  try {
-    localStorage.setItem("sandbox.theme", name);
-  } catch {
-    return; // storage is disabled: the choice lasts until the page is closed
-  }
-}
-
-function stored() {
-  try {
-    return localStorage.getItem("sandbox.theme");
-  } catch {
-    return null;
-  }
-}
-
 async function health() {
   const place = document.getElementById("health");
   let text = "not ready";
@@ -79,12 +56,7 @@ async function health() {
   if (place.textContent !== text) replace(place, h("span", { class: "dot", "aria-hidden": "true" }), text);
 }
 
-let chosen = THEMES.includes(stored()) ? stored() : "auto";
-theme(chosen);
-document.getElementById("theme").addEventListener("click", () => {
-  chosen = THEMES[(THEMES.indexOf(chosen) + 1) % THEMES.length];
-  theme(chosen);
-});
+startTheme(document.getElementById("theme"));
 document.getElementById("skip").addEventListener("click", (event) => {
   event.preventDefault(); // the fragment of the URL names the view
   document.getElementById("main").focus();

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from markdown_it import MarkdownIt
 
-from sandbox.api.routes.guide import build_anchor
+from sandbox.api.guide_pages import build_anchor
 from sandbox.languages import COMPILE_LIMITS
 from sandbox.runner.contract import Limits, Status, Verdict
 from sandbox.schema import LimitsRequest
@@ -53,6 +53,15 @@ def test_links_of_the_guide_stay_in_the_guide() -> None:
     for page in DOCS.rglob("*.md"):
         for target in find_links(page):
             assert (page.parent / target.partition("#")[0]).resolve().is_relative_to(DOCS), f"{page.name}: {target}"
+
+
+def test_the_texts_to_troubleshoot_are_those_that_the_service_says() -> None:
+    page = (DOCS / "how-to" / "troubleshoot.md").read_text(encoding="utf-8")
+    tables = [page.split(f"## {heading}")[1].split("\n## ")[0] for heading in ("Errors of", "A service that")]
+    texts = re.findall(r"^\| `([^`]+)`", "".join(tables), re.MULTILINE)
+    assert len(texts) > 12
+    source = "".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "sandbox").rglob("*.py")))
+    assert [text for text in texts if text not in source] == ["Extra inputs are not permitted"]  # pydantic says it
 
 
 def test_the_index_names_every_page() -> None:

@@ -18,23 +18,24 @@ from sandbox.service import Service
 from tests.api.threaded_server import serve_in_thread
 from tests.redis_server import RedisServer
 from tests.sessions.session_hosts import SessionHosts
-from tests.web.conftest import TIMEOUT_MS, OpenPage, Visit
+from tests.web.conftest import PHONE_VIEWPORT, TIMEOUT_MS, OpenPage, Visit
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.docker]
 PLACES = 4
 PROGRAM = "# sums\na, b = map(int, input().split())\nprint(a + b if a > 0 else 'none')\n"
 
 
-def _assert_accessible(page: Page, phone: bool) -> None:
+def assert_accessible(page: Page, phone: bool) -> None:
     violations = Axe().run(page).response["violations"]
     assert [(rule["id"], node["html"], node["failureSummary"]) for rule in violations for node in rule["nodes"]] == []
     if phone:
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "the page is wider than the phone"
+        width = page.evaluate("document.documentElement.scrollWidth")
+        assert width <= PHONE_VIEWPORT["width"], "the page is wider than the phone"
         small = "[...document.querySelectorAll('#main button:not(.link, .cell), #main select, nav a')]"
         heights = page.evaluate(
             f"{small}.filter((e) => e.checkVisibility()).map((e) => e.getBoundingClientRect().height)"
         )
-        assert min(heights) >= 40, "a finger needs more room"
+        assert min(heights, default=40) >= 40, "a finger needs more room"
 
 
 def _judge_in_playground(one: Visit, phone: bool, name: str) -> None:
@@ -43,7 +44,7 @@ def _judge_in_playground(one: Visit, phone: bool, name: str) -> None:
     page.get_by_role("tab", name="Tests").click()
     page.get_by_role("button", name="Verify").click()
     expect(page.locator(".diff")).to_be_visible()
-    _assert_accessible(page, phone)
+    assert_accessible(page, phone)
     one.take_screenshot(f"playground-{name}")
 
 
@@ -60,11 +61,11 @@ def _check_live_view(one: Visit, phone: bool, name: str) -> None:
     expect(rows.nth(0).locator("td")).to_contain_text(
         [re.compile(r"\w{12}…"), "python", " s", re.compile("min|s$"), parent]
     )
-    _assert_accessible(page, phone)
+    assert_accessible(page, phone)
     one.take_screenshot(f"live-{name}")
     page.locator(".recent tbody button").first.click()
     expect(page.locator("#detail-dialog")).to_be_visible()
-    _assert_accessible(page, phone=False)
+    assert_accessible(page, phone=False)
     page.keyboard.press("Escape")
 
 
@@ -74,7 +75,7 @@ def _vote(one: Visit, phone: bool, name: str) -> None:
     page.get_by_role("button", name="Example").click()
     page.get_by_role("button", name="Vote", exact=True).click()
     page.locator("[data-cell='3-2']").click()
-    _assert_accessible(page, phone)
+    assert_accessible(page, phone)
     one.take_screenshot(f"vote-{name}")
 
 
@@ -86,7 +87,7 @@ def _compare_runs(one: Visit, phone: bool, name: str) -> None:
     expect(page.locator(".series-line")).to_have_count(8)
     page.get_by_role("img", name="Mean reward").hover()
     expect(page.get_by_role("region", name="Mean reward").locator(".chart-value")).to_have_count(2)
-    _assert_accessible(page, phone)
+    assert_accessible(page, phone)
     one.take_screenshot(f"runs-{name}")
     assert len(page.evaluate("location.hash").removeprefix("#runs/").split(",")) == 2
     page.reload()
@@ -100,7 +101,7 @@ def _judge_a_file(one: Visit, phone: bool, name: str) -> None:
     page.get_by_role("button", name="Judge").click()
     expect(page.get_by_role("list", name="Verdicts")).to_contain_text("Accepted: 1")
     expect(page.get_by_role("button", name="Judge again")).to_be_visible()
-    _assert_accessible(page, phone)
+    assert_accessible(page, phone)
     one.take_screenshot(f"batch-{name}")
 
 
