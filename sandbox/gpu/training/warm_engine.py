@@ -49,3 +49,4 @@ class WarmEngineClient(VLLMClient):  # type: ignore[misc]
         save_file(tensors, directory / WEIGHTS_FILE)
         body = {"method": "reload_weights", "kwargs": {"weights_path": str(directory)}}
         self._post(f"{self.base_url}/collective_rpc", json=body)
+        (directory / WEIGHTS_FILE).unlink()  # a killed training must not keep the memory
