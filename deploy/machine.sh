@@ -81,7 +81,7 @@ ensure_package() { # lock file: install exactly what it lists, and this checkout
         >/dev/null 2>&1 </dev/null || true
     attempt "$venv/bin/python" "$root/deploy/packages.py" --require-hashes -r "$root/$1" ||
         fail "cannot install the packages of $1" "check that pip reaches its package index, then run this again"
-    attempt "$venv/bin/python" "$root/deploy/packages.py" --no-deps --editable "$root" ||
+    attempt "$venv/bin/python" "$root/deploy/packages.py" --no-deps --editable "${root}[server]" ||
         fail "cannot install this checkout" "see above; pyproject.toml may be broken"
     locked_state "$1" >"$stamp"
 }

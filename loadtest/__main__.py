@@ -14,12 +14,13 @@ from typing import get_args
 from rich.console import Console
 
 from loadtest.load_generator import MeasurementFailed
+from loadtest.peers import PEERS
 from loadtest.sample import WrongVerdict
-from loadtest.sides import PEERS
 from loadtest.workloads import FAMILIES, select_workloads
 from sandbox.config import CpuPinning
 
 RESULTS = Path(__file__).parent / "results"
+QUICK_WORKLOADS = ("W1 single", "W1 batch64", "W1 idle", "W2 py-20", "W5 rl-step")
 EXIT_FLOOR_MISSED, EXIT_WRONG_VERDICT, EXIT_NOT_MEASURED = 1, 2, 3
 
 
@@ -150,6 +151,8 @@ def add_bench(command: argparse.ArgumentParser) -> None:
     command.add_argument("--python", default="/usr/bin/python3", help="interpreter of the bare side")
     command.add_argument("--no-docker-run", action="store_true", help="skip the container-per-test side")
     command.add_argument("--no-curve", action="store_true", help="skip the throughput by concurrency")
+    command.add_argument("--quick", action="store_true", help="at most three minutes, and a table of 100 columns")
+    command.add_argument("--markdown", action="store_true", help="also print the table as Markdown")
     command.set_defaults(run=run_bench)
 
 
@@ -182,8 +185,12 @@ def parse_peer(text: str) -> tuple[str, str]:
 
 def run_bench(options: argparse.Namespace, console: Console) -> int:
     from loadtest.bench import Plan, run
-    from loadtest.bench_table import show
+    from loadtest.bench_table import format_markdown, show
 
+    if options.quick:
+        options.workloads = [one for one in options.workloads if one.name in QUICK_WORKLOADS]
+        options.rounds, options.seconds = min(options.rounds, 3), min(options.seconds, 2.0)
+        options.no_docker_run = options.no_curve = options.no_plots = True
     plan = Plan(
         workloads=options.workloads,
         rounds=options.rounds,
@@ -196,8 +203,10 @@ def run_bench(options: argparse.Namespace, console: Console) -> int:
         curve=not options.no_curve,
     )
     result = run(plan, lambda line: console.print(f"[dim]{line}[/]"))
-    show(result, console)
-    write_json(options.out / "bench.json", result.to_json(), console)
+    show(result, console, brief=options.quick)
+    if options.markdown:
+        print(format_markdown(result))
+    write_json(options.out / ("quick.json" if options.quick else "bench.json"), result.to_json(), console)
     if not options.no_plots:
         from loadtest.plots import draw_bench
 

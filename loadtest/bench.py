@@ -18,9 +18,10 @@ from typing import Any, Protocol
 
 from loadtest.baselines import Interpreters, Pool
 from loadtest.load_generator import MeasurementFailed
+from loadtest.peers import PEERS
 from loadtest.result import Result, build_rows
 from loadtest.sample import Sample, WrongVerdict
-from loadtest.sides import BARE, COMPILE_EACH, DOCKER_RUN, PEERS, SANDBOX, HttpSide, SandboxDialect
+from loadtest.sides import BARE, COMPILE_EACH, DOCKER_RUN, SANDBOX, HttpSide, SandboxDialect
 from loadtest.spread import Spread
 from loadtest.temporary_service import CpuMeter, TemporaryService, read_machine_cpu_s
 from loadtest.workloads import Workload, find_workload
@@ -78,10 +79,20 @@ def run(plan: Plan, say: Say) -> Result:
         samples: dict[tuple[str, str], list[Sample]] = defaultdict(list)
         for number in range(plan.rounds):
             for workload, its_sides in able.items():
-                for side in rotate_sides(its_sides, number):
-                    sample = measure_round(side, workload, plan.seconds, meter)
+                for side in rotate_sides(list(its_sides), number):
+                    said = f"round {number + 1}/{plan.rounds}  {workload.name:<11} {side.name:<15}"
+                    try:
+                        sample = measure_round(side, workload, plan.seconds, meter)
+                    except MeasurementFailed as failure:
+                        if side.name not in PEERS:
+                            raise
+                        its_sides.remove(side)
+                        left_out.append(f"{workload.name}: {side.name}: {str(failure)[:MAX_REASON_CHARS]}")
+                        say(f"{said} {failure}")
+                        continue
                     samples[workload.name, side.name].append(sample)
-                    say(f"round {number + 1}/{plan.rounds}  {workload.name:<11} {side.name:<15} {sample.rate:8.1f}/s")
+                    failed = f", {sample.wrong} wrong, {sample.lost} lost" if sample.wrong or sample.lost else ""
+                    say(f"{said} {sample.rate:8.1f}/s{failed}")
         result = Result(describe_machine(plan), build_rows(samples), left_out)
         if plan.curve:
             result.curve = measure_curve(sides, min(CURVE_SECONDS, plan.seconds))
@@ -103,9 +114,10 @@ def open_sides(plan: Plan, stack: ExitStack, say: Say) -> tuple[CpuMeter, list[S
         service = stack.enter_context(TemporaryService(plan.cores))
         meter, url = service.meter, service.url
     sides: list[Side] = [HttpSide(SANDBOX, url, partial(SandboxDialect, slots=plan.cores), plan.cores)]
-    peers = [HttpSide(name, peer, PEERS[name], plan.cores) for name, peer in plan.peers.items()]
+    peers = [HttpSide(name, peer, PEERS[name], plan.cores, may_fail=True) for name, peer in plan.peers.items()]
     for peer in peers:
-        peer.run(replace(find_workload("W1 single"), programs=1), 1.0)  # a peer that fails this is left out
+        if not peer.run(replace(find_workload("W1 single"), programs=1), 1.0).verdicts:
+            raise MeasurementFailed(f"{peer.name}: {peer.url} does not judge the simplest program right")
     sides += peers
     sides.append(
         stack.enter_context(Pool(BARE, plan.cores, Interpreters(plan.python, plan.numpy_python or plan.python)))
@@ -125,7 +137,7 @@ def can_run(side: Side, workload: Workload) -> bool:
 def warm_up_sides(workload: Workload, sides: Sequence[Side], plan: Plan, left_out: list[str], say: Say) -> list[Side]:
     """Run a little of the workload on each side, so that no first run is measured; return the sides that can run it.
 
-    A peer that fails (because it truncates output or lacks numpy, for example) is left out of this workload only.
+    A peer that gives no right verdict (because it lacks numpy, for example) is left out of this workload only.
     """
     if workload.family == "W6":
         reason = explain_missing_numpy(sides[0], plan)
@@ -138,7 +150,9 @@ def warm_up_sides(workload: Workload, sides: Sequence[Side], plan: Plan, left_ou
     able = [side for side in sides if can_run(side, workload)]
     for side in [side for side in able if not isinstance(side, Pool)]:
         try:
-            side.run(few, 1.0)
+            sample = side.run(few, 1.0)
+            if not sample.verdicts:
+                raise MeasurementFailed(f"{sample.wrong} wrong and {sample.lost} lost verdicts, and no right one")
         except (WrongVerdict, MeasurementFailed) as failure:
             if side.name not in PEERS:
                 raise
@@ -155,7 +169,7 @@ def explain_missing_numpy(side: Side, plan: Plan) -> str:
 
     assert isinstance(side, HttpSide)
     if not plan.numpy_python:
-        return f"the bare side needs numpy, which is neither in {plan.python} nor in {sys.executable}"
+        return f"the bare side needs numpy; get it with `{sys.executable} -m pip install numpy`"
     answer = httpx.post(f"{side.url}/execute", json={"language": "python", "code": "import numpy"}, timeout=60)
     if "ModuleNotFoundError" in answer.json().get("stderr", ""):
         return "numpy is not in the image"

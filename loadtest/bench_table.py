@@ -30,14 +30,19 @@ least. noise: share of the machine that others used. compile-each: bare, compile
 LEFT_ALIGNED = ("workload", "side")
 
 
-def show(result: Result, console: Console) -> None:
+def show(result: Result, console: Console, brief: bool = False) -> None:
+    """Print the table. The `brief` one fits 100 columns."""
     machine = result.machine
     console.print(
         f"{machine['cpu']}, {machine['cores']} cores, {machine['slots']} slots, cgroup v{machine['cgroup']}, "
         f"Linux {machine['kernel']}; {machine['rounds']} rounds of {machine['seconds']:g} s; "
         f"load average at the end {machine['load_average'][0]:.1f}"
     )
-    console.print(build_table(result))
+    console.print(build_brief_table(result) if brief else build_table(result))
+    for row in result.rows:
+        if row.wrong_share or row.lost_share:
+            shares = f"{row.wrong_share:.2%} of the verdicts were wrong, {row.lost_share:.2%} did not come"
+            console.print(f"[red]failed[/]  {row.workload}: {row.side}: {shares}")
     noisy = [row for row in result.rows if row.others_share > MAX_NOISE_SHARE]
     if noisy:
         worst = max(row.others_share for row in noisy)
@@ -65,6 +70,53 @@ def build_table(result: Result) -> Table:
             table.add_section()
         table.add_row(*format_cells(row))
     return table
+
+
+BRIEF_TITLES = ("workload", "side", "verdicts/s", "x bare", "p50 ms", "p99 ms", "wrong", "lost", "floor", "held")
+
+
+def build_brief_table(result: Result) -> Table:
+    table = Table(padding=(0, 1, 0, 0), pad_edge=False)
+    for title in BRIEF_TITLES:
+        left = title in {*LEFT_ALIGNED, "floor", "held"}
+        table.add_column(title, justify="left" if left else "right", no_wrap=True)
+    for row in result.rows:
+        if row.side == SANDBOX:
+            table.add_section()
+        table.add_row(*format_brief_cells(row))
+    return table
+
+
+def format_brief_cells(row: Row) -> list[str]:
+    """Return the cells of `BRIEF_TITLES`: medians without their spread."""
+    ratio = Spread.from_values(row.ratio).median
+    return [
+        row.workload,
+        row.side,
+        format_number(Spread.from_values(row.rates).median, 0 if row.rates and max(row.rates) >= 100 else 1),
+        format_number(ratio, 2),
+        format_latency(row.compute_latency_ms(50)),
+        format_latency(row.compute_latency_ms(99)),
+        *(f"{share:.1%}" if share else "" for share in (row.wrong_share, row.lost_share)),
+        "\n".join(promise.goal.format_limit(promise.goal.floor) for promise in row.measured_goals),
+        "\n".join(promise.mark for promise in row.measured_goals),
+    ]
+
+
+def format_markdown(result: Result) -> str:
+    """Return the brief table as Markdown, with a line on the machine."""
+    machine = result.machine
+    lines = [
+        f"{machine['cpu']}, {machine['cores']} cores, {machine['slots']} slots; medians of {machine['rounds']} rounds"
+        f" of {machine['seconds']:g} s.",
+        "",
+        f"| {' | '.join(BRIEF_TITLES)} |",
+        f"|{'|'.join(' --- ' for _ in BRIEF_TITLES)}|",
+    ]
+    for row in result.rows:
+        cells = (cell.replace("\n", ", ").replace("|", "\\|") for cell in format_brief_cells(row))
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
 def format_cells(row: Row) -> list[str]:

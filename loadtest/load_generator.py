@@ -14,13 +14,15 @@ from dataclasses import dataclass, field
 from itertools import islice
 from urllib.parse import urlsplit
 
-from loadtest.sample import Sample
+from loadtest.sample import Sample, WrongVerdict
 
 CONTENT_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 CHUNKED_ENCODING = re.compile(rb"\r\ntransfer-encoding: *chunked", re.IGNORECASE)
 END_OF_CHUNKS = b"\r\n0\r\n\r\n"
 MAX_PREBUILT_BYTES = 96 << 20
 RESPONSE_TIMEOUT_S = 900.0
+PATIENCE_S = 120.0  # with a service that may fail
+PAUSE_AFTER_LOSS_S = 0.05
 
 
 class MeasurementFailed(Exception):
@@ -83,10 +85,16 @@ class Request:
 
     pieces: list[bytes]
     check: Callable[[Response], CheckResult]
+    expected: int = 1  # verdicts
 
 
 def build_post_request(
-    host: str, path: str, body: list[bytes], check: Callable[[Response], CheckResult], stream: bool = False
+    host: str,
+    path: str,
+    body: list[bytes],
+    check: Callable[[Response], CheckResult],
+    stream: bool = False,
+    expected: int = 1,
 ) -> Request:
     accept = "application/x-ndjson" if stream else "application/json"
     head = (
@@ -94,8 +102,8 @@ def build_post_request(
         f"Content-Length: {sum(map(len, body))}\r\n\r\n"
     )
     if sum(map(len, body)) < 65_536:
-        return Request([b"".join([head.encode(), *body])], check)
-    return Request([head.encode(), *body], check)
+        return Request([b"".join([head.encode(), *body])], check, expected)
+    return Request([head.encode(), *body], check, expected)
 
 
 class HttpConnection(asyncio.Protocol):
@@ -158,12 +166,17 @@ class HttpConnection(asyncio.Protocol):
 
 @dataclass(slots=True)
 class LoadRound:
-    """A round: `concurrency` connections, each sending the next request as soon as the last one is answered."""
+    """A round: `concurrency` connections, each sending the next request as soon as the last one is answered.
+
+    If the service `may_fail`, wrong verdicts are counted, and so are those that do not come: after an error, a lost
+    connection or `PATIENCE_S` seconds of silence, the connection is opened again.
+    """
 
     url: str
     requests: Iterator[Request]
     concurrency: int
     seconds: float
+    may_fail: bool = False
     sample: Sample = field(default_factory=Sample)
 
     def run(self, send_all: bool) -> Sample:
@@ -189,14 +202,12 @@ class LoadRound:
         return _chain_requests(prebuilt, self.requests)
 
     async def _run_all(self, requests: Iterator[Request], send_all: bool) -> Sample:
-        parts = urlsplit(self.url)
         loop = asyncio.get_running_loop()
         wires: list[HttpConnection] = []
         tasks: list[asyncio.Task[None]] = []
         try:
             for _ in range(self.concurrency):
-                _, wire = await loop.create_connection(HttpConnection, parts.hostname or "127.0.0.1", parts.port or 80)
-                wires.append(wire)
+                wires.append(await self._connect())
             began, cpu = time.perf_counter(), time.process_time()
             deadline = float("inf") if send_all else began + self.seconds
             # Not a TaskGroup, which would wrap the first failure in an exception group.
@@ -216,6 +227,9 @@ class LoadRound:
         return self.sample
 
     async def _run_connection(self, wire: HttpConnection, requests: Iterator[Request], deadline: float) -> None:
+        if self.may_fail:
+            await self._run_failing_connection(wire, requests, deadline)
+            return
         sample = self.sample
         for request in requests:
             began = time.perf_counter()
@@ -227,6 +241,37 @@ class LoadRound:
             sample.tail_s = judged.tail_s
             if time.perf_counter() >= deadline:
                 return
+
+    async def _run_failing_connection(self, wire: HttpConnection, requests: Iterator[Request], deadline: float) -> None:
+        sample = self.sample
+        for request in requests:
+            began = time.perf_counter()
+            try:
+                async with asyncio.timeout(PATIENCE_S):
+                    answer = await wire.send(request)
+                judged = request.check(answer)
+            except WrongVerdict as wrong:
+                sample.latencies_s.append(time.perf_counter() - began)
+                sample.wrong += wrong.count
+                sample.verdicts += request.expected - wrong.count
+            except (MeasurementFailed, OSError, TimeoutError, ValueError, LookupError, TypeError):
+                sample.lost += request.expected
+                wire.close()
+                await asyncio.sleep(PAUSE_AFTER_LOSS_S)  # a service that is down must not make this loop busy
+                wire = await self._connect()
+            else:
+                sample.latencies_s.append(time.perf_counter() - began)
+                sample.verdicts += judged.verdicts
+                sample.program_cpu_s += judged.program_cpu_s
+            if time.perf_counter() >= deadline:
+                break
+        wire.close()
+
+    async def _connect(self) -> HttpConnection:
+        parts = urlsplit(self.url)
+        loop = asyncio.get_running_loop()
+        _, wire = await loop.create_connection(HttpConnection, parts.hostname or "127.0.0.1", parts.port or 80)
+        return wire
 
 
 def _chain_requests(prebuilt: list[Request], rest: Iterator[Request]) -> Iterator[Request]:

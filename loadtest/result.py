@@ -9,8 +9,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from loadtest.goals import GOALS, Goal, MeasuredGoal, evaluate_goals
+from loadtest.peers import PEERS
 from loadtest.sample import Sample
-from loadtest.sides import BARE, COMPILE_EACH, PEERS, SANDBOX
+from loadtest.sides import BARE, COMPILE_EACH, SANDBOX
 from loadtest.spread import Spread, compute_percentile, compute_ratios
 
 SANDBOX_PROCESSES = ("api", "redis", "workers", "boxes")
@@ -74,6 +75,19 @@ class Row:
         return compute_percentile(found, 50)
 
     @property
+    def wrong_share(self) -> float:
+        """The share of the verdicts asked for that were wrong."""
+        return sum(sample.wrong for sample in self.samples) / self._count_asked()
+
+    @property
+    def lost_share(self) -> float:
+        """The share of the verdicts asked for that did not come."""
+        return sum(sample.lost for sample in self.samples) / self._count_asked()
+
+    def _count_asked(self) -> int:
+        return max(1, sum(sample.verdicts + sample.wrong + sample.lost for sample in self.samples))
+
+    @property
     def tail_ms(self) -> float:
         return compute_percentile([sample.tail_s * 1000 for sample in self.samples if sample.tail_s is not None], 50)
 
@@ -123,6 +137,8 @@ def row_to_json(row: Row) -> dict[str, Any]:
         "others_share_of_machine": _nan_to_none(row.others_share),
         "overhead_cpu_ms": _nan_to_none(row.overhead_ms),
         "tail_ms": _nan_to_none(row.tail_ms),
+        "wrong_share": row.wrong_share,
+        "lost_share": row.lost_share,
         "promises": [
             {**asdict(promise.goal), "value": promise.value, "mark": promise.mark} for promise in row.measured_goals
         ],

@@ -5,17 +5,25 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 
 from loadtest.workloads import Task
 
 
 class WrongVerdict(Exception):
-    """A side gave a wrong verdict, which makes all of its figures worthless."""
+    """A side gave wrong verdicts: `count` of those that one request asked for.
+
+    Ours end the run, because a service that is wrong is not worth measuring. Those of a peer are counted.
+    """
+
+    def __init__(self, message: str, count: int = 1) -> None:
+        super().__init__(message)
+        self.count = count
 
 
 @dataclass(slots=True)
 class Sample:
-    """Verdicts, the time they took, the latency of each request, and CPU seconds by kind of process.
+    """Right verdicts, the time they took, the latency of each request, and CPU seconds by kind of process.
 
     `program_cpu_s` is the CPU time of the programs themselves, as reported by the service, or 0. `tail_s` is the time
     from the moment when no more programs than slots were left to the last verdict, minus one program's CPU time.
@@ -27,6 +35,8 @@ class Sample:
     cpu_s: dict[str, float] = field(default_factory=dict)
     program_cpu_s: float = 0.0
     tail_s: float | None = None
+    wrong: int = 0  # verdicts
+    lost: int = 0  # verdicts that were asked for and did not come
     measured_s: float = 0.0  # the duration that `cpu_s["machine"]` covers
 
     @property
@@ -46,4 +56,6 @@ class Sample:
 def check_verdicts(task: Task, verdicts: Sequence[str]) -> None:
     """Raise WrongVerdict, with the program, if a verdict is wrong."""
     if tuple(verdicts) != task.verdicts:
-        raise WrongVerdict(f"got verdicts {list(verdicts)}, expected {list(task.verdicts)}, for\n{task.code[:2000]}")
+        wrong = sum(given != right for given, right in zip_longest(verdicts, task.verdicts))
+        message = f"got verdicts {list(verdicts)}, expected {list(task.verdicts)}, for\n{task.code[:2000]}"
+        raise WrongVerdict(message, wrong)

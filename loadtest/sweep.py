@@ -17,7 +17,7 @@ from rich.table import Table
 
 from loadtest.load_generator import CheckResult, LoadRound, Request, Response, build_post_request
 from loadtest.sample import Sample, WrongVerdict
-from loadtest.sides import SandboxDialect, parse_json
+from loadtest.sides import Address, SandboxDialect, parse_json
 from loadtest.spread import Spread, fit_growth_exponent
 from loadtest.workloads import TINY_SOURCE, Task, Workload, make_accepted, make_tiny_case, make_tiny_py
 
@@ -110,7 +110,7 @@ def build_output_request(size: int, index: int, host: str) -> Request:
 
 def _build_verify_request(tasks: Sequence[Task], host: str, batch: int) -> Request:
     workload = Workload("sweep", make_tiny_py, batch=batch)
-    return next(SandboxDialect(host).build_requests(iter(tasks), workload))
+    return next(SandboxDialect(Address(host)).build_requests(iter(tasks), workload))
 
 
 def build_input_series() -> list[Series]:

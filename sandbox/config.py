@@ -17,7 +17,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 EngineName = Literal["docker", "local"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 Isolation = Literal["box", "fresh"]
-CpuPinning = Literal["none", "boxes", "slots"]
+CpuPinning = Literal["auto", "none", "boxes", "slots"]
 RootDialect = Literal[
     "",
     "sandbox_fusion",
@@ -29,6 +29,7 @@ RootDialect = Literal[
     "open_instruct",
     "open_r1",
     "areal",
+    "e2b",
 ]
 
 
@@ -145,8 +146,9 @@ class ApiSettings(WebhookSettings):
         0,
         ge=0,
         le=64,
-        description="API processes that `sandbox up` starts, each good for about 1,900 requests per second;"
-        " 0: one per three slots, but two for two slots, so that one answers while the other reads a large body",
+        description="API processes that `sandbox up` starts, each good for about 860 requests of one program"
+        " per second; 0: one per three slots, but two for two slots, so that one answers while the other reads a large"
+        " body",
     )
     max_body_mb: int = Field(256, ge=1, description="MiB that a request body may have; a larger one gets 413")
     root_dialect: RootDialect = Field(
@@ -222,9 +224,9 @@ class WorkerSettings(HostSettings):
         " take items that wait behind long programs of other lanes",
     )
     pin: CpuPinning = Field(
-        "none",
+        "auto",
         description="what to pin to dedicated CPUs: none; the boxes of each slot; or slots, boxes and worker together."
-        " Use it only if nothing else needs the CPUs",
+        " auto: slots, if they fill a host of 8 CPUs or more whose CPUs are not limited by a quota",
     )
     docker_runtime: str = Field("", description="container runtime, such as runsc; empty: the engine's default")
     box_cpus: float = Field(1.0, gt=0, description="CPUs that one box may use")
@@ -323,9 +325,11 @@ class UpSettings(ApiSettings, SessionSettings):
 
 
 class ClientSettings(_Settings):
-    """Settings of a client."""
+    """Settings of a client, and of the reward functions that use one."""
 
+    url: str = Field("http://127.0.0.1:8080", description="URL of the service")
     api_key: str = Field("", repr=False, description="API key that the client sends; empty: none")
+    run: str = Field("", description="training run that reward functions of trainers name, for the page; empty: none")
 
 
 def build_environment(settings: QueueSettings) -> dict[str, str]:

@@ -25,7 +25,8 @@ SandboxError
     ├── BoxError               a box broke, hung, could not be proved clean, or sent an invalid reply
     │   └── BoxOutOfMemory     the box itself was killed because of the memory that its program took
     ├── EngineUnavailable      no container engine, no image, or no permission to use it
-    └── QueueUnavailable       Redis does not answer
+    ├── QueueUnavailable       Redis does not answer
+    └── AnswerTimeout          a client's call had no answer in time; also a TimeoutError
 """
 
 from __future__ import annotations
@@ -148,3 +149,7 @@ class EngineUnavailable(InfrastructureError):
 
 class QueueUnavailable(InfrastructureError):
     """Redis does not answer."""
+
+
+class AnswerTimeout(InfrastructureError, TimeoutError):
+    """The service did not answer a call of the client in time. It may still be working on the request."""

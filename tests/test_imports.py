@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import sandbox
+from sandbox.cli.server_extra import SERVER_MODULES
 
 ROOT = Path(sandbox.__file__).parent
 # Imports point from a later level to an earlier one. Packages of one level do not import each other.
@@ -195,6 +196,45 @@ def _find_environment_reads(path: Path) -> Iterator[int]:
                 yield node.lineno
             case ast.Subscript(value=ast.Attribute(attr="environ"), ctx=ast.Load()):
                 yield node.lineno
+
+
+# Modules of the packages that a plain installation brings, and of the extras besides `server`.
+CORE_MODULES = {"httpx", "pydantic", "pydantic_core", "pydantic_settings", "rich", "typer"}
+EXTRA_MODULES = {
+    "accelerate",
+    "datasets",
+    "datasketch",
+    "matplotlib",
+    "openai",
+    "opentelemetry",
+    "torch",
+    "transformers",
+    "trl",
+    "vllm",
+}
+# Modules that the service needs, and that a package of the core brings anyway.
+BROUGHT_BY_CORE = {"httpcore", "markdown_it"}
+
+
+def test_every_foreign_module_belongs_to_the_core_or_to_an_extra() -> None:
+    foreign = {
+        name.partition(".")[0]
+        for path in _list_modules()
+        if _get_room(path) != "runner"
+        for name, _ in _find_imports(path)
+    } - {*sys.stdlib_module_names, "sandbox"}
+    assert foreign - CORE_MODULES - EXTRA_MODULES - BROUGHT_BY_CORE <= SERVER_MODULES
+
+
+def test_the_rooms_of_the_client_need_the_core_only() -> None:
+    faults = [
+        f"{_format_location(path, line)} imports {name}"
+        for path in _list_modules()
+        if _get_room(path) in {"client", "trainers", "schema", "rewards", "verify", "llm", "config", "errors"}
+        for name, line in _find_imports(path)
+        if name.partition(".")[0] in SERVER_MODULES
+    ]
+    assert not faults, "\n".join(faults)
 
 
 def test_the_client_loads_no_part_of_the_service() -> None:

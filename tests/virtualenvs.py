@@ -145,6 +145,41 @@ CLIENTS = Virtualenv(
     ),
 )
 
+# The versions of E2B's SDK that the dialect `e2b` is tested with.
+E2B = Virtualenv(
+    "e2b",
+    (
+        "anyio==4.16.0",
+        "attrs==26.1.0",
+        "bracex==3.2.3",
+        "certifi==2026.10.19.post1",
+        "connectrpc==0.12.1",
+        "e2b==2.63.0",
+        "e2b-code-interpreter==2.11.5",
+        "e2b-dockerfile-utils==0.1.1",
+        "h11==0.16.0",
+        "h2==4.4.1",
+        "hpack==4.2.0",
+        "httpcore==1.0.9",
+        "httpx==0.28.1",
+        "hyperframe==6.1.0",
+        "idna==3.20",
+        "markdown-it-py==4.3.0",
+        "mdurl==0.1.2",
+        "opentelemetry-api==1.45.2",
+        "packaging==26.4",
+        "protobuf-py==0.6.0",
+        "protobuf-py-ext==0.6.0",
+        "Pygments==2.21.0",
+        "pyqwest==0.12.0",
+        "python-dateutil==4.0.0",
+        "rich==15.0.0",
+        "typing_extensions==4.16.0",
+        "tzdata==2026.6",
+        "wcmatch==11.2",
+    ),
+)
+
 # Without verl's heavy dependencies, Torch and Ray among them: its scoring imports requests alone, its configuration is
 # Hydra's, and our rewards take what importing our client takes.
 VERL = Virtualenv(
@@ -196,6 +231,40 @@ VERIFIERS = Virtualenv(
         "typing-inspection==0.4.5",
         "typing_extensions==4.16.0",
         "verifiers==0.1.14",
+    ),
+)
+
+
+# SkyRL's gym, and ms-swift's wheel without its dependencies, of which its reward classes need none.
+GYMS = Virtualenv(
+    "gyms",
+    (
+        "PyYAML==6.0.3",
+        "annotated-types==0.8.0",
+        "antlr4-python3-runtime==4.9.3",
+        "anyio==4.16.0",
+        "certifi==2026.10.18",
+        "charset-normalizer==3.5.2",
+        "func-timeout==4.3.5",
+        "h11==0.16.0",
+        "httpcore==1.0.9",
+        "httpx==0.28.1",
+        "idna==3.20",
+        "ms-swift==4.6.0",
+        "numpy==2.4.6",
+        "omegaconf==2.3.1",
+        "pandas==3.1.1",
+        "pydantic==2.14.3",
+        "pydantic-settings==2.16.3",
+        "pydantic_core==2.50.4",
+        "python-dateutil==4.0.0",
+        "python-dotenv==1.2.4",
+        "requests==2.34.2",
+        "skyrl-gym==0.4.0",
+        "typing-inspection==0.4.5",
+        "typing_extensions==4.16.0",
+        "tzdata==2026.6",
+        "urllib3==2.8.0",
     ),
 )
 

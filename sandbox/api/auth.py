@@ -1,21 +1,17 @@
 """Authentication: if API keys are configured, check the key of each request before its route runs.
 
-A client sends its key as `Authorization: Bearer <key>`, as `X-Auth-Token` (Judge0's clients do), or as the password of
+A client sends its key as `Authorization: Bearer <key>`, in one of `keyring.KEY_HEADERS`, or as the password of
 `Authorization: Basic`, which a browser can prompt for. Every path needs a key, except the public ones: the health
 checks, and pages that are the same for everybody.
 """
 
 from __future__ import annotations
 
-from base64 import b64decode
-from binascii import Error as BadBase64
-from collections.abc import Iterable
-
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sandbox.api.dialects.registry import DIALECTS, PATH_PREFIX
-from sandbox.api.keyring import Keyring
+from sandbox.api.keyring import Keyring, RawHeaders, read_key
 from sandbox.api.middleware import CALLER_ID_SCOPE_KEY
 from sandbox.api.problems import ProblemResponse, describe_error
 from sandbox.errors import Forbidden, Unauthorized
@@ -26,8 +22,6 @@ PUBLIC_PATH_PREFIXES = ("/docs/", "/guide/", "/web/")
 # Paths that show data of all clients, or can occupy the whole machine.
 ADMIN_PATHS = frozenset({"/metrics", "/live", "/gpus", "/generate", "/evaluate"})
 ADMIN_PATH_PREFIXES = ("/live/", "/train/", "/webhooks/")
-
-RawHeaders = Iterable[tuple[bytes, bytes]]
 
 
 class ApiKeyMiddleware:
@@ -60,7 +54,7 @@ class ApiKeyMiddleware:
             CURRENT_CALLER.reset(token)
 
     def _authorize(self, path: str, headers: RawHeaders) -> Caller:
-        caller = self._keyring.authenticate(_extract_key(headers))
+        caller = self._keyring.authenticate(read_key(headers))
         if caller.role is not Role.ADMIN and (path in ADMIN_PATHS or path.startswith(ADMIN_PATH_PREFIXES)):
             raise Forbidden("this path is for keys with the role admin")
         return caller
@@ -89,25 +83,3 @@ def _choose_challenge(path: str) -> str:
         if path in ADMIN_PATHS or path.startswith(ADMIN_PATH_PREFIXES)
         else "Bearer"
     )
-
-
-def _extract_key(headers: RawHeaders) -> bytes:
-    """Return the key in the request's headers, or empty bytes if there is none."""
-    for name, value in headers:
-        if name == b"x-auth-token":
-            return value.strip()
-        if name == b"authorization":
-            scheme, _, rest = value.strip().partition(b" ")
-            if scheme.lower() == b"bearer":
-                return rest.strip()
-            if scheme.lower() == b"basic":
-                return _decode_password(rest.strip())
-            return value.strip()  # some peers' clients send only the token
-    return b""
-
-
-def _decode_password(encoded: bytes) -> bytes:
-    try:
-        return b64decode(encoded, validate=True).partition(b":")[2]
-    except BadBase64:
-        return b""

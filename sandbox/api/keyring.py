@@ -10,13 +10,19 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Sequence
+from base64 import b64decode
+from binascii import Error as BadBase64
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from sandbox.errors import BadRequest, Unauthorized
 from sandbox.request_context import Caller, Role
 
+RawHeaders = Iterable[tuple[bytes, bytes]]
+
 SECRET_BYTES = 32
+# The headers of the peers' clients: Judge0's, and E2B's, which sends the key as its sandbox's tokens too.
+KEY_HEADERS = (b"x-auth-token", b"x-api-key", b"x-access-token", b"e2b-traffic-access-token")
 _ID = re.compile(r"[a-z0-9-]{1,32}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _OPTION = re.compile(r"(rate|burst|queued|kept)=(\d+(?:\.\d+)?)")
@@ -93,6 +99,30 @@ def _parse_entry(word: str, position: int, default: Caller) -> tuple[bytes, Call
         else:
             caller = replace(caller, max_kept_mb=int(number))
     return bytes.fromhex(digest), caller
+
+
+def read_key(headers: RawHeaders) -> bytes:
+    """Return the key in a request's headers, or empty bytes if there is none."""
+    found: dict[bytes, bytes] = {}
+    for name, value in headers:
+        found.setdefault(name, value.strip())
+    for name in KEY_HEADERS:
+        if name in found:
+            return found[name]
+    value = found.get(b"authorization", b"")
+    scheme, _, rest = value.partition(b" ")
+    if scheme.lower() == b"bearer":
+        return rest.strip()
+    if scheme.lower() == b"basic":
+        return _decode_password(rest.strip())
+    return value  # some peers' clients send only the token
+
+
+def _decode_password(encoded: bytes) -> bytes:
+    try:
+        return b64decode(encoded, validate=True).partition(b":")[2]
+    except BadBase64:
+        return b""
 
 
 def _hash_key(key: bytes) -> bytes:

@@ -25,6 +25,7 @@ from sandbox.schema.sessions import ForkRequest, ForkResult, SessionInfo, Sessio
 
 logger = logging.getLogger(__name__)
 
+MAX_FILE_BYTES = 16 << 20  # of a file that a request writes
 HOST_CHECK_INTERVAL_S = 1.0
 OPEN_TIMEOUT_S = 120.0  # for a host that has taken a request
 POLL_INTERVAL_S = 0.1

@@ -23,6 +23,7 @@ from sandbox.cli import (
 )
 from sandbox.cli import keys as api_keys
 from sandbox.cli.console import fail
+from sandbox.cli.server_extra import describe_missing_module
 from sandbox.errors import SandboxError
 
 app = typer.Typer(
@@ -64,11 +65,19 @@ images.command("prune")(machine.prune_images)
 
 
 def main() -> None:
-    """Run the console script. The service's own errors become one line with advice instead of a traceback."""
+    """Run the console script. The service's own errors become one line with advice instead of a traceback.
+
+    So does a command of the service if the extra `server` is not installed.
+    """
     try:
         app()
     except SandboxError as error:
         fail(str(error))
+    except ModuleNotFoundError as error:
+        advice = describe_missing_module(error)
+        if advice is None:
+            raise
+        fail(advice)
 
 
 def _show_version(asked: bool) -> None:

@@ -40,7 +40,7 @@ def shell(
     with suppress(ImportError):
         import readline  # noqa: F401 - gives `input` line editing and history
     with connect_to_service(url) as client:
-        session = client.attach_session(attach) if attach else client.session(language=language)
+        session = client.attach_session(attach) if attach else client.session({"language": language})
         language = (session.describe() if attach else session.open()).language.value
         say(f"session {session.id}: Ctrl-C interrupts, Ctrl-D ends it")
         try:

@@ -1,11 +1,12 @@
 """A client of the REST API, sync and async, that raises the exceptions of `sandbox.errors`.
 
-    with Client("http://127.0.0.1:8080") as client:
-        result = client.verify({"language": "python", "code": code, "tests": [{"stdin": "1\\n", "expected": "1\\n"}]})
+    with Client() as client:
+        result = client.verify(language="python", code=code, tests=[{"stdin": "1\\n", "expected": "1\\n"}])
 
-If the service has API keys, pass one as `api_key`; the default is the environment variable SANDBOX_API_KEY. A request
-is a model of `sandbox.schema` or a mapping of the same shape. The client retries connections that fail and requests
-that the service refuses (503, 429). A retried program may run twice, which does no harm.
+The environment variables SANDBOX_URL and SANDBOX_API_KEY name the service and the key, unless the arguments do. A
+request is a model of `sandbox.schema`, a mapping of the same shape, or keyword arguments. The client retries
+connections that fail and requests that the service refuses (503, 429). A retried program may run twice, which does no
+harm.
 """
 
 from sandbox.client.aio import AsyncClient

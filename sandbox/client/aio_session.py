@@ -70,6 +70,10 @@ class AsyncSession:
         self._id = session.id
         return session
 
+    async def set_ttl(self, ttl_s: float) -> SessionInfo:
+        """Let the session end `ttl_s` seconds from now."""
+        return await self._send(session_calls.build_update_call(self._id, ttl_s))
+
     async def close(self) -> None:
         """Close the session and remove everything in it. Does nothing if the session has already ended."""
         await self._send(session_calls.build_close_call(self._id))
@@ -78,9 +82,21 @@ class AsyncSession:
         """Return the state of the session. For an hour after it ended, the state says why."""
         return await self._send(session_calls.build_get_call(self._id))
 
-    async def execute(self, code: str, *, stdin: str = "", limits: Mapping[str, Any] | None = None) -> CallResult:
-        """Run code in the session's language."""
-        return await self._call({"code": code, "stdin": stdin}, limits)
+    async def execute(
+        self,
+        code: str,
+        *,
+        stdin: str = "",
+        limits: Mapping[str, Any] | None = None,
+        context: str = "",
+        variables: Mapping[str, str] | None = None,
+    ) -> CallResult:
+        """Run code in the session's language.
+
+        `context` names a namespace of a Python session, and `variables` are environment variables of this call.
+        """
+        options = {name: value for name, value in {"context": context, "variables": variables}.items() if value}
+        return await self._call({"code": code, "stdin": stdin, **options}, limits)
 
     async def command(self, command: str, *, stdin: str = "", limits: Mapping[str, Any] | None = None) -> CallResult:
         """Run a command of bash in the session's work directory."""

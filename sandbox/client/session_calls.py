@@ -25,6 +25,7 @@ from sandbox.schema.sessions import (
     SessionInfo,
     SessionList,
     SessionRequest,
+    SessionUpdate,
     SessionVerifyRequest,
 )
 
@@ -46,6 +47,11 @@ def build_list_call() -> ApiCall[SessionList]:
 
 def build_get_call(session_id: str) -> ApiCall[SessionInfo]:
     return ApiCall("GET", f"/sessions/{session_id}", SessionInfo)
+
+
+def build_update_call(session_id: str, ttl_s: float) -> ApiCall[SessionInfo]:
+    body = validate_and_encode(SessionUpdate, {"ttl_s": ttl_s})
+    return ApiCall("PATCH", f"/sessions/{session_id}", SessionInfo, body, build_headers(""))
 
 
 def build_close_call(session_id: str) -> ApiCall[None]:

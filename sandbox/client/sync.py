@@ -2,100 +2,133 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
-
-import httpx
+from typing import TYPE_CHECKING, Any, Unpack, overload
 
 from sandbox.client import protocol
 from sandbox.client.batching import pass_results
-from sandbox.client.connection import DEFAULT_URL, Progress
-from sandbox.client.protocol import (
-    ENDED_STATUSES,
-    LANGUAGES_ADAPTER,
-    ApiCall,
-    Program,
-    Submission,
-)
-from sandbox.client.retries import DEFAULT_RETRIES, PollSchedule, Retries
-from sandbox.client.streams import EventStream, JobEvent
-from sandbox.client.sync_connection import Connection
-from sandbox.schema import (
-    ExecuteBatchResult,
-    ExecuteResult,
-    Job,
-    LanguageInfo,
-    VerifyBatchResult,
-    VerifyResult,
-)
+from sandbox.client.connection import Progress
+from sandbox.client.keyword_request import choose_request
+from sandbox.client.protocol import Program, Submission
+from sandbox.client.sync_service import ServiceClient
+from sandbox.schema import ExecuteBatchResult, ExecuteResult, VerifyBatchResult, VerifyResult
 
 if TYPE_CHECKING:
-    from sandbox.client.sync_session import Session
-    from sandbox.schema.gpu import GpuJob, GpuPool, GpuRequest
+    from sandbox.client.request_fields import (
+        ExecuteFields,
+        HackFields,
+        QualityFields,
+        RewardFields,
+        VerifyFields,
+        VoteFields,
+    )
     from sandbox.schema.hack import HackRequest, HackResult
-    from sandbox.schema.health import Readiness
-    from sandbox.schema.live import LiveView
     from sandbox.schema.quality import QualityRequest, QualityResult
-    from sandbox.schema.reward import RewardRequest, RewardResult, TaskSet, TaskSetInfo
-    from sandbox.schema.sessions import SessionInfo, SessionRequest
-    from sandbox.schema.submissions import SubmissionKind
+    from sandbox.schema.reward import RewardRequest, RewardResult
     from sandbox.schema.vote import VoteRequest, VoteResult
 
-Part = TypeVar("Part")
 
-
-class Client:
+class Client(ServiceClient):
     """A client of the REST API that keeps its connections open.
 
     Use one client for many requests, from any thread, and close it.
+
+        with Client() as client:
+            result = client.execute(language="python", code="print(6 * 7)")
+            result.stdout  # "42\\n"
+
+    Arguments of the constructor, all optional:
+
+    - `url`: URL of the service; default: the environment variable SANDBOX_URL, or else http://127.0.0.1:8080.
+    - `api_key`: API key; default: the environment variable SANDBOX_API_KEY.
+    - `timeout_s`: seconds to wait for an answer to each attempt.
+    - `connections`: HTTP connections that may be open at one time.
+    - `retries`: when to repeat requests that the service refuses, and connections that fail.
+    - `transport`: an httpx transport to use instead of the network.
+
+    Give a request as a model of `sandbox.schema`, as a mapping of the same shape, or as keyword arguments. Methods that
+    send programs also take `idempotency_key`, which keeps a repeated request from running twice, and `timeout_s`, the
+    seconds until the call raises AnswerTimeout, its retries included. They raise BadRequest for an invalid request,
+    Refused if the service has no room for it, and InfrastructureError if the service fails.
+
+    A client can be pickled; the copy opens connections of its own.
     """
 
-    def __init__(
+    def execute(
         self,
-        url: str = DEFAULT_URL,
+        program: Program | None = None,
         *,
-        api_key: str | None = None,
-        timeout_s: float = 900.0,
-        connections: int = 256,
-        retries: Retries = DEFAULT_RETRIES,
-        transport: httpx.BaseTransport | None = None,
-    ) -> None:
-        self._connection = Connection(url, api_key, timeout_s, connections, retries, transport)
-        self._send = self._connection.send
-        self._read_stream = self._connection.read_stream
+        idempotency_key: str = "",
+        timeout_s: float | None = None,
+        **fields: Unpack[ExecuteFields],
+    ) -> ExecuteResult:
+        """Run one program.
 
-    def __enter__(self) -> Client:
-        return self
+            result = client.execute(language="python", code="print(input()[::-1])", stdin="abc")
+            result.stdout  # "cba\\n"
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
+        - `language`, `code`: the program; both are required.
+        - `stdin` or `stdin_base64`, `args`, `files`: its input.
+        - `fetch_files`: files to return in `result.files` after the run.
+        - `limits`: such as `{"cpu_time_s": 1, "memory_mb": 256}`.
+        - `debug_checks`, `priority`: see `sandbox.schema.ExecuteRequest`.
 
-    def close(self) -> None:
-        """Close all connections."""
-        self._connection.close()
+        A program that fails raises no error: `result.status` says how it ended.
+        """
+        request = choose_request(program, fields)
+        call = protocol.build_single_call("execute", request, ExecuteResult, idempotency_key)
+        return self._send(call, timeout_s)
 
-    def execute(self, program: Program, *, idempotency_key: str = "") -> ExecuteResult:
-        """Run one program."""
-        return self._send(protocol.build_single_call("execute", program, ExecuteResult, idempotency_key))
+    def verify(
+        self,
+        submission: Submission | None = None,
+        *,
+        idempotency_key: str = "",
+        timeout_s: float | None = None,
+        **fields: Unpack[VerifyFields],
+    ) -> VerifyResult:
+        """Judge one program with its tests.
 
-    def verify(self, submission: Submission, *, idempotency_key: str = "") -> VerifyResult:
-        """Judge one program with its tests."""
-        return self._send(protocol.build_single_call("verify", submission, VerifyResult, idempotency_key))
+            double = "print(int(input()) * 2)"
+            result = client.verify(language="python", code=double, tests=[{"stdin": "2", "expected": "4"}])
+            result.accepted  # True
 
-    def execute_batch(self, programs: Sequence[Program], *, idempotency_key: str = "") -> list[ExecuteResult]:
-        """Run many programs; return their results in the same order."""
+        - `language`, `code`: the program; both are required.
+        - `tests`: required; for example `{"stdin": ..., "expected": ...}`, `{"args": ..., "expected": ...}` with an
+          `entry_point`, `{"assert": ...}`, `{"pytest": ...}` or `{"command": ...}`.
+        - `checker`: how to compare outputs, such as `{"type": "float", "relative": 1e-6}`; default: by tokens.
+        - `limits`, `stop_on_failure`, `isolation`, `debug_checks`, `priority`: see `sandbox.schema.VerifyRequest`.
+        """
+        request = choose_request(submission, fields)
+        call = protocol.build_single_call("verify", request, VerifyResult, idempotency_key)
+        return self._send(call, timeout_s)
+
+    def execute_batch(
+        self, programs: Sequence[Program], *, idempotency_key: str = "", timeout_s: float | None = None
+    ) -> list[ExecuteResult]:
+        """Run many programs; return their results in the same order.
+
+            results = client.execute_batch([{"language": "python", "code": f"print({n})"} for n in range(9)])
+
+        Each program is a model or a mapping with the fields of `execute`.
+        """
         call = protocol.build_batch_call("execute", programs, ExecuteBatchResult, idempotency_key)
-        answer = self._send(call)
+        answer = self._send(call, timeout_s)
         return answer.results
 
-    def verify_batch(self, submissions: Sequence[Submission], *, idempotency_key: str = "") -> list[VerifyResult]:
-        """Judge many programs; return their results in the same order."""
+    def verify_batch(
+        self, submissions: Sequence[Submission], *, idempotency_key: str = "", timeout_s: float | None = None
+    ) -> list[VerifyResult]:
+        """Judge many programs; return their results in the same order.
+
+            tests = [{"expected": "1"}]
+            results = client.verify_batch([{"language": "python", "code": "print(1)", "tests": tests}] * 9)
+            sum(result.accepted for result in results)  # 9
+
+        Each submission is a model or a mapping with the fields of `verify`.
+        """
         call = protocol.build_batch_call("verify", submissions, VerifyBatchResult, idempotency_key)
-        answer = self._send(call)
+        answer = self._send(call, timeout_s)
         return answer.results
 
     def execute_stream(
@@ -107,7 +140,12 @@ class Client:
     ) -> Iterator[tuple[int, ExecuteResult]]:
         """Run many programs; yield each result with its index as soon as it is ready.
 
-        The client calls `on_progress` with the number of results so far and the total, None if it is unknown.
+            for index, result in client.execute_stream({"language": "python", "code": "print(1)"} for _ in "abc"):
+                print(index, result.stdout)
+
+        - `programs`: any iterable, which is read only as fast as programs are sent.
+        - `on_progress`: called with the number of results so far and the total, which is None if it is unknown.
+        - `idempotency_key`: keeps programs of a repeated stream from running twice.
         """
         return self._connection.stream_results("execute", programs, ExecuteResult, on_progress, idempotency_key)
 
@@ -141,8 +179,13 @@ class Client:
     ) -> Iterator[tuple[int, VerifyResult]] | None:
         """Judge many programs; yield each result with its index as soon as it is ready.
 
-        With `on_result`, call that function with each index and result instead of yielding them. The client calls
-        `on_progress` with the number of results so far and the total, None if it is unknown.
+            submissions = [{"language": "python", "code": "print(1)", "tests": [{"expected": "1"}]}] * 3
+            for index, result in client.verify_stream(submissions):
+                print(index, result.accepted)
+
+        - `submissions`: any iterable, which is read only as fast as submissions are sent.
+        - `on_result`: called with each index and result, which are then not yielded.
+        - `on_progress`, `idempotency_key`: as for `execute_stream`.
         """
         stream = self._connection.stream_results("verify", submissions, VerifyResult, on_progress, idempotency_key)
         if on_result is None:
@@ -150,119 +193,105 @@ class Client:
         pass_results(stream, on_result)
         return None
 
-    def vote(self, request: VoteRequest | Mapping[str, Any], *, idempotency_key: str = "") -> VoteResult:
-        """Run candidates on inputs; return the majority labels, the golden candidate and a labeled test set."""
-        return self._send(protocol.build_vote_call(request, idempotency_key))
-
-    def quality(self, request: QualityRequest | Mapping[str, Any], *, idempotency_key: str = "") -> QualityResult:
-        """Judge right and wrong programs on tests; return how well the tests tell them apart."""
-        return self._send(protocol.build_quality_call(request, idempotency_key))
-
-    def hack(self, request: HackRequest | Mapping[str, Any], *, idempotency_key: str = "") -> HackResult:
-        """Return whether an input is valid and breaks the target; raise InfrastructureError if the service failed."""
-        return self._send(protocol.build_hack_call(request, idempotency_key))
-
-    def hack_batch(
-        self, requests: Sequence[HackRequest | Mapping[str, Any]], *, idempotency_key: str = ""
-    ) -> list[HackResult]:
-        """Judge many hacks; `breaks` is None if the service failed."""
-        answer = self._send(protocol.build_hack_batch_call(requests, idempotency_key))
-        return answer.results
-
-    def reward(self, request: RewardRequest | Mapping[str, Any], *, idempotency_key: str = "") -> RewardResult:
-        """Return the rewards of completions, in the same order; a reward is None if the service failed."""
-        return self._send(protocol.build_reward_call(request, idempotency_key))
-
-    def put_tasks(self, tasks: TaskSet | Mapping[str, Any]) -> TaskSetInfo:
-        """Register tasks by name; a reward request refers to each as `<id>/<name>`."""
-        return self._send(protocol.build_task_set_call(tasks))
-
-    def session(self, request: SessionRequest | Mapping[str, Any] | None = None, **fields: Any) -> Session:
-        """Return a new session, which opens when it is entered as a context manager.
-
-        `fields` are those of `schema.sessions.SessionRequest`, such as `language`, `files` and `idle_ttl_s`.
-        """
-        from sandbox.client.sync_session import Session
-
-        return Session(self._send, self._read_stream, fields if request is None else request)
-
-    def attach_session(self, session_id: str) -> Session:
-        """Return an open session by its id."""
-        from sandbox.client.sync_session import Session
-
-        return Session(self._send, self._read_stream, session_id=session_id)
-
-    def sessions(self) -> list[SessionInfo]:
-        """Return the open sessions, the latest first."""
-        from sandbox.client.session_calls import build_list_call
-
-        answer = self._send(build_list_call())
-        return answer.sessions
-
-    def submit(
+    def vote(
         self,
-        kind: SubmissionKind | Literal["reward"],
-        requests: Program
-        | Submission
-        | Sequence[Program | Submission]
-        | RewardRequest
-        | VoteRequest
-        | HackRequest
-        | Sequence[HackRequest],
+        request: VoteRequest | Mapping[str, Any] | None = None,
         *,
         idempotency_key: str = "",
-        callback_url: str = "",
-        callback_for: Literal["batch", "item"] = "batch",
-    ) -> Job:
-        """Queue one request, or a sequence of requests as a batch, and return at once; call `wait` for the results.
+        timeout_s: float | None = None,
+        **fields: Unpack[VoteFields],
+    ) -> VoteResult:
+        """Run candidates on inputs; return the majority labels, the golden candidate and a labeled test set.
 
-        The service also sends the result to `callback_url`. With `callback_for="item"` it sends each result of a batch
-        as soon as it is ready.
+            candidates = [{"language": "python", "code": "print(int(input()) + 1)"}] * 3
+            vote = client.vote(candidates=candidates, inputs=["1", "2"])
+            [label.expected for label in vote.labels]  # ["2\\n", "3\\n"]
+
+        - `candidates`, `inputs`: required; an input is a mapping, or a string for stdin.
+        - `policy`: such as `"x-coder"` or `{"quorum": 0.6}`.
+        - `checker`, `limits`, `priority`: see `sandbox.schema.vote.VoteRequest`.
         """
-        callback = protocol.build_callback_fields(requests, callback_url, callback_for)
-        return self._send(protocol.build_submit_call(kind, requests, idempotency_key, callback))
+        return self._send(protocol.build_vote_call(choose_request(request, fields), idempotency_key), timeout_s)
 
-    def job(self, job_id: str) -> Job:
-        """Return the current state of a job; raise NotFound if there is no such job."""
-        return self._send(protocol.build_job_call(job_id))
+    def quality(
+        self,
+        request: QualityRequest | Mapping[str, Any] | None = None,
+        *,
+        idempotency_key: str = "",
+        timeout_s: float | None = None,
+        **fields: Unpack[QualityFields],
+    ) -> QualityResult:
+        """Judge right and wrong programs on tests; return how well the tests tell them apart.
 
-    def wait(self, job_id: str, timeout_s: float | None = None) -> Job:
-        """Wait until the job ends and return it; raise TimeoutError after `timeout_s` seconds."""
-        polls = PollSchedule(timeout_s)
-        while True:
-            job = self.job(job_id)
-            if job.status in ENDED_STATUSES:
-                return job
-            time.sleep(polls.compute_pause_s(job))
+            tests = [{"stdin": "1", "expected": "2"}]
+            report = client.quality(tests=tests, right=["print(int(input()) + 1)"], wrong=["print(2)"])
+            report.tnr  # 0.0: the test does not notice the wrong program
 
-    def cancel(self, job_id: str) -> Job:
-        """Cancel a job and stop its running programs; raise NotFound if there is no such job."""
-        return self._send(protocol.build_cancel_call(job_id))
-
-    def start(self, kind: str, request: GpuRequest | Mapping[str, Any], *, idempotency_key: str = "") -> GpuJob:
-        """Queue a GPU job of kind generate, train_sft, train_grpo or evaluate; call `wait` for its result."""
-        return self._send(protocol.build_gpu_job_call(kind, request, idempotency_key))
-
-    def events(self, job_id: str, *, after: int | None = None) -> Iterator[JobEvent]:
-        """Yield the events of a job as they happen, until it ends; raise NotFound if there is no such job.
-
-        A GPU job has events for its state, progress, completions and verdicts. If the connection breaks, the stream
-        continues after the last event. To continue an earlier stream, pass the id of its last event as `after`.
+        - `tests`, `right`: required; a program is a mapping, or a string of Python.
+        - `wrong`: wrong programs; default: mutants of the first right one.
+        - `mutants`, `inputs`, `checker`, `entry_point`, `limits`: see `sandbox.schema.quality.QualityRequest`.
         """
-        return self._read_stream(EventStream(job_id, after))
+        call = protocol.build_quality_call(choose_request(request, fields), idempotency_key)
+        return self._send(call, timeout_s)
 
-    def gpus(self) -> GpuPool:
-        """Return the GPUs, the jobs that hold them, and the latest GPU jobs."""
-        return self._send(protocol.build_gpu_pool_call())
+    def hack(
+        self,
+        request: HackRequest | Mapping[str, Any] | None = None,
+        *,
+        idempotency_key: str = "",
+        timeout_s: float | None = None,
+        **fields: Unpack[HackFields],
+    ) -> HackResult:
+        """Return whether an input is valid and breaks the target.
 
-    def live(self) -> LiveView:
-        """Return a live view of the service: slots, lanes, the verdicts of the last seconds and the latest results."""
-        return self._send(protocol.build_live_call())
+            hack = client.hack(
+                target={"language": "python", "code": "print(max(0, int(input())))"},
+                references=[{"language": "python", "code": "print(int(input()))"}],
+                input="-1",
+            )
+            hack.breaks  # True
 
-    def languages(self) -> list[LanguageInfo]:
-        """Return the languages of the service and their versions."""
-        return self._send(ApiCall("GET", "/languages", LANGUAGES_ADAPTER))
+        - `target`, `references`: required.
+        - `input` or `generator`: the input of the hack, or a program that prints it.
+        - `validators`, `checker`, `limits`, `trusted_limits`: see `sandbox.schema.hack.HackRequest`.
+        """
+        return self._send(protocol.build_hack_call(choose_request(request, fields), idempotency_key), timeout_s)
 
-    def ready(self) -> Readiness:
-        """Return the readiness of the service: whether it can run programs now. Not being ready raises no error."""
-        return self._send(protocol.build_readiness_call())
+    def hack_batch(
+        self,
+        requests: Sequence[HackRequest | Mapping[str, Any]],
+        *,
+        idempotency_key: str = "",
+        timeout_s: float | None = None,
+    ) -> list[HackResult]:
+        """Judge many hacks, each as for `hack`; return their results in the same order.
+
+            program = {"language": "python", "code": "print(input())"}
+            client.hack_batch([{"target": program, "references": [program], "input": text} for text in "ab"])
+
+        `breaks` is None if the service failed.
+        """
+        answer = self._send(protocol.build_hack_batch_call(requests, idempotency_key), timeout_s)
+        return answer.results
+
+    def reward(
+        self,
+        request: RewardRequest | Mapping[str, Any] | None = None,
+        *,
+        idempotency_key: str = "",
+        timeout_s: float | None = None,
+        **fields: Unpack[RewardFields],
+    ) -> RewardResult:
+        """Return the rewards of completions, in the same order.
+
+            answers = ["```python\\nprint(4)\\n```", "No idea."]
+            result = client.reward(completions=answers, tests=[[{"expected": "4"}]], policy="fraction")
+            result.rewards  # [1.0, 0.0]
+
+        - `completions`: required; texts, or chats.
+        - `tests` or `tasks`: required; one list of tests per completion, or one for all.
+        - `policy`, `extract`, `language`, `checker`, `limits` and others: see `sandbox.schema.reward.RewardRequest`.
+
+        A reward is None if the service failed or the tests are unusable. `result.details` says why.
+        """
+        return self._send(protocol.build_reward_call(choose_request(request, fields), idempotency_key), timeout_s)

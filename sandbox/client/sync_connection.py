@@ -14,9 +14,10 @@ import httpx
 from sandbox.client import protocol
 from sandbox.client.batching import split_into_batches, stream_batches
 from sandbox.client.congestion import Gate
-from sandbox.client.connection import Progress, build_auth_headers, build_limits, build_timeout
+from sandbox.client.connection import ClientOptions, Progress, build_auth_headers, build_limits, build_timeout
+from sandbox.client.deadline import Deadline
 from sandbox.client.protocol import Answer, ApiCall, Result
-from sandbox.client.retries import CONNECTION_ERRORS, RECONNECT_ERRORS, Retries
+from sandbox.client.retries import CONNECTION_ERRORS, RECONNECT_ERRORS
 from sandbox.client.streams import BatchStream, ResumableStream
 from sandbox.errors import Refused, SandboxError
 
@@ -26,42 +27,42 @@ Part = TypeVar("Part")
 class Connection:
     """An HTTP client for one service that adapts the number of requests in flight to its load."""
 
-    def __init__(
-        self,
-        url: str,
-        api_key: str | None,
-        timeout_s: float,
-        connections: int,
-        retries: Retries,
-        transport: httpx.BaseTransport | None,
-    ) -> None:
-        self._retries = retries
+    def __init__(self, options: ClientOptions) -> None:
+        self._retries = options.retries
         self.gate = Gate()
         self.http = httpx.Client(
-            base_url=url,
-            headers=build_auth_headers(api_key),
-            timeout=build_timeout(timeout_s),
-            limits=build_limits(connections),
-            transport=transport,
+            base_url=options.url,
+            headers=build_auth_headers(options.api_key),
+            timeout=build_timeout(options.timeout_s),
+            limits=build_limits(options.connections),
+            transport=options.transport,
         )
 
     def close(self) -> None:
         """Close all connections."""
         self.http.close()
 
-    def send(self, call: ApiCall[Answer]) -> Answer:
-        """Send a request, retry it after transient errors, and return the parsed answer."""
+    def send(self, call: ApiCall[Answer], timeout_s: float | None = None) -> Answer:
+        """Send a request, retry it after transient errors, and return the parsed answer.
+
+        `timeout_s` limits the attempts and the pauses between them; None means the client's timeout for each attempt.
+        """
         with self.gate.reserve(call.item_count):
-            answer = self._send_with_retries(call)
+            answer = self._send_with_retries(call, Deadline(call.path, timeout_s))
         self.gate.record_answer(call.item_count, protocol.find_longest_queue_time_s(answer))
         return answer
 
-    def _send_with_retries(self, call: ApiCall[Answer]) -> Answer:
+    def _send_with_retries(self, call: ApiCall[Answer], deadline: Deadline) -> Answer:
         for attempt in range(self._retries.attempts):
+            timeout = deadline.build_timeout() or httpx.USE_CLIENT_DEFAULT
             try:
-                response = self.http.request(call.method, call.path, content=call.body, headers=call.headers)
+                response = self.http.request(
+                    call.method, call.path, content=call.body, headers=call.headers, timeout=timeout
+                )
             except CONNECTION_ERRORS as error:
                 failure: SandboxError = protocol.build_unreachable_error(error)
+            except httpx.ReadTimeout as error:
+                raise deadline.build_error(type(error).__name__) from error
             except httpx.HTTPError as error:
                 raise protocol.build_unreachable_error(error) from error
             else:
@@ -70,7 +71,10 @@ class Connection:
                 failure = protocol.build_error(response)
                 self.gate.record_refusal()
             if attempt + 1 < self._retries.attempts:
-                time.sleep(self._retries.delay_s(attempt, getattr(failure, "retry_after_s", 0.0)))
+                pause_s = self._retries.delay_s(attempt, getattr(failure, "retry_after_s", 0.0))
+                if not deadline.allows_pause(pause_s):
+                    raise deadline.build_error(failure) from failure
+                time.sleep(pause_s)
         raise failure
 
     def stream_results(

@@ -20,6 +20,7 @@ from redis.client import Pipeline
 
 from sandbox.errors import NotFound, SessionQuotaExceeded
 from sandbox.queue import redis_keys
+from sandbox.queue.connection import translate_redis_errors
 from sandbox.schema.sessions import SessionHost, SessionInfo, SessionStatus
 
 ENDED_TTL_S = 3_600
@@ -146,6 +147,19 @@ def _set_expiry(record: SessionRecord, expires_at: float | None) -> SessionRecor
     if expires_at is None:
         return record
     return replace(record, session=record.session.model_copy(update={"expires_at": expires_at}))
+
+
+@translate_redis_errors
+def record_expiry(redis: Redis, record: SessionRecord) -> None:
+    """Record that an open session expires at another time. Raises QueueUnavailable."""
+    session = record.session
+    pipeline = redis.pipeline(transaction=True)
+    pipeline.zadd(redis_keys.SESSION_EXPIRIES, {session.id: session.expires_at}, xx=True)
+    if record.owner:
+        key = redis_keys.owned_sessions(record.owner)
+        pipeline.zadd(key, {session.id: session.expires_at}, xx=True)
+        pipeline.expire(key, int(session.expires_at - time.time()) + 60, gt=True)
+    pipeline.execute()
 
 
 def admit_sessions(redis: Redis, owner: str, session_ids: Sequence[str], ttl_s: float, max_sessions: int) -> None:

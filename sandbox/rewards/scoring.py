@@ -20,13 +20,15 @@ _VERDICTS = {verdict.value: verdict for verdict in Verdict}
 
 
 class ProgramVerdicts(NamedTuple):
-    """The part of a program's result that its reward depends on."""
+    """The part of a program's result that its reward and its detail depend on."""
 
     verdict: Verdict
     passed: int
     total: int
     tests: tuple[Verdict, ...]
     message: str
+    queue_time_s: float
+    run_time_s: float
 
     @classmethod
     def read(cls, result_json: bytes) -> ProgramVerdicts:
@@ -43,6 +45,8 @@ class ProgramVerdicts(NamedTuple):
             result["total"],
             tuple(_VERDICTS[test["verdict"]] for test in tests),
             next((test["message"] for test in tests if test.get("message")), ""),
+            result.get("queue_time_s", 0.0),
+            result.get("run_time_s", 0.0),
         )
 
     def list_counted(self) -> Sequence[Verdict]:
@@ -127,4 +131,6 @@ def _build_detail(candidate: PlannedCompletion, program: ProgramVerdicts | None)
         passed=program.passed,
         total=program.total,
         message=program.message,
+        queue_time_s=program.queue_time_s,
+        run_time_s=program.run_time_s,
     )

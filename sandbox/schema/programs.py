@@ -265,6 +265,11 @@ class VerifyResult(WireModel):
     queue_time_s: float = 0.0
     run_time_s: float = 0.0
 
+    @property
+    def accepted(self) -> bool:
+        """Return whether the program passed all tests."""
+        return self.verdict is Verdict.ACCEPTED
+
 
 class ExecuteBatchResult(WireModel):
     results: list[ExecuteResult]

@@ -217,6 +217,13 @@ class RewardDetail(WireModel):
     passed: int = 0
     total: int = 0
     message: str = ""
+    queue_time_s: float = 0.0
+    run_time_s: float = Field(0.0, description="seconds from the start of the judging to its end")
+
+    @property
+    def accepted(self) -> bool:
+        """Return whether the program passed all tests that count."""
+        return self.verdict is Verdict.ACCEPTED
 
 
 class RewardResult(WireModel):

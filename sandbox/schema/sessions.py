@@ -64,6 +64,14 @@ class CallLimits(WireModel):
         return 2.0 + 2.0 * self.cpu_time_s if self.wall_time_s is None else self.wall_time_s
 
 
+MAX_METADATA = 64
+Metadata = Annotated[
+    dict[Annotated[str, Field(min_length=1, max_length=128)], Annotated[str, Field(max_length=1_024)]],
+    Field(max_length=MAX_METADATA),
+]
+ContextName = Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z0-9_-]*$")]
+
+
 class SessionRequest(WireModel):
     """Open a session."""
 
@@ -77,11 +85,20 @@ class SessionRequest(WireModel):
     variables: dict[VariableName, Argument] = Field(
         default_factory=dict, max_length=MAX_VARIABLES, description="environment variables"
     )
+    metadata: Metadata = Field(default_factory=dict, description="labels of one's own, shown in every view")
     replay: bool = Field(
         False,
         description="keep a journal of calls, and run them again on another host if the session's host dies",
     )
     wait_s: float = Field(30.0, ge=0, le=600, description="how long to wait for a free place if all are taken")
+
+
+class SessionUpdate(WireModel):
+    """Change how long a session may go on."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"ttl_s": 600}]})
+
+    ttl_s: float = Field(ge=1, le=MAX_TTL_S, description="seconds from now until the session ends in any case")
 
 
 class SessionSummary(WireModel):
@@ -101,6 +118,7 @@ class SessionInfo(SessionSummary):
     reason: str = Field("", description="why a session ended")
     calls: int | None = Field(0, description="number of the latest call; null in a list of sessions")
     replay: bool = False
+    metadata: dict[str, str] = Field(default_factory=dict)
     limits: SessionLimits = SessionLimits()
 
 
@@ -118,6 +136,14 @@ class SessionCall(WireModel):
         None, max_length=MAX_CODE_CHARS, description="a command for bash, in the session's work directory"
     )
     stdin: str = Field("", max_length=MAX_STDIN_CHARS)
+    context: ContextName = Field(
+        "",
+        description="the namespace of a Python session that the code runs in. A new name creates one; all of them share"
+        " modules and files",
+    )
+    variables: dict[VariableName, Argument] = Field(
+        default_factory=dict, max_length=MAX_VARIABLES, description="environment variables of this call, for Python"
+    )
     limits: CallLimits = CallLimits()
     sequence: int | None = Field(
         None,
@@ -229,7 +255,13 @@ class SessionHost(WireModel):
     draining: bool = Field(False, description="it takes no new sessions, and stops when the last one has ended")
 
 
-REQUEST_MODELS: tuple[type[WireModel], ...] = (SessionRequest, SessionCall, ForkRequest, SessionVerifyRequest)
+REQUEST_MODELS: tuple[type[WireModel], ...] = (
+    SessionRequest,
+    SessionUpdate,
+    SessionCall,
+    ForkRequest,
+    SessionVerifyRequest,
+)
 RESULT_MODELS: tuple[type[WireModel], ...] = (
     SessionInfo,
     SessionList,

@@ -10,14 +10,17 @@ from typing import Any
 from sandbox.errors import BadRequest, BoxError, EngineUnavailable, NoFreeSession, SessionEnded
 from sandbox.queue.session_answers import PART_PREFIX
 from sandbox.queue.session_records import parse_stored
-from sandbox.schema.sessions import CallStatus, SessionCall, SessionFiles, SessionStatus
+from sandbox.schema.sessions import CallStatus, SessionCall, SessionFile, SessionFiles, SessionLanguage, SessionStatus
+from sandbox.schema.wire import WireModel
 from sandbox.session_host.answers import AnswerWriter, encode_answer
 from sandbox.session_host.call_answer import Answer
+from sandbox.session_host.call_output import OnPart
 from sandbox.session_host.held_sessions import HeldSessions, explain_end
 from sandbox.session_host.journal import Journals, SessionMoved
 from sandbox.session_host.live_session import LiveSession
 from sandbox.session_host.observer import SessionObserver
 from sandbox.session_host.places import Places
+from sandbox.session_host.processes import ProcessHandlers
 
 Message = Mapping[str, Any]
 DONE: Answer = {"done": True}  # not empty: to the reader of results, an empty object means that a payload is missing
@@ -40,7 +43,16 @@ class CallHandlers:
         self._answers = answers
         self._observer = observer
         self._handlers: dict[str, Callable[[LiveSession, Message], Awaitable[Answer]]] = {
+            **ProcessHandlers(self._build_sender, sessions.end).handlers,
             "execute": self._execute,
+            "list_contexts": self._change_contexts,
+            "create_context": self._change_contexts,
+            "restart_context": self._change_contexts,
+            "remove_context": self._change_contexts,
+            "set_ttl": self._set_ttl,
+            "stat_file": self._stat_file,
+            "make_directory": self._change_file,
+            "rename_file": self._change_file,
             "interrupt": self._interrupt,
             "fork": self._fork,
             "close": self._close,
@@ -64,12 +76,9 @@ class CallHandlers:
         call = parse_stored(SessionCall, message["call"])
         is_repeated = call.sequence is not None and call.sequence <= session.sequence
         line = self._journals.prepare(session, {"do": "execute", "call": message["call"]}, needs_room=not is_repeated)
-
-        def send_part(part: Message) -> None:
-            self._answers.write(message["reader"], message["id"], PART_PREFIX + encode_answer(part))
-
         began = time.monotonic()
-        answer = await session.execute(call, send_part if message["stream"] else None)
+        on_part = self._build_sender(message) if message["stream"] else None
+        answer = await session.execute(call, on_part, message.get("tag", ""))
         language = session.record.session.language
         self._observer.record_call(language, answer["status"], time.monotonic() - began)
         if answer["state"] == "lost":
@@ -85,7 +94,36 @@ class CallHandlers:
             await self._append(session, line if is_new else "")
         return answer
 
+    def _build_sender(self, message: Message) -> OnPart:
+        def send_part(part: Message) -> None:
+            self._answers.write(message["reader"], message["id"], PART_PREFIX + encode_answer(part))
+
+        return send_part
+
+    async def _change_contexts(self, session: LiveSession, message: Message) -> Answer:
+        """Change the session's contexts as `do` says, and list them."""
+        info, contexts = session.record.session, session.contexts
+        if info.replay or info.language is not SessionLanguage.PYTHON:
+            raise BadRequest("contexts need a Python session without `replay`")
+        if message["do"] == "create_context":
+            contexts.create(message["name"], message["directory"])
+        elif message["do"] == "restart_context":
+            contexts.restart(message["name"])
+        elif message["do"] == "remove_context":
+            contexts.remove(message["name"])
+        return {"contexts": contexts.list_all()}
+
+    async def _set_ttl(self, session: LiveSession, message: Message) -> Answer:
+        if session.record.session.replay:
+            raise BadRequest("the time of a session with `replay` cannot be changed")
+        session.ends_at = time.monotonic() + message["ttl_s"]
+        await self._sessions.record_expiry(session)
+        return await self._describe(session, message)
+
     async def _interrupt(self, session: LiveSession, message: Message) -> Answer:
+        """Interrupt the running call, or, if the message has a `tag`, only the call with this tag."""
+        if "tag" in message and not session.runs_call(message["tag"]):
+            return {"interrupted": False}
         reply = await session.ask({"do": "interrupt"})
         return {"interrupted": reply.header.get("interrupted") is True}
 
@@ -139,20 +177,28 @@ class CallHandlers:
     async def _list_files(self, session: LiveSession, message: Message) -> Answer:
         header = (await session.ask({"do": "list_files", "path": message["path"]})).header
         fields = {"files": header.get("files", []), "complete": header.get("complete") is not False}
+        return self._validate(SessionFiles, fields)
+
+    @staticmethod
+    def _validate(model: type[WireModel], fields: object) -> Answer:
         try:
-            return SessionFiles.model_validate(fields).model_dump(mode="json")
+            return model.model_validate(fields).model_dump(mode="json")
         except ValueError as error:
-            raise BadRequest(f"the box sent an invalid list of files: {error}") from error
+            raise BadRequest(f"the box sent an invalid description of files: {error}") from error
 
     async def _snapshot(self, session: LiveSession, message: Message) -> Answer:
         return {"content": b64encode(await session.read_content({"do": "snapshot"})).decode()}
 
     async def _change_file(self, session: LiveSession, message: Message) -> Answer:
-        names = [name for name in ("do", "path", "content") if name in message]
+        names = [name for name in ("do", "path", "target", "content") if name in message]
         line = self._journals.prepare(session, {name: message[name] for name in names})
-        await session.change_files(message)
+        reply = await session.change_files(message)
         await self._append(session, line)
-        return DONE
+        return {"done": True, "created": reply.header.get("created") is not False}
+
+    async def _stat_file(self, session: LiveSession, message: Message) -> Answer:
+        entry = (await session.ask({"do": "stat_file", "path": message["path"]})).header.get("entry")
+        return self._validate(SessionFile, entry)
 
     async def _append(self, session: LiveSession, line: str) -> None:
         """Append a line to the session's journal, if it has one. Raises QueueUnavailable."""

@@ -107,6 +107,7 @@ class HeldSessions:
             created_at=now,
             expires_at=now + min(request.ttl_s, request.idle_ttl_s),
             replay=request.replay,
+            metadata=request.metadata,
             limits=request.limits,
         )
         return SessionRecord(session, self._host, message["owner"])
@@ -229,6 +230,10 @@ class HeldSessions:
         host = self._redis.hget(redis_keys.session(record.session.id), "host")
         if host is None or host == self._host.encode():
             session_records.end_session(self._redis, record, status, reason)
+
+    async def record_expiry(self, session: LiveSession) -> None:
+        """Record when a session expires now. Raises QueueUnavailable."""
+        await asyncio.to_thread(session_records.record_expiry, self._redis, session.update_expiry())
 
     async def end_family(self, family: Family, reason: str) -> None:
         """End a session and all its forks, because their box failed."""

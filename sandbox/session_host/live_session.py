@@ -20,10 +20,12 @@ from sandbox.errors import (
     SessionEnded,
 )
 from sandbox.queue.session_records import SessionRecord
+from sandbox.schema.session_processes import ProcessRequest
 from sandbox.schema.sessions import CallStatus, SessionCall, SessionLanguage, SessionLimits
 from sandbox.session_host.box_frames import MAX_PART_BYTES
 from sandbox.session_host.call_answer import Answer, KeptAnswers, build_result, check_same
 from sandbox.session_host.call_output import CallOutput, OnPart
+from sandbox.session_host.contexts import SessionContexts
 from sandbox.session_host.session_box import OnEvent, Reply, SessionBox
 
 MAX_CELLS_CHARS = 4 << 20
@@ -46,6 +48,21 @@ class RunningCall(NamedTuple):
     number: int
     fingerprint: bytes
     task: asyncio.Task[Answer]
+    tag: str  # of the request that started it
+
+
+class LiveProcess:
+    """A process of a session. `listeners` get the parts of its output, and `ended` becomes the answer."""
+
+    def __init__(self, request: ProcessRequest) -> None:
+        self.request = request
+        self.pid = 0
+        self.listeners: list[OnPart] = []
+        self.ended: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+
+    def send(self, part: Mapping[str, Any]) -> None:
+        for listener in self.listeners:
+            listener(part)
 
 
 class LiveSession:
@@ -59,6 +76,8 @@ class LiveSession:
         self.ends_at = time.monotonic() + ttl_s
         self.used_at = time.monotonic()
         self.cpu_time_s = 0.0
+        self.contexts = SessionContexts()
+        self.processes: dict[int, LiveProcess] = {}
         self.sequence = 0
         self.replayed = 0
         self.journaled = 0  # the number of the last call that was added to the journal
@@ -128,7 +147,11 @@ class LiveSession:
             return False
         return True
 
-    async def execute(self, call: SessionCall, on_part: OnPart | None) -> Answer:
+    def runs_call(self, tag: str) -> bool:
+        """Return whether the session runs the call of the request with this tag now."""
+        return self._running is not None and self._running.tag == tag
+
+    async def execute(self, call: SessionCall, on_part: OnPart | None, tag: str = "") -> Answer:
         """Run a call, or return the answer of an earlier call with the same number.
 
         A call that the box refuses does not use up its number. Raises BadRequest, SessionBusy, SequenceMismatch,
@@ -148,7 +171,7 @@ class LiveSession:
             raise SequenceMismatch(f"the call has number {number}, and the next one is {self.sequence + 1}: {known}")
         self.sequence = number
         task = asyncio.get_running_loop().create_task(self._execute(call, number, fingerprint, on_part))
-        self._running = RunningCall(number, fingerprint, task)
+        self._running = RunningCall(number, fingerprint, task, tag)
         return await asyncio.shield(task)
 
     async def _execute(self, call: SessionCall, number: int, fingerprint: bytes, on_part: OnPart | None) -> Answer:
@@ -169,7 +192,7 @@ class LiveSession:
         self.cpu_time_s += result.usage.cpu_time_s
         answer: Answer = {**result.model_dump(mode="json"), "replayed": self.replayed}
         self.replayed = 0
-        if result.status is CallStatus.OK and call.code is not None:
+        if result.status is CallStatus.OK and call.code is not None and not call.context:
             self._add_cell(call.code)
         self._answers.add(number, fingerprint, answer)
         return answer
@@ -187,6 +210,7 @@ class LiveSession:
                 "output_kb": limits.output_kb,
             },
         }
+        fields |= self._build_options(call)
         return await self.ask(
             fields,
             self._build_source(call).encode() + stdin,
@@ -194,14 +218,22 @@ class LiveSession:
             timeout_s=limits.effective_wall_time_s + WALL_GRACE_S,
         )
 
+    def _build_options(self, call: SessionCall) -> dict[str, Any]:
+        """Return the fields for a call's context and variables. Raises BadRequest."""
+        if self.record.session.language is SessionLanguage.PYTHON:
+            return {**self.contexts.build_options(call.context), "variables": call.variables}
+        if call.context or call.variables:
+            raise BadRequest("`context` and `variables` of a call need a Python session")
+        return {}
+
     async def read_content(self, fields: Mapping[str, Any]) -> bytes:
         """Return the content of a file or of a snapshot. Raises SandboxError."""
         return (await self.ask({**fields, "max_bytes": MAX_PART_BYTES})).content
 
-    async def change_files(self, message: Mapping[str, Any]) -> None:
-        """Put or delete a file, or restore a snapshot. Raises SandboxError."""
-        fields = {name: message[name] for name in ("do", "path") if name in message}
-        await self.ask(fields, b64decode(message.get("content", "")))
+    async def change_files(self, message: Mapping[str, Any]) -> Reply:
+        """Put, delete or rename a file, make a directory, or restore a snapshot. Raises SandboxError."""
+        fields = {name: message[name] for name in ("do", "path", "target") if name in message}
+        return await self.ask(fields, b64decode(message.get("content", "")))
 
     def _build_source(self, call: SessionCall) -> str:
         """Return the source to run. In a Python session, a command runs in bash, as a child of the interpreter."""
@@ -225,6 +257,7 @@ class LiveSession:
     def fork_to(self, record: SessionRecord, branch: int) -> LiveSession:
         """Return a session for `branch`, which was forked from this session's branch."""
         child = LiveSession(record, self.family, branch, self.ends_at - time.monotonic(), self.idle_ttl_s)
+        child.contexts = self.contexts.copy()
         child._cells = list(self._cells)
         child._cells_chars = self._cells_chars
         self.family.members[branch] = child
@@ -240,4 +273,5 @@ class LiveSession:
 
 def _compute_fingerprint(call: SessionCall) -> bytes:
     """Return a digest of what a call runs."""
-    return sha256(repr((call.code, call.command, call.stdin)).encode("utf-8", "surrogatepass")).digest()
+    what = (call.code, call.command, call.stdin, call.context, call.variables)
+    return sha256(repr(what).encode("utf-8", "surrogatepass")).digest()

@@ -15,7 +15,6 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from sandbox.client import DEFAULT_URL
 from sandbox.errors import BadRequest
 from sandbox.rewards import preamble
 from sandbox.rewards.case_formats import read_stdin_tests
@@ -36,7 +35,7 @@ def areal_reward(
     prompt_ids: list[int],
     completion_ids: list[int],
     *,
-    url: str = DEFAULT_URL,
+    url: str | None = None,
     column: str = "",
     missing: float | None = None,
     client: Verifier | None = None,

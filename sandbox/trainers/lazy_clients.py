@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from sandbox.client import DEFAULT_URL, AsyncClient, Client
+from sandbox.client import AsyncClient, Client
+from sandbox.client.connection import resolve_url
 from sandbox.schema import ExecuteRequest, ExecuteResult, VerifyRequest, VerifyResult
 from sandbox.schema.reward import RewardRequest, RewardResult
 
@@ -20,8 +21,8 @@ from sandbox.schema.reward import RewardRequest, RewardResult
 class LazyClient:
     """`Client`'s batch calls, with one client per process."""
 
-    def __init__(self, url: str = DEFAULT_URL) -> None:
-        self.url = url
+    def __init__(self, url: str | None = None) -> None:
+        self.url = resolve_url(url)
         self._owner_pid = 0
         self._client: Client | None = None
 
@@ -51,8 +52,8 @@ class LazyClient:
 class LazyAsyncClient:
     """`AsyncClient`'s batch calls, with one client per event loop."""
 
-    def __init__(self, url: str = DEFAULT_URL) -> None:
-        self.url = url
+    def __init__(self, url: str | None = None) -> None:
+        self.url = resolve_url(url)
         self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncClient] = WeakKeyDictionary()
 
     def __reduce__(self) -> tuple[Any, ...]:

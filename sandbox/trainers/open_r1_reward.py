@@ -15,7 +15,6 @@ from collections.abc import Callable, Sequence
 from math import isfinite
 from typing import Protocol, Unpack
 
-from sandbox.client import DEFAULT_URL
 from sandbox.errors import InfrastructureError, Refused
 from sandbox.rewards.extraction import parses, tag_language
 from sandbox.runner.contract import Status
@@ -37,7 +36,7 @@ class Executor(Protocol):
 
 
 def open_r1_reward(
-    url: str = DEFAULT_URL, *, client: Verifier | None = None, **options: Unpack[RewardOptions]
+    url: str | None = None, *, client: Verifier | None = None, **options: Unpack[RewardOptions]
 ) -> Callable[..., Rewards]:
     """Return a reward function for the column `verification_info`, by default the fraction of tests passed."""
     options.setdefault("policy", "fraction")
@@ -47,7 +46,7 @@ def open_r1_reward(
 class SandboxProvider:
     """open-r1's CodeExecutionProvider. The reward is the number that the script prints last."""
 
-    def __init__(self, url: str = DEFAULT_URL, *, client: Executor | None = None) -> None:
+    def __init__(self, url: str | None = None, *, client: Executor | None = None) -> None:
         self._client = client or LazyClient(url)
 
     def execute_scripts(self, scripts: list[str], languages: list[str]) -> Rewards:

@@ -18,7 +18,6 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Unpack
 
-from sandbox.client import DEFAULT_URL
 from sandbox.errors import BadRequest
 from sandbox.rewards.extraction import Extraction
 from sandbox.rewards.prompts import UNKNOWN_RESPONSE
@@ -35,7 +34,7 @@ from sandbox.trainers.lazy_clients import LazyClient
 
 
 def openrlhf_reward(
-    url: str = DEFAULT_URL,
+    url: str | None = None,
     *,
     missing: float | None = None,
     client: Verifier | None = None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, TypedDict
 
 from pydantic import ValidationError
@@ -28,6 +29,8 @@ _SURROGATES = re.compile("[\ud800-\udfff]")
 class RewardOptions(TypedDict, total=False):
     """Options of a reward function. Most are fields of `RewardRequest`; models may be given as mappings.
 
+    `run` names the training run whose history the page shows. Its default is the environment variable SANDBOX_RUN.
+
     The last four control what happens while the service does not answer; see `sandbox.trainers.outage.OutagePolicy`.
     """
 
@@ -39,6 +42,7 @@ class RewardOptions(TypedDict, total=False):
     checker: Checker | Mapping[str, Any]
     limits: LimitsRequest | Mapping[str, Any]
     isolation: Isolation
+    run: str
     on_outage: OnOutage
     patience_s: float
     most_lost_batches: int
@@ -64,6 +68,8 @@ def build_reward_request(
         name: dict(value) if isinstance(value, Mapping) else value for name, value in options.items()
     }
     fields |= {name: value for name, value in given.items() if value is not None}
+    if run := _read_default_run():
+        fields.setdefault("run", run)
     if prompts is not None and len(prompts) == len(completions):
         fields["prompts"] = [_clean_prompt(prompt) for prompt in prompts]
     if _are_references(tests):
@@ -174,3 +180,10 @@ def _build_lists_of_tests(
 
 def _count_problems(problems: Sequence[str]) -> tuple[int, int, str]:
     return sum(map(bool, problems)), len(problems), next(filter(None, problems))
+
+
+@cache
+def _read_default_run() -> str:
+    from sandbox.config import ClientSettings  # imported late, because a trainer may never build a request
+
+    return ClientSettings().run

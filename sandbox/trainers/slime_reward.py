@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Protocol, Unpack
 
-from sandbox.client import DEFAULT_URL
 from sandbox.schema.reward import RewardRequest, RewardResult
 from sandbox.trainers.function import (
     AsyncRewardFunction,
@@ -36,7 +35,7 @@ class Sample(Protocol):
 
 
 def slime_reward(
-    url: str = DEFAULT_URL,
+    url: str | None = None,
     *,
     missing: float | None = None,
     client: AsyncVerifier | None = None,

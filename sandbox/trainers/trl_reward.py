@@ -2,8 +2,10 @@
 
     GRPOTrainer(..., reward_funcs=trl_reward(policy="fraction"))
 
-TRL calls `f(prompts=, completions=, completion_ids=, trainer_state=, **columns) -> list[float | None]`. It awaits
-coroutine functions, logs the reward under the function's `__name__`, and leaves None out of the group.
+TRL calls `f(prompts=, completions=, completion_ids=, trainer_state=, log_metric=, log_extra=, **columns) ->
+list[float | None]`. It awaits coroutine functions, logs the reward under the function's `__name__`, and leaves None out
+of the group. The metrics of `reward_metrics` go to its log under `<name>/`, and each completion's outcome and tests
+passed go to its table of completions. Versions of TRL without `log_metric` and `log_extra` get the rewards only.
 """
 
 from __future__ import annotations
@@ -11,17 +13,18 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Unpack
 
-from sandbox.client import DEFAULT_URL
 from sandbox.errors import BadRequest
 from sandbox.rewards.extraction import Completion
+from sandbox.schema.reward import RewardResult
 from sandbox.trainers.function import AsyncRewardFunction, AsyncVerifier, RewardFunction, RewardOptions, Verifier
 from sandbox.trainers.lazy_clients import LazyAsyncClient, LazyClient
+from sandbox.trainers.reward_metrics import classify_sample, measure_batch
 
 Rewards = list[float | None]
 
 
 def trl_reward(
-    url: str = DEFAULT_URL,
+    url: str | None = None,
     *,
     column: str = "tests",
     name: str = "sandbox_reward",
@@ -34,14 +37,15 @@ def trl_reward(
     def sandbox_reward(
         completions: Sequence[Completion], completion_ids: Sequence[Sequence[int]] | None = None, **columns: Any
     ) -> Rewards:
-        return reward(completions, _select_tests(columns, column), **_build_fields(columns, column, completion_ids))
+        tests, fields = _select_tests(columns, column), _build_fields(columns, column, completion_ids)
+        return _log_result(reward.judge(completions, tests, **fields), name, columns)
 
     sandbox_reward.__name__ = name
     return sandbox_reward
 
 
 def trl_async_reward(
-    url: str = DEFAULT_URL,
+    url: str | None = None,
     *,
     column: str = "tests",
     name: str = "sandbox_reward",
@@ -54,12 +58,23 @@ def trl_async_reward(
     async def sandbox_reward(
         completions: Sequence[Completion], completion_ids: Sequence[Sequence[int]] | None = None, **columns: Any
     ) -> Rewards:
-        return await reward(
-            completions, _select_tests(columns, column), **_build_fields(columns, column, completion_ids)
-        )
+        tests, fields = _select_tests(columns, column), _build_fields(columns, column, completion_ids)
+        return _log_result(await reward.judge(completions, tests, **fields), name, columns)
 
     sandbox_reward.__name__ = name
     return sandbox_reward
+
+
+def _log_result(result: RewardResult, name: str, columns: Mapping[str, Any]) -> Rewards:
+    """Write the metrics of a batch to TRL's log, if it passes functions for this, and return the rewards."""
+    log_metric, log_extra = columns.get("log_metric"), columns.get("log_extra")
+    if callable(log_metric):
+        for metric, value in measure_batch(result).items():
+            log_metric(f"{name}/{metric}", value)
+    if callable(log_extra):
+        log_extra(f"{name}/outcome", list(map(classify_sample, result.rewards, result.details)))
+        log_extra(f"{name}/passed", [f"{detail.passed} of {detail.total}" for detail in result.details])
+    return result.rewards
 
 
 def _select_tests(columns: dict[str, Any], column: str) -> Sequence[Any]:
@@ -78,6 +93,7 @@ def _build_fields(
     return {
         "language": columns.get("language") or _find_test_languages(columns[column]),
         "prompts": columns.get("prompts"),
+        "step": getattr(columns.get("trainer_state"), "global_step", None),
         "lengths": None if completion_ids is None else [len(ids) for ids in completion_ids],
     }
 

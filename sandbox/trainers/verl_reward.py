@@ -15,7 +15,6 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, Unpack
 
-from sandbox.client import DEFAULT_URL
 from sandbox.schema.reward import RewardResult
 from sandbox.trainers.function import (
     AsyncRewardFunction,
@@ -26,6 +25,7 @@ from sandbox.trainers.function import (
     require_result_rewards,
 )
 from sandbox.trainers.lazy_clients import LazyAsyncClient, LazyClient
+from sandbox.trainers.reward_metrics import measure_sample
 
 _get_lazy_client = cache(LazyClient)
 _get_lazy_async_client = cache(LazyAsyncClient)
@@ -37,14 +37,18 @@ async def compute_score(
     ground_truth: Any,
     extra_info: Mapping[str, Any] | None = None,
     *,
-    url: str = DEFAULT_URL,
+    url: str | None = None,
     missing: float | None = None,
     client: AsyncVerifier | None = None,
     reward_router_address: object = None,
     reward_model_tokenizer: object = None,
     **options: Unpack[RewardOptions],
 ) -> dict[str, float]:
-    """Return the score of one solution: {score, acc, passed, total, answered}. Raises InfrastructureError."""
+    """Return the score of one solution: {score, acc, passed, total, answered}, and its numbers from `reward_metrics`.
+
+    verl keeps all of them as extra information about the sample, and reports their means in validation. Raises
+    InfrastructureError.
+    """
     reward = AsyncRewardFunction(client or _get_lazy_async_client(url), {"check_service": False, **options})
     return _build_scores(
         await reward.judge([solution_str], [ground_truth], prompts=_find_prompts([extra_info])), missing
@@ -57,7 +61,7 @@ def compute_score_batch(
     ground_truths: Sequence[Any],
     extra_infos: Sequence[Mapping[str, Any] | None] | None = None,
     *,
-    url: str = DEFAULT_URL,
+    url: str | None = None,
     missing: float | None = None,
     client: Verifier | None = None,
     **options: Unpack[RewardOptions],
@@ -81,6 +85,9 @@ def _build_scores(result: RewardResult, missing: float | None) -> list[dict[str,
             "passed": float(detail.passed),
             "total": float(detail.total),
             "answered": float(detail.answered),
+            **measure_sample(reward, detail),
         }
-        for score, detail in zip(require_result_rewards(result, missing), result.details, strict=True)
+        for score, reward, detail in zip(
+            require_result_rewards(result, missing), result.rewards, result.details, strict=True
+        )
     ]

@@ -29,6 +29,11 @@ class TestResult(WireModel):
     usage: Usage = Usage()
     parts: list[TestPart] | None = Field(None, description="the test functions of a pytest file")
 
+    @property
+    def accepted(self) -> bool:
+        """Return whether the program passed this test."""
+        return self.verdict is Verdict.ACCEPTED
+
 
 def build_test_result(outcome: Outcome, verdict: Verdict, message: str = "", points: float | None = None) -> TestResult:
     """Build the result of a run, including how the run ended. Its score is `points` if a checker gave any."""

@@ -9,7 +9,7 @@ const MAX_COMPARED = 6;
 const REFRESH_MS = 5_000;
 const COLUMNS = ["Run", "Reward", "Accepted", "Lost", "Requests", "Latest"];
 const NUMBERS = ["Reward", "Accepted", "Lost", "Requests"];
-const EXAMPLE = 'trl_reward("http://127.0.0.1:8080", run="my-first-run")';
+const EXAMPLE = 'trl_reward(run="my-first-run")';
 const VERDICT_ORDER = ["accepted", "wrong_answer", "runtime_error", "time_limit_exceeded", "memory_limit_exceeded",
   "output_limit_exceeded", "compile_error", "no_code", "internal_error", "lost", "skipped"];
 

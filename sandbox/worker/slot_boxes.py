@@ -33,7 +33,8 @@ def open_slot(settings: WorkerSettings, number: int, observer: BoxObserver, pres
     """Open a slot, and close it with its boxes when the context ends. With `prestarts`, start boxes in advance."""
     engine: Engine = DeferredEngine(lambda: make_engine(settings, number))
     # A local box inherits the CPUs of the worker that starts it.
-    if settings.pin == "slots" or (settings.pin == "boxes" and settings.engine == "local"):
+    pin = cpu_pinning.resolve_pinning(settings.pin, settings.slots)
+    if pin == "slots" or (pin == "boxes" and settings.engine == "local"):
         os.sched_setaffinity(0, cpu_pinning.assign_cpus(number, settings.slots))
     ready_count = settings.fresh_ready if settings.isolation == "fresh" else settings.spare_boxes
     if ready_count and prestarts:

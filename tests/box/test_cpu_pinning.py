@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.box.cpu_pinning import assign_cpus, format_cpu_list
+from sandbox.box.cpu_pinning import assign_cpus, format_cpu_list, resolve_pinning
 
 
 @pytest.fixture
@@ -35,6 +35,33 @@ def eight_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 )
 def test_each_slot_has_whole_cores_or_a_thread(eight_threads: Path, slots: int, expected: list[str]) -> None:
     assert [format_cpu_list(assign_cpus(slot, slots, eight_threads)) for slot in range(slots)] == expected
+
+
+@pytest.mark.usefixtures("eight_threads")
+@pytest.mark.parametrize(
+    ("slots", "files", "expected"),
+    [
+        (0, {}, "slots"),
+        (6, {}, "slots"),
+        (5, {}, "none"),
+        (8, {"cpu.max": "max 100000"}, "slots"),
+        (8, {"cpu.max": "400000 100000"}, "none"),
+        (8, {"cpu/cpu.cfs_quota_us": "-1"}, "slots"),
+        (8, {"cpu/cpu.cfs_quota_us": "400000"}, "none"),
+    ],
+)
+def test_slots_that_fill_a_host_are_pinned(tmp_path: Path, slots: int, files: dict[str, str], expected: str) -> None:
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(f"{text}\n")
+    assert resolve_pinning("auto", slots, tmp_path) == expected
+    for pin in ("none", "boxes", "slots"):
+        assert resolve_pinning(pin, slots, tmp_path) == pin
+
+
+def test_a_small_host_is_not_pinned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(4)))
+    assert resolve_pinning("auto", 0, tmp_path) == "none"
 
 
 def test_without_a_number_there_is_a_slot_for_each_cpu(eight_threads: Path) -> None:

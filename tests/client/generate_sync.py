@@ -11,6 +11,7 @@ COMMAND = "python -m tests.client.generate_sync"
 CLIENT = Path(__file__).parents[2] / "sandbox" / "client"
 TARGETS = {
     CLIENT / "aio.py": CLIENT / "sync.py",
+    CLIENT / "aio_service.py": CLIENT / "sync_service.py",
     CLIENT / "aio_connection.py": CLIENT / "sync_connection.py",
     CLIENT / "aio_session.py": CLIENT / "sync_session.py",
 }
@@ -24,6 +25,11 @@ REPLACEMENTS = [
     ),
     (r"\baio_connection\b", "sync_connection"),
     (
+        r'"""The part of the client for asyncio (that [^.]*\.)[^"]*"""',
+        rf'"""The part of the blocking client \1\n\nGenerated from `aio_service.py` by `{COMMAND}`.\n"""',
+    ),
+    (r"\baio_service\b(?!\.py)", "sync_service"),
+    (
         r'"""A session for asyncio: (a box that [^.]*\.)[^"]*"""',
         rf'"""A session: \1\n\nGenerated from `aio_session.py` by `{COMMAND}`.\n"""',
     ),
@@ -34,6 +40,8 @@ REPLACEMENTS = [
     (r"for (\w+) in (.+):\n +yield \1\n", r"yield from \2\n"),
     (r"\b(Iterable\[\w+\]) \| AsyncIterable\[\w+\]", r"\1"),
     (r"\basync (def|for|with) ", r"\1 "),
+    (r"\(await (client\.\w+\(.*?\))\)\.", r"\1."),
+    (r"\(await (session\.\w+\(.*?\))\)\.", r"\1."),
     (r"\bawait ", ""),
     (r"\bAsync([A-Z]\w+)", r"\1"),
     (r"\basync_batching\b", "batching"),

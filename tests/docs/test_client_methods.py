@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 
 import pytest
@@ -10,7 +11,7 @@ from sandbox.client import Client
 from tests.docs.conftest import ROOT
 
 PAGES = [page for page in (ROOT / "sandbox" / "docs").rglob("*.md") if page.parent.name != "reference"]
-METHODS = [name for name, value in vars(Client).items() if callable(value) and not name.startswith("_")]
+METHODS = [name for name, _ in inspect.getmembers(Client, inspect.isfunction) if not name.startswith("_")]
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -18,8 +18,9 @@ from loadtest.load_generator import (
     build_post_request,
     iterate_chunks,
 )
+from loadtest.peers import CodeJudge, SandboxFusion
 from loadtest.sample import WrongVerdict
-from loadtest.sides import CodeJudge, HttpSide, SandboxDialect, SandboxFusion
+from loadtest.sides import Address, HttpSide, SandboxDialect
 from loadtest.workloads import (
     TOO_SLOW,
     Task,
@@ -131,7 +132,7 @@ def test_a_wrong_verdict_aborts() -> None:
 
 def test_a_batch_is_judged_item_by_item() -> None:
     tasks = [make_tiny_py(index) for index in range(3)]
-    request = next(SandboxDialect("h").build_requests(iter(tasks), Workload("x", make_tiny_py, batch=3)))
+    request = next(SandboxDialect(Address("h")).build_requests(iter(tasks), Workload("x", make_tiny_py, batch=3)))
     sent = orjson.loads(request.pieces[0].split(b"\r\n\r\n", 1)[1])
     assert [item["code"] for item in sent["items"]] == [task.code for task in tasks]
     body = orjson.dumps({"results": [build_result(task) for task in tasks]})
@@ -142,7 +143,9 @@ def test_the_tail_is_what_the_last_verdict_came_late_beyond_its_program() -> Non
     """There are two slots: once two programs are left, both could be running."""
     tasks = [make_rl_step(index) for index in range(3)]
     request = next(
-        SandboxDialect("h", slots=2).build_requests(iter(tasks), Workload("x", make_rl_step, batch=3, stream=True))
+        SandboxDialect(Address("h"), slots=2).build_requests(
+            iter(tasks), Workload("x", make_rl_step, batch=3, stream=True)
+        )
     )
     lines = [orjson.dumps({"index": index, "result": build_result(tasks[index])}) + b"\n" for index in (1, 0, 2)]
     pieces = [b"%x\r\n%s\r\n" % (len(line), line) for line in lines] + [b"0\r\n\r\n"]
@@ -153,7 +156,7 @@ def test_the_tail_is_what_the_last_verdict_came_late_beyond_its_program() -> Non
 
 def test_sandbox_fusion_is_asked_once_a_test() -> None:
     task = make_loop_task(7, 10, 3)
-    requests = list(SandboxFusion("h").build_requests(iter([task]), find_workload("W2 py-20")))
+    requests = list(SandboxFusion(Address("h")).build_requests(iter([task]), find_workload("W2 py-20")))
     assert len(requests) == 3
     run = {"status": "Finished", "return_code": 0, "stdout": task.cases[1].expected}
     body = {"status": "Success", "message": "", "run_result": run}
@@ -174,7 +177,7 @@ def test_a_batch_is_many_requests_at_one_time_where_there_are_no_batches(workloa
 
 def test_code_judge_is_asked_for_all_tests_at_once() -> None:
     task = make_loop_task(7, 10, 3)
-    (request,) = CodeJudge("h").build_requests(iter([task]), find_workload("W2 py-20"))
+    (request,) = CodeJudge(Address("h")).build_requests(iter([task]), find_workload("W2 py-20"))
     results = [{"success": True, "reason": ""}] * 3
     assert request.check(Response(200, [orjson.dumps({"results": results})], [0.0], False)).verdicts == 3
     failed = {"results": [{"success": False, "reason": "queue_timeout"}, *results[1:]]}
@@ -185,7 +188,7 @@ def test_code_judge_is_asked_for_all_tests_at_once() -> None:
 def test_code_judge_may_be_late_with_a_program_of_several_tests_that_stops_at_the_first() -> None:
     endless = next(task for task in map(make_mixed, range(20)) if task.verdicts[0] == TOO_SLOW)
     tiny, late = (
-        next(CodeJudge("h").build_requests(iter([task]), find_workload("W4 mixed")))
+        next(CodeJudge(Address("h")).build_requests(iter([task]), find_workload("W4 mixed")))
         for task in (make_tiny_py(1), endless)
     )
     assert tiny.pieces[0].startswith(b"POST /judge HTTP/1.1\r\n")

@@ -37,5 +37,5 @@ def test_every_pinning_is_compared_with_the_fewest_slots_of_the_first() -> None:
 
 def test_pinnings_are_named_in_their_order_and_a_wrong_name_is_told() -> None:
     assert parse_pins("slots,none,slots") == ["slots", "none"]
-    with pytest.raises(argparse.ArgumentTypeError, match="'cores' is not one of none, boxes, slots"):
+    with pytest.raises(argparse.ArgumentTypeError, match="'cores' is not one of auto, none, boxes, slots"):
         parse_pins("none,cores")

@@ -48,8 +48,10 @@ def test_an_example_prints_what_it_says(example: str, url: str, capsys: pytest.C
 
 
 def test_every_adapter_has_an_example() -> None:
-    text = "\n".join(EXAMPLES)
+    # Some trainers have a page of their own, which tests/trainers/test_pages.py runs.
+    pages = files("sandbox").joinpath("docs/how-to").iterdir()
+    text = "\n".join([*EXAMPLES, *(page.read_text(encoding="utf-8") for page in pages)])
     for module in files("sandbox").joinpath("trainers").iterdir():
         name = module.name.removesuffix(".py")
-        if name.endswith(("_reward", "_rubric")):
+        if name.endswith(("_reward", "_rubric", "_environment")):
             assert f"sandbox.trainers.{name} import" in text

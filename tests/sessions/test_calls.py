@@ -247,7 +247,7 @@ def test_invalid_requests_name_their_field(client: Client) -> None:
     with client.session() as session, pytest.raises(BadRequest, match="code or command"):
         session._call({}, None)
     with pytest.raises(BadRequest) as caught:
-        client.session(language="cobol").open()
+        client.session({"language": "cobol"}).open()
     assert caught.value.field == "body.language"
 
 
@@ -291,3 +291,47 @@ def test_lone_surrogates_do_not_break_an_answer(client: Client) -> None:
         session.execute("open(b'name-\\xff', 'w').close()")
         assert [entry.path[:5] for entry in session.list_files()] == ["name-"]
         assert session.execute("'y\\ud800'").status == "ok"
+
+
+def test_contexts_share_no_variables_and_a_call_has_variables_of_its_own(client: Client) -> None:
+    with client.session() as session:
+        session.execute("x = 1")
+        assert session.execute("x = 2; x", context="other").result == {"text/plain": "2"}
+        assert session.execute("import os; (x, os.environ['A'])", variables={"A": "b"}).result == {
+            "text/plain": "(1, 'b')"
+        }
+        assert session.execute("'A' in os.environ").result == {"text/plain": "False"}
+        with session.fork()[0] as fork:
+            assert fork.execute("x", context="other").result == {"text/plain": "2"}
+    with client.session(language="bash") as shell, pytest.raises(BadRequest, match="Python session"):
+        shell.execute("echo", context="other")
+
+
+def test_a_session_has_metadata_and_a_new_time_to_live(client: Client) -> None:
+    with client.session(metadata={"run": "7"}, ttl_s=60) as session:
+        assert session.describe().metadata == {"run": "7"}
+        assert [each.metadata for each in client.sessions() if each.id == session.id] == [{"run": "7"}]
+        assert session.describe().expires_at < time.time() + 61
+        assert session.set_ttl(300).expires_at > time.time() + 290
+        assert next(each for each in client.sessions() if each.id == session.id).expires_at > time.time() + 290
+        session.set_ttl(1)
+        session.execute("import time\ntime.sleep(0.2)")
+        deadline = time.monotonic() + 10
+        while session.describe().status == "open":
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        assert session.describe().reason == "its time is over"
+    with client.session(replay=True) as session, pytest.raises(BadRequest, match="replay"):
+        session.set_ttl(60)
+
+
+def test_files_can_be_read_and_written_during_a_call(client: Client) -> None:
+    with client.session() as session:
+        thread = threading.Thread(target=lambda: session.execute("import time\ntime.sleep(1)"))
+        thread.start()
+        time.sleep(0.3)
+        session.put_file("a", b"b")
+        assert session.get_file("a") == b"b"
+        with pytest.raises(SessionBusy):
+            session.snapshot()
+        thread.join()

@@ -20,6 +20,7 @@ from sandbox.schema import ExecuteRequest, ExecuteResult, Lane
 from sandbox.trainers.areal_reward import areal_reward, functioncall_answer, functioncall_request
 from sandbox.trainers.open_r1_reward import SandboxProvider, open_r1_reward
 from sandbox.trainers.openrlhf_reward import openrlhf_answer, openrlhf_request, openrlhf_reward
+from sandbox.trainers.reward_metrics import METRICS
 from sandbox.trainers.slime_reward import slime_answer, slime_request, slime_reward
 from sandbox.trainers.trl_reward import trl_async_reward, trl_reward
 from sandbox.trainers.verifiers_rubric import verifiers_reward, verifiers_rollout_reward
@@ -61,6 +62,25 @@ def test_trl_gets_a_list_with_none_for_what_to_drop() -> None:
     assert (reward.__name__, inspect.iscoroutinefunction(reward)) == ("sandbox_reward", False)
 
 
+def test_trl_gets_metrics_for_its_log() -> None:
+    client = FakeClient(lambda request: fail_every_test(request) if "lost" in request.code else judge_by_echo(request))
+    reward = trl_reward(client=client, policy="fraction", name="tests")
+    metrics: dict[str, float] = {}
+    columns: dict[str, list[str]] = {}
+    logs = {"log_metric": metrics.__setitem__, "log_extra": columns.__setitem__}
+    completions = [GOOD, "no code", fence_code("# lost"), GOOD]
+    reward(**build_trl_call(completions, tests=[TESTS] * 4, **logs))
+    assert {name: value for name, value in metrics.items() if value} == {
+        "tests/wrong_answer_rate": 0.5,
+        "tests/no_code_rate": 0.25,
+        "tests/infra_failed_rate": 0.25,
+    }
+    assert columns == {
+        "tests/outcome": ["wrong_answer", "no_code", "infra_failed", "wrong_answer"],
+        "tests/passed": ["1 of 2", "0 of 2", "0 of 2", "1 of 2"],
+    }
+
+
 async def test_trl_may_await_it() -> None:
     reward = trl_async_reward(client=FakeAsyncClient(), policy="fraction", name="tests_passed")
     messages = [{"role": "assistant", "content": GOOD}]
@@ -89,7 +109,10 @@ async def test_verl_scores_one_solution() -> None:
         client=FakeAsyncClient(),
         policy="x-coder",
     )
-    assert score == {"score": 2.5, "acc": 0.0, "passed": 1.0, "total": 2.0, "answered": 1.0}
+    plain = {name: score.pop(name) for name in ("score", "acc", "passed", "total", "answered")}
+    assert plain == {"score": 2.5, "acc": 0.0, "passed": 1.0, "total": 2.0, "answered": 1.0}
+    assert set(score) == set(METRICS)
+    assert {name for name, value in score.items() if value} == {"wrong_answer"}
     assert inspect.iscoroutinefunction(compute_score)
 
 

@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from sandbox.api.app import create_app
@@ -34,7 +35,7 @@ import json, sys
 from sandbox.trainers.trl_reward import trl_async_reward, trl_reward
 
 url, folder = sys.argv[1:]
-reward = trl_reward(url, policy="x-coder")  # before the imports below, which take ten seconds
+reward = trl_reward(url, policy="x-coder", run="tiny-grpo")  # before the imports below, which take ten seconds
 
 from datasets import Dataset
 from tokenizers import Tokenizer, models
@@ -72,7 +73,9 @@ trainer = GRPOTrainer(
 )
 trainer.train()
 logged = [each["rewards/fraction/mean"] for each in trainer.state.log_history if "rewards/fraction/mean" in each]
-print(json.dumps({"called": called, "fraction": logged}))
+metrics = [{k: v for k, v in each.items() if k.startswith("fraction/")} for each in trainer.state.log_history]
+extra = {name: list(values)[-16:] for name, values in trainer._logs["extra"].items()}
+print(json.dumps({"called": called, "fraction": logged, "metrics": metrics, "extra": extra}))
 """
 CHECKER = """import sys
 _, given, answer = (open(name).read() for name in sys.argv[1:4])
@@ -132,7 +135,7 @@ print(json.dumps(asyncio.run(scores())))
 RUBRIC_SCRIPT = """
 import asyncio, json, sys
 import verifiers as vf
-from sandbox.trainers.verifiers_rubric import verifiers_reward, verifiers_rollout_reward
+from sandbox.trainers.verifiers_rubric import verifiers_metrics, verifiers_reward, verifiers_rollout_reward
 
 url, right = sys.argv[1:]
 tests = [{"input": "2", "output": "4"}, {"input": "5", "output": "10"}]
@@ -148,10 +151,19 @@ def state(text):
 
 async def scored():
     states = [state(text) for text in (right, "I do not know.", "```python\\nprint(4)\\n```")]
-    await vf.Rubric(funcs=[verifiers_reward(url, policy="fraction")]).score_group(states)
+    rubric = vf.Rubric(funcs=[verifiers_reward(url, policy="fraction")])
+    for metric in verifiers_metrics():
+        rubric.add_metric(metric)
+    await rubric.score_group(states)
     one = state(right)
-    await vf.Rubric(funcs=[verifiers_rollout_reward(url, missing=-1.0)]).score_rollout(one)
-    return [each["reward"] for each in states], [each["advantage"] for each in states], one["reward"]
+    await vf.Rubric(
+        funcs=[verifiers_rollout_reward(url, missing=-1.0), *verifiers_metrics()],
+        weights=[1.0, *[0.0] * len(verifiers_metrics())],
+    ).score_rollout(one)
+    return (
+        [each["reward"] for each in states], [each["advantage"] for each in states], one["reward"],
+        [each["metrics"] for each in states], one["metrics"],
+    )
 
 print(json.dumps(asyncio.run(scored())))
 """
@@ -179,6 +191,23 @@ def test_trls_grpo_trainer_calls_our_rewards_and_learns_from_them(url: str, tmp_
         runs = completion in {RIGHT, "```python\nprint(5)\n```"}
         assert reward == (5.0 if completion == RIGHT else 0.0 if runs else -2.0), completion
     assert output["fraction"][-1] > output["fraction"][0] + 0.3, output["fraction"]
+    (run,) = [each for each in httpx.get(f"{url}/runs").json()["runs"] if each["name"] == "tiny-grpo"]
+    points = httpx.get(f"{url}/runs/{run['id']}").json()["points"]
+    assert [point["step"] for point in points] == list(range(12))
+    assert points[-1]["reward"] > points[0]["reward"]
+    steps = [step for step in output["metrics"] if step]
+    assert len(steps) == 12
+    for step, fraction in zip(steps, output["fraction"], strict=True):
+        assert step["fraction/accepted_rate"] == pytest.approx(fraction, abs=1e-4)
+        rates = [value for name, value in step.items() if name.endswith("_rate")]
+        assert sum(rates) == pytest.approx(1.0, abs=1e-3)
+        assert step["fraction/infra_failed_rate"] == 0.0
+    assert steps[0]["fraction/no_code_rate"] > 0
+    assert steps[-1]["fraction/judge_time_s"] > 0
+    outcomes = output["extra"]["fraction/outcome"]
+    assert len(outcomes) == 16
+    assert output["extra"]["sandbox_reward/outcome"] == outcomes
+    assert set(zip(outcomes, output["extra"]["fraction/passed"], strict=True)) >= {("accepted", "2 of 2")}
 
 
 REWARDED = "rewarded:"
@@ -290,6 +319,12 @@ def test_a_grpo_jobs_reward_is_what_verl_calls(url: str, tmp_path: Path) -> None
     scored = run_script(VERL, VERL_REWARD_SCRIPT, (job_dir.path / OVERRIDES_FILE).read_text(), json.dumps(answers))
     assert [each["score"] for each in scored] == [1.0, 1.0, 0.0]
     assert [each["answered"] for each in scored] == [1.0, 1.0, 0.0]
+    assert [(each["accepted"], each["no_code"], each["infra_failed"]) for each in scored] == [
+        (1.0, 0.0, 0.0),
+        (1.0, 0.0, 0.0),
+        (0.0, 1.0, 0.0),
+    ]
+    assert scored[0]["judge_time_s"] > 0
 
 
 def test_an_overload_is_told_to_verls_client_as_what_it_tries_again(tmp_path: Path) -> None:
@@ -304,7 +339,11 @@ def test_an_overload_is_told_to_verls_client_as_what_it_tries_again(tmp_path: Pa
 
 
 def test_a_rubric_of_verifiers_calls_our_rewards(url: str) -> None:
-    rewards, advantages, alone = run_script(VERIFIERS, RUBRIC_SCRIPT, url, RIGHT)
+    rewards, advantages, alone, metrics, metrics_alone = run_script(VERIFIERS, RUBRIC_SCRIPT, url, RIGHT)
     assert rewards == [1.0, 0.0, 0.5]
     assert advantages == [0.5, -0.5, 0.0]
     assert alone == 1.0
+    names = ("sandbox_accepted", "sandbox_no_code", "sandbox_wrong_answer", "sandbox_infra_failed")
+    assert [[each[name] for name in names] for each in metrics] == [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0]]
+    assert metrics_alone["sandbox_accepted"] == 1.0
+    assert metrics_alone["sandbox_judge_time_s"] > 0

@@ -20,6 +20,7 @@ from sandbox.rewards.scoring import score_results
 from sandbox.runner.contract import Verdict
 from sandbox.schema import MAX_CODE_CHARS, Lane, VerifyRequest
 from sandbox.schema.reward import RewardRequest, RewardResult, Task
+from sandbox.trainers import reward_request
 from sandbox.trainers.function import (
     AsyncRewardFunction,
     RewardFunction,
@@ -236,6 +237,18 @@ def test_tests_run_in_the_programs_process_if_the_options_say_so() -> None:
     RewardFunction(client)([fence_code("# 42")], [["assert f()"]])
     assert [batch[0].isolation for batch in client.batches] == ["shared"] * 3 + ["separate"] * 3
     assert json.loads(client.batches[0][0].model_dump_json(exclude_unset=True))["isolation"] == "shared"
+
+
+def test_a_run_is_named_by_an_option_or_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    client = FakeClient()
+    RewardFunction(client, {}).judge(["x"], [TESTS])
+    monkeypatch.setenv("SANDBOX_RUN", "from-the-environment")
+    reward_request._read_default_run.cache_clear()
+    RewardFunction(client, {}).judge(["x"], [TESTS])
+    RewardFunction(client, {"run": "own"}).judge(["x"], [TESTS])
+    assert [request.run for request in client.reward_requests] == [None, "from-the-environment", "own"]
+    monkeypatch.delenv("SANDBOX_RUN")
+    reward_request._read_default_run.cache_clear()
 
 
 def test_lengths_are_tokens_where_told_and_characters_where_not() -> None:

@@ -42,11 +42,21 @@ class Dialect:
         self._error_renderer = render_error
         self._routes: list[tuple[str, str, Endpoint]] = []
 
-    def get(self, path: str) -> Callable[[Endpoint], Endpoint]:
-        return self._register("GET", path)
+    def get(self, *paths: str) -> Callable[[Endpoint], Endpoint]:
+        return self._register("GET", *paths)
+
+    def delete(self, path: str) -> Callable[[Endpoint], Endpoint]:
+        return self._register("DELETE", path)
 
     def post(self, *paths: str) -> Callable[[Endpoint], Endpoint]:
         return self._register("POST", *paths)
+
+    def add(self, method: str, path: str, endpoint: Endpoint) -> None:
+        self._routes.append((method, path, endpoint))
+
+    def include(self, part: Dialect) -> None:
+        """Add the paths of a part, which renders its own errors."""
+        self._routes += [(method, path, part._translate_errors(endpoint)) for method, path, endpoint in part._routes]
 
     def render_error(self, problem: ProblemResponse) -> Response:
         """Render a problem in the peer's format."""

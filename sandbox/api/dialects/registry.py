@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from sandbox.api.dialects import (
     areal,
     code_judge,
+    e2b,
     judge0,
     open_instruct,
     open_r1,
@@ -20,7 +21,7 @@ PATH_PREFIX = "/dialects"
 
 DIALECTS = {
     module.DIALECT.name: module.DIALECT
-    for module in (sandbox_fusion, code_judge, piston, judge0, openrlhf, slime, open_instruct, open_r1, areal)
+    for module in (sandbox_fusion, code_judge, piston, judge0, openrlhf, slime, open_instruct, open_r1, areal, e2b)
 }
 
 

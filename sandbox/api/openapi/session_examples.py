@@ -16,6 +16,7 @@ _SESSION = {
     "parent": None,
     "calls": 2,
     "replay": False,
+    "metadata": {"run": "7"},
     "limits": _LIMITS,
 }
 _FILE = {"path": "data/numbers.txt", "type": "file", "size": 6, "modified_at": 1764342003.5}

@@ -17,7 +17,8 @@ from sandbox.api.openapi.documentation import document_session_call
 from sandbox.api.problems import describe_error
 from sandbox.api.responses import build_json_response, submit_and_respond
 from sandbox.api.routes.live import format_event
-from sandbox.api.session_client import call_session, fork_session, open_session
+from sandbox.api.session_client import MAX_FILE_BYTES, call_session, fork_session, open_session
+from sandbox.api.session_stream import stream_session
 from sandbox.api.session_verify import build_submission, needs_files
 from sandbox.errors import BadRequest, SandboxError
 from sandbox.queue.session_calls import SessionCalls
@@ -35,6 +36,7 @@ from sandbox.schema.sessions import (
     SessionList,
     SessionRequest,
     SessionStatus,
+    SessionUpdate,
     SessionVerifyRequest,
 )
 
@@ -42,7 +44,6 @@ router = APIRouter(prefix="/sessions", tags=["sessions"])
 
 SessionId = Annotated[str, Path(max_length=64, pattern=r"^[A-Za-z0-9]+$", description="from `POST /sessions`")]
 FilePath = Annotated[str, Path(max_length=255, description="relative to the work directory")]
-MAX_FILE_BYTES = 16 << 20
 EVENT_STREAM = "text/event-stream"
 ARCHIVE = "application/x-tar"
 BINARY = "application/octet-stream"
@@ -74,6 +75,14 @@ async def get(request: Request, session_id: SessionId) -> Response:
         answer = await call_session(calls, session_id, {"do": "describe"})
         return build_json_response(parse_stored(SessionInfo, answer["session"]).model_dump_json())
     return build_json_response(record.session.model_dump_json())
+
+
+@router.patch("/{session_id}", **document_session_call(SessionUpdate, SessionInfo))
+async def update(request: Request, session_id: SessionId) -> Response:
+    """Let a session end earlier or later. A session with `replay` cannot be changed."""
+    body = await request_parsing.parse_body(request, SessionUpdate)
+    answer = await call_session(_get_calls(request), session_id, {"do": "set_ttl", "ttl_s": body.ttl_s})
+    return build_json_response(parse_stored(SessionInfo, answer["session"]).model_dump_json())
 
 
 @router.delete("/{session_id}", **document_session_call(None, None, status=204))
@@ -189,23 +198,8 @@ def _check_path(path: str) -> str:
 
 async def _stream_call(calls: SessionCalls, session_id: str, fields: dict[str, Any]) -> AsyncIterator[str]:
     """Yield an answer as server-sent events: first its parts, then the complete answer."""
-    loop = asyncio.get_running_loop()
-    parts: asyncio.Queue[bytes] = asyncio.Queue()
-    task = loop.create_task(
-        call_session(calls, session_id, fields, lambda part: loop.call_soon_threadsafe(parts.put_nowait, part))
-    )
     try:
-        while not task.done() or not parts.empty():
-            getter = loop.create_task(parts.get())
-            await asyncio.wait({task, getter}, return_when=asyncio.FIRST_COMPLETED)
-            if getter.done():
-                part = json.loads(getter.result())
-                yield format_event(part["event"], json.dumps(part["data"]))
-            else:
-                getter.cancel()
-        try:
-            yield format_event("result", json.dumps(task.result()))
-        except SandboxError as error:
-            yield format_event("problem", describe_error(error).problem.model_dump_json())
-    finally:
-        task.cancel()
+        async for part in stream_session(calls, session_id, fields):
+            yield format_event(part.event, json.dumps(part.data))
+    except SandboxError as error:
+        yield format_event("problem", describe_error(error).problem.model_dump_json())

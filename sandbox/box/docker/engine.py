@@ -70,9 +70,9 @@ class DockerEngine:
     def __init__(self, settings: WorkerSettings, slot: int, max_boxes: int = BOXES_PER_BLOCK) -> None:
         self._settings = settings
         self._slot = slot
-        self._cpus = (
-            "" if settings.pin == "none" else cpu_pinning.format_cpu_list(cpu_pinning.assign_cpus(slot, settings.slots))
-        )
+        self._cpus = ""
+        if cpu_pinning.resolve_pinning(settings.pin, settings.slots) != "none":
+            self._cpus = cpu_pinning.format_cpu_list(cpu_pinning.assign_cpus(slot, settings.slots))
         self._started_count = 0
         self._folder = ensure_socket_folder(settings.home)
         self._live_handles: set[DockerBoxHandle] = set()
@@ -188,6 +188,7 @@ class DockerEngine:
             "tmpfs": {
                 "/box": f"rw,exec,nosuid,nodev,mode=711,{size}",
                 "/tmp": f"rw,exec,nosuid,nodev,mode=1777,{size}",
+                **({"/home": "rw,noexec,nosuid,nodev,mode=755,size=64k,nr_inodes=8"} if session else {}),
             },
             "mounts": [Mount("/run/sandbox", str(folder), type="bind", read_only=True)],
             "runtime": settings.docker_runtime or None,
@@ -201,7 +202,7 @@ class DockerEngine:
         uid_base = block.compute_base(self._started_count)
         self._started_count += 1
         if session:
-            options = {"connect": CONNECTION_PATH, "uid_base": uid_base, "session": True}
+            options = {"connect": CONNECTION_PATH, "uid_base": uid_base, "session": True, "links_home": True}
             return ["/usr/bin/python3", "-c", SESSION_BOOTSTRAP, json.dumps(options)]
         options_text = self._build_supervisor_options(uid_base).encode()
         return ["/usr/bin/python3", "-I", "-S", "-c", SUPERVISOR_BOOTSTRAP, options_text]

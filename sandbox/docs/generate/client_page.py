@@ -6,23 +6,23 @@ import inspect
 from collections.abc import Iterator
 
 from sandbox.client import AsyncClient, Client, Retries
-from sandbox.docs.generate.markdown_format import format_code, format_docstring, format_table
+from sandbox.docs.generate.markdown_format import format_code, format_docstring, format_examples, format_table
 
 INTRODUCTION = """
 # Python client
 
-`sandbox.client` has two classes: `Client`, and `AsyncClient` with the same methods as coroutines. Requests are models
-of `sandbox.schema` or mappings of the same shape. Results are models.
+`sandbox` has two classes for clients: `Client`, and `AsyncClient` with the same methods as coroutines. Requests are
+models of `sandbox.schema`, mappings of the same shape, or keyword arguments. Results are models.
 
 The client retries requests that the API refuses for now (503, 429) and connections that fail, as configured by
 `Retries`. A program that was sent twice this way may run twice. Errors are classes of `sandbox.errors`, selected by the
 `type` of the problem in the response.
 
 ```python
-from sandbox.client import Client
+from sandbox import Client
 
 with Client("http://127.0.0.1:8080") as client:
-    result = client.execute({"language": "bash", "code": "echo $((6 * 7))"})
+    result = client.execute(language="bash", code="echo $((6 * 7))")
     print(result.status, result.stdout, end="")
 ```
 
@@ -33,7 +33,7 @@ ok 42
 ```python
 import asyncio
 
-from sandbox.client import AsyncClient
+from sandbox import AsyncClient
 
 
 async def main() -> None:
@@ -61,17 +61,11 @@ def list_methods(kind: type) -> Iterator[tuple[str, str, str]]:
 
 
 def build_page() -> str:
-    docstrings = {name: doc for name, _, doc in list_methods(Client)}
-    parts = [INTRODUCTION, "## Client", _build_constructor_table()]
-    parts.append(
-        format_table(
-            ("method", "what it does"), [(format_code(name + what), doc) for name, what, doc in list_methods(Client)]
-        )
-    )
-    rows = [
-        (format_code(name + what), doc or docstrings.get(name, "")) for name, what, doc in list_methods(AsyncClient)
-    ]
-    parts += ["## AsyncClient", format_table(("method", "what it does"), rows)]
+    parts = [INTRODUCTION, "## Client", format_examples(inspect.getdoc(Client) or "")]
+    for name, signature, doc in list_methods(Client):
+        parts += [f"### {name}", f"```python\n{name}{signature}\n```", format_examples(doc)]
+    rows = [(format_code(name + what),) for name, what, _ in list_methods(AsyncClient)]
+    parts += ["## AsyncClient", "Its methods do the same as those of `Client`.", format_table(("method",), rows)]
     fields = [
         (format_code(name), format_code(default)) for name, default in inspect.signature(Retries).parameters.items()
     ]
@@ -81,14 +75,6 @@ def build_page() -> str:
         format_table(("field", "default"), [(a, _extract_default(b)) for a, b in fields]),
     ]
     return "\n\n".join(parts)
-
-
-def _build_constructor_table() -> str:
-    rows = [
-        (format_code(name), format_code(parameter.default if isinstance(parameter.default, (str, int, float)) else ""))
-        for name, parameter in inspect.signature(Client).parameters.items()
-    ]
-    return format_table(("argument of the constructor", "default"), rows)
 
 
 def _extract_default(parameter: str) -> str:

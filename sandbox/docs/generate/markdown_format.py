@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 
 
 def format_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -24,3 +26,12 @@ def format_docstring(doc: str | None) -> str:
     import inspect
 
     return inspect.cleandoc(doc or "")
+
+
+def format_examples(doc: str) -> str:
+    """Return a docstring as Markdown, with its indented examples as Python code."""
+    parts = []
+    for is_example, lines in groupby(doc.splitlines(), lambda line: line.startswith("    ")):
+        text = "\n".join(lines)
+        parts.append(f"```python\n{textwrap.dedent(text)}\n```" if is_example else text)
+    return "\n".join(parts)

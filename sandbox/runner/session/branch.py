@@ -61,6 +61,7 @@ class Branch:
         self.stderr: OutputStream
         self.call: Call | None = None
         self.busy = False  # with an operation that is not a call of its process
+        self.file_requests = 0  # that work on single files now
         self.ready = False
         self.open_request: Any = None  # the number of the request that opened it
         self.pending_call: Any = None

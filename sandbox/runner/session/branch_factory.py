@@ -22,6 +22,7 @@ from sandbox.runner.supervisor import usage
 
 MAX_BRANCHES = 65_000  # of a box, over its whole life: each has a uid of its own
 DEFAULT_LIMITS = {"processes": 64, "file_mb": 256, "disk_mb": 512}
+HOME = "/home/user"  # where programs that were written for other sandboxes expect their files
 OUT_OF_MEMORY = "the box ran out of memory"
 
 
@@ -29,7 +30,13 @@ class BranchFactory:
     """Creates branches and connects them to the event loop."""
 
     def __init__(
-        self, reactor: Reactor, root: str, uid_base: int, forkable: bool, receive: Callable[[Branch], None]
+        self,
+        reactor: Reactor,
+        root: str,
+        uid_base: int,
+        forkable: bool,
+        home: str,
+        receive: Callable[[Branch], None],
     ) -> None:
         self._reactor = reactor
         self._root = root
@@ -37,6 +44,7 @@ class BranchFactory:
         self._count = 0
         self._last_number = -1
         self._forkable = forkable
+        self._home = home
         self._receive = receive
         self._oom_kills = usage.open_oom_kill_counter()
         self._oom_kills_seen = self._oom_kills.read()
@@ -51,6 +59,8 @@ class BranchFactory:
         branch = self.create(number, kind, environment, limits, None)
         create_directory(branch)
         hand_over(branch)
+        if self._home and not os.path.islink(self._home):
+            os.symlink(branch.work, self._home)
         self.start(branch)
         return branch
 
@@ -122,7 +132,9 @@ class BranchFactory:
         self._reactor.add_reader(listener, lambda: answer_notification(listener, family.expected))
 
     def release(self, branch: Branch) -> None:
-        """Close the supervisor's descriptors for a branch."""
+        """Close the supervisor's descriptors for a branch, and remove the link to its work directory."""
+        if self._home and os.path.islink(self._home) and os.readlink(self._home) == branch.work:
+            os.unlink(self._home)
         if hasattr(branch, "link"):
             self._reactor.remove_reader(branch.link.descriptor)
             branch.link.close()

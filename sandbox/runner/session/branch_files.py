@@ -129,17 +129,20 @@ def list_files(root: str, path: str) -> dict[str, Any]:
     with open_directory(root, names) as directory, os.scandir(directory) as entries:
         for entry in itertools.islice(entries, MAX_LISTED_FILES):
             status = os.stat(entry.name, dir_fd=directory, follow_symlinks=False)
-            found.append(
-                {
-                    "path": "/".join([*names, entry.name]),
-                    "type": _TYPES.get(stat.S_IFMT(status.st_mode), "other"),
-                    "size": status.st_size,
-                    "mode": stat.S_IMODE(status.st_mode),
-                    "modified_at": status.st_mtime,
-                }
-            )
+            found.append(describe_entry("/".join([*names, entry.name]), status))
     found.sort(key=lambda entry: str(entry["path"]))
     return {"files": found, "complete": len(found) < MAX_LISTED_FILES}
+
+
+def describe_entry(path: str, status: os.stat_result) -> dict[str, Any]:
+    """Return the path, type, size in bytes, permission bits and modification time of an entry."""
+    return {
+        "path": path,
+        "type": _TYPES.get(stat.S_IFMT(status.st_mode), "other"),
+        "size": status.st_size,
+        "mode": stat.S_IMODE(status.st_mode),
+        "modified_at": status.st_mtime,
+    }
 
 
 def clear_work(root: str) -> None:

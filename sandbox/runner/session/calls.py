@@ -15,6 +15,7 @@ from sandbox.runner.session.output_stream import RUNAWAY_BYTES
 from sandbox.runner.session.replies import Replies
 
 MAX_EXIT_CODE = 255
+CELL_OPTIONS = frozenset({"context", "contexts", "directory", "variables"})  # of a Python call
 SHELL_INTERRUPTED = 128 + signal.SIGINT
 
 
@@ -42,16 +43,16 @@ class Calls:
         if isinstance(branch.link, ShellLink):
             branch.link.execute(code, stdin)
         else:
-            self._execute_cell(branch.link, code, stdin)
+            self._execute_cell(branch.link, code, stdin, {name: request[name] for name in CELL_OPTIONS & set(request)})
 
-    def _execute_cell(self, link: ReplLink, code: bytes, stdin: bytes | None) -> None:
+    def _execute_cell(self, link: ReplLink, code: bytes, stdin: bytes | None, options: dict[str, Any]) -> None:
         if stdin is None:
             descriptor = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
         else:
             descriptor = frames.create_memory_file("stdin", stdin)
             os.lseek(descriptor, 0, os.SEEK_SET)
         try:
-            link.execute(code, descriptor)
+            link.execute(code, descriptor, options)
         finally:
             os.close(descriptor)
 

@@ -7,7 +7,7 @@ import ast
 import linecache
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import CodeType, TracebackType
 from typing import Any, NamedTuple
 
@@ -39,19 +39,18 @@ class CellOutcome(NamedTuple):
 
 
 class CellRunner:
-    """Runs cells one after the other."""
+    """Runs cells one after the other. `numbers` yields the number of each cell."""
 
-    def __init__(self, namespace: dict[str, Any], run_coroutine: Callable[[Any], Any]) -> None:
+    def __init__(self, namespace: dict[str, Any], run_coroutine: Callable[[Any], Any], numbers: Iterator[int]) -> None:
         self._namespace = namespace
         self._run_coroutine = run_coroutine
         self._flags = 0  # of the `from __future__` imports so far
-        self._count = 0
+        self._numbers = numbers
         namespace["_"] = self._last_result = ""
 
     def run(self, source: str) -> CellOutcome:
         """Run a cell. The outcome contains any exception that the cell raises, even KeyboardInterrupt or SystemExit."""
-        self._count += 1
-        filename = f"{CELL_PREFIX}{self._count}>"
+        filename = f"{CELL_PREFIX}{next(self._numbers)}>"
         linecache.cache[filename] = (len(source), None, [f"{line}\n" for line in source.split("\n")], filename)
         try:
             return CellOutcome(0, self._run_source(source, filename))

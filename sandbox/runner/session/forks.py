@@ -135,7 +135,7 @@ class Forks:
             ready(branch)
 
         branch.pending_call = finish_replay
-        branch.link.execute(code, None)  # type: ignore[arg-type]
+        branch.link.execute(code, None)  # type: ignore[arg-type, call-arg]
 
     def _copy(self, fork: RunningFork, proceed: Callable[[], None]) -> None:
         """Copy the parent's directory to the new branches, then call `proceed`."""

@@ -6,6 +6,7 @@ import fcntl
 import os
 import socket
 import struct
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from sandbox.runner import frames
@@ -44,14 +45,15 @@ class ReplLink:
         connection.setblocking(False)
         self.descriptor = connection.fileno()
 
-    def execute(self, code: bytes, stdin: int) -> None:
+    def execute(self, code: bytes, stdin: int, options: Mapping[str, Any]) -> None:
         """Send a cell to run. Raises LinkClosed if the REPL has ended."""
+        header = {**options, "do": "execute"}
         if len(code) <= frames.MAX_INLINE_BYTES:
-            self._send({"do": "execute"}, [stdin], code)
+            self._send(header, [stdin], code)
             return
         memory_file = frames.create_memory_file("code", code)
         try:
-            self._send({"do": "execute", "memory_file": len(code)}, [memory_file, stdin])
+            self._send({**header, "memory_file": len(code)}, [memory_file, stdin])
         finally:
             os.close(memory_file)
 

@@ -21,7 +21,9 @@ import os
 import signal
 import socket
 import sys
-from types import FrameType, ModuleType
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
 from typing import Any, NoReturn
 
 from sandbox.runner import frames
@@ -33,7 +35,8 @@ from sandbox.runner.session.branch_launch import (
     confine_forkable,
     get_work_directory,
 )
-from sandbox.runner.session.cell import CellOutcome, CellRunner
+from sandbox.runner.session.cell import CellError, CellOutcome, CellRunner
+from sandbox.runner.session.contexts import Contexts
 from sandbox.runner.session.event_loop import KeptEventLoop
 from sandbox.runner.session.message_body import MAX_BODY_BYTES, MAX_INLINE_BODY_BYTES, SEALS
 from sandbox.runner.zygote import confinement
@@ -47,19 +50,12 @@ class Repl:
         self._directory = directory
         self._loop = KeptEventLoop()
         self._running = False
-        namespace = self._prepare_namespace()
-        self._cells = CellRunner(namespace, self._loop.run)
+        setattr(builtins, "display", displays.build_display_function(self._send_display))  # noqa: B010 - mypy
+        self._contexts = Contexts(self._loop.run)
         signal.signal(signal.SIGINT, self._raise_interrupt)
         sys.stdout = self._open_stream(1)
         sys.stderr = self._open_stream(2)
         self._stdin = sys.stdin = open_stdin()
-
-    def _prepare_namespace(self) -> dict[str, Any]:
-        main = ModuleType("__main__")
-        main.__dict__["__builtins__"] = builtins
-        sys.modules["__main__"] = main
-        setattr(builtins, "display", displays.build_display_function(self._send_display))  # noqa: B010 - mypy
-        return main.__dict__
 
     @staticmethod
     def _open_stream(descriptor: int) -> io.TextIOWrapper:
@@ -93,17 +89,25 @@ class Repl:
         if request.get("memory_file"):
             payload = frames.read_memory_file(descriptors.pop(0), request["memory_file"])
         self._replace_stdin(descriptors)
-        outcome = self._run_cell(payload.decode("utf-8", "surrogateescape"))
+        source = payload.decode("utf-8", "surrogateescape")
+        try:
+            directory = os.path.join(get_work_directory(self._directory), request.get("directory", ""))
+            cells = self._contexts.enter(request.get("context", ""), directory, request.get("contexts", ()))
+        except OSError as error:  # its directory does not exist
+            outcome = CellOutcome(1, error=CellError(type(error).__name__, str(error), None, ""))
+        else:
+            with set_variables(request.get("variables", {})):
+                outcome = self._run_cell(cells, source)
         self._send(
             {"done": True, "exit_code": outcome.exit_code, "interrupted": outcome.interrupted},
             {"result": outcome.result, "error": outcome.error._asdict() if outcome.error else None},
         )
 
-    def _run_cell(self, source: str) -> CellOutcome:
+    def _run_cell(self, cells: CellRunner, source: str) -> CellOutcome:
         outcome = None
         try:
             self._running = True
-            outcome = self._cells.run(source)
+            outcome = cells.run(source)
             displays.display_open_figures(self._send_display)
             self._flush_streams()
             self._running = False
@@ -211,9 +215,23 @@ class Repl:
         for name, value in list(os.environ.items()):
             if name in {"HOME", "PWD", "TMPDIR", "OLDPWD"}:
                 os.environ[name] = _replace_prefix(value, old, directory)
+        self._contexts.move(lambda path: _replace_prefix(path, old, directory))
         tempfile: Any = sys.modules.get("tempfile")
         if isinstance(getattr(tempfile, "tempdir", None), str):
             tempfile.tempdir = _replace_prefix(tempfile.tempdir, old, directory)
+
+
+@contextmanager
+def set_variables(variables: dict[str, str]) -> Iterator[None]:
+    """Set environment variables for one call. Afterward they have their earlier values."""
+    earlier = {name: value for name, value in os.environ.items() if name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name in variables:
+            os.environ.pop(name, None)
+        os.environ.update(earlier)
 
 
 def open_stdin() -> io.TextIOWrapper:

@@ -24,12 +24,13 @@ from sandbox.runner import frames
 from sandbox.runner.kernel import GVISOR, detect_kernel
 from sandbox.runner.session import branch_files
 from sandbox.runner.session.branch import Branch
-from sandbox.runner.session.branch_factory import BranchFactory
-from sandbox.runner.session.branch_operations import FileOperations
+from sandbox.runner.session.branch_factory import HOME, BranchFactory
+from sandbox.runner.session.branch_operations import FILE_REQUESTS, FileOperations
 from sandbox.runner.session.call_limits import CallLimits
 from sandbox.runner.session.calls import Calls
 from sandbox.runner.session.forks import Forks
 from sandbox.runner.session.links import LinkClosed
+from sandbox.runner.session.processes import PROCESS_REQUESTS, Processes
 from sandbox.runner.session.reactor import FrameSender, Reactor
 from sandbox.runner.session.replies import Replies, RequestFailed
 from sandbox.runner.session.side_process import SideProcess, SideResult
@@ -39,13 +40,16 @@ from sandbox.runner.supervisor.supervisor import send_broken
 
 MAX_REQUEST_BYTES = 1 << 30
 SHARED = ("/tmp", "/dev/shm")
-WHILE_BUSY = ("interrupt", "close")  # requests that even a busy branch accepts
+# requests that even a busy branch accepts, those that it accepts during a call, and those that need it for themselves
+WHILE_BUSY = frozenset({"interrupt", "close"}) | (PROCESS_REQUESTS - {"start_process"})
+DURING_CALLS = FILE_REQUESTS | {"start_process"}
+EXCLUSIVE = frozenset({"fork", "snapshot", "restore"})
 
 
 class SessionSupervisor:
     """Serves one worker on `connection` until the connection closes."""
 
-    def __init__(self, connection: socket.socket, root: str, uid_base: int) -> None:
+    def __init__(self, connection: socket.socket, root: str, uid_base: int, home: str = "") -> None:
         connection.setblocking(False)
         self._connection = connection
         self._reactor = Reactor()
@@ -53,9 +57,10 @@ class SessionSupervisor:
         self._branches: dict[int, Branch] = {}
         self._side_processes: dict[int, SideProcess] = {}
         forkable = detect_kernel() != GVISOR
-        self._factory = BranchFactory(self._reactor, root, uid_base, forkable, self._receive_message)
+        self._factory = BranchFactory(self._reactor, root, uid_base, forkable, home, self._receive_message)
         limits = CallLimits(self._reactor, root, SHARED, self._list_own_pids, self._run_side_process)
         self._calls = Calls(self._replies, limits)
+        self._processes = Processes(self._reactor, self._replies)
         os.chmod(root, 0o711)  # a branch need not see the names of the others
         self._files = FileOperations(self._replies, self._run_side_process)
         self._forks = Forks(
@@ -97,7 +102,7 @@ class SessionSupervisor:
         branch = self._branches.get(number)
         if branch is None:
             raise RequestFailed("unknown_branch", f"there is no branch {number}")
-        if (branch.call is not None or branch.busy or not branch.ready) and action not in WHILE_BUSY:
+        if action not in WHILE_BUSY and not _is_free(branch, action):
             raise RequestFailed("busy", f"branch {number} still runs another call")
         if action == "execute":
             self._calls.execute(branch, request, _read_content(request, payload, descriptors))
@@ -107,6 +112,8 @@ class SessionSupervisor:
             self._forks.begin(branch, request)
         elif action == "close":
             self._close(branch, request)
+        elif action in PROCESS_REQUESTS:
+            self._processes.begin(branch, request, _read_content(request, payload, descriptors))
         elif not self._files.begin(branch, request, _read_content(request, payload, descriptors)):
             raise RequestFailed("invalid_request", f"unknown request {action!r}")
 
@@ -176,6 +183,7 @@ class SessionSupervisor:
                 branch.starting_pid = 0
                 self._end_branch(branch, status)
             else:
+                self._processes.reap(pid, status, used)
                 for one in self._branches.values():
                     if one.uid == ended.si_uid:
                         one.reaped_cpu_s += used.ru_utime + used.ru_stime
@@ -190,6 +198,7 @@ class SessionSupervisor:
             self._calls.end(branch, status, reason)
         else:
             self._replies.send({"event": "ended", "branch": branch.number, "reason": reason})
+        self._processes.end_all(branch, reason)
         self._remove(branch, lambda _: None)
 
     def _close(self, branch: Branch, request: dict[str, Any]) -> None:
@@ -212,6 +221,7 @@ class SessionSupervisor:
     def _remove(self, branch: Branch, finish: Callable[[SideResult], None]) -> None:
         """Kill all processes of the branch's uid and remove its files."""
         self._forks.fail(branch, "the branch has ended")
+        self._processes.end_all(branch, "the session was closed")
         self._branches.pop(branch.number, None)
         branch.kill()
         for process in self._side_processes.values():
@@ -239,6 +249,13 @@ class SessionSupervisor:
         return {branch.pid for branch in self._branches.values()} | set(self._side_processes)
 
 
+def _is_free(branch: Branch, action: str) -> bool:
+    """Return whether a branch can serve a request now."""
+    if not branch.ready or branch.busy or (branch.file_requests and action in EXCLUSIVE):
+        return False
+    return branch.call is None or action in DURING_CALLS
+
+
 def _read_content(request: dict[str, Any], payload: bytes, descriptors: list[int]) -> bytes:
     """Return the content of a request: its payload, or `memory_file` bytes in a memfd."""
     if not descriptors:
@@ -256,6 +273,7 @@ class SessionOptions(NamedTuple):
     uid_base: int  # branches use the uids above this one
     session: bool = True
     root: str = "/box"  # holds the branches' directories
+    links_home: bool = False  # HOME becomes a link to the work directory of the first branch
 
 
 def main() -> NoReturn:
@@ -266,7 +284,7 @@ def main() -> NoReturn:
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     connection.connect(options.connect)
     try:
-        SessionSupervisor(connection, options.root, options.uid_base).serve()
+        SessionSupervisor(connection, options.root, options.uid_base, HOME if options.links_home else "").serve()
     except frames.ConnectionClosed:
         os._exit(0)
     except frames.FrameError as error:
