@@ -8,10 +8,11 @@ must agree: a newer version of transformers writes more of them.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from sandbox.gpu.child_environment import build_environment
 
 HEADER_SIZE_BYTES = 8
 MAX_HEADER_BYTES = 100 << 20
@@ -28,8 +29,9 @@ def find_checkpoint(model: str) -> Path | None:
     """Return the directory of a model's files: itself, or the snapshot in the hub's cache. None if there is none."""
     if Path(model).is_dir():
         return Path(model)
-    home = Path(os.environ.get("HF_HOME", "~/.cache/huggingface")).expanduser()
-    cache = Path(os.environ.get("HF_HUB_CACHE", home / "hub")).expanduser()
+    environment = build_environment(())  # as the server sees it
+    home = Path(environment.get("HF_HOME", "~/.cache/huggingface")).expanduser()
+    cache = Path(environment.get("HF_HUB_CACHE", home / "hub")).expanduser()
     repository = cache / f"models--{model.replace('/', '--')}"
     try:
         revision = (repository / "refs" / "main").read_text(encoding="utf-8").strip()
