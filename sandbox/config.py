@@ -291,6 +291,11 @@ class GpuSettings(HostSettings):
         15.0, gt=0, description="time without a heartbeat after which a GPU worker counts as dead and loses its job"
     )
     gpu_attempts: int = Field(3, ge=1, description="workers that a job may lose before it fails")
+    gpu_spare: bool = Field(
+        True,
+        description="keep a training process ready that has imported TRL, which takes 1.5 GB of the host's memory; the"
+        " next training in one process starts in it",
+    )
     llm_url: str = Field(
         "", description="OpenAI-compatible service for generation, such as http://host:8000/v1; empty: start a server"
     )
@@ -302,6 +307,11 @@ class GpuSettings(HostSettings):
     llm_tensor_parallel: int = Field(1, ge=1, description="GPUs over which one server spreads a model")
     llm_data_parallel: int = Field(1, ge=1, description="servers of the same model, which share the requests")
     llm_start_patience_s: float = Field(900.0, gt=0, description="how long a server may take to start")
+    llm_sleep: bool = Field(
+        True,
+        description="keep the server in a GPU's memory, without weights, while a training uses that GPU, so that it"
+        " is ready in seconds afterwards; false: stop it",
+    )
     llm_requests: int = Field(512, ge=1, description="concurrent requests per server")
     ray_address: str = Field("", description="Ray cluster that verl trains on, such as auto; empty: a local one")
 

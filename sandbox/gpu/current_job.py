@@ -40,6 +40,11 @@ class CurrentJob:
         self.observer.record_progress(self.kind, progress)
         self.claims.report(self.id, self.worker, progress)
 
+    def report_stage(self, stage: str) -> None:
+        """Report what the job waits for. Raises Cancelled if this worker should stop the job."""
+        self.raise_if_stopped()
+        self.report_progress(Progress(message=stage))
+
     def publish_events(self, event: str, data: Sequence[bytes]) -> None:
         self.claims.append_events(self.id, self.worker, event, data)
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from sandbox.config import GpuSettings
 from sandbox.errors import InfrastructureError
-from sandbox.gpu.serving.engine import build_environment
+from sandbox.gpu.child_environment import build_environment
 from sandbox.queue.gpu_jobs import SERVING_LANE, TRAINING_LANE
 
 # Prints the names of missing packages without importing any: vLLM and torch take seconds to import.

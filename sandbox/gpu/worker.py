@@ -3,10 +3,10 @@
 Theory of operation. A host offers its GPUs through one or more workers, each with a share of them. A worker leases its
 GPUs in Redis for a few seconds at a time; a separate thread renews the lease, which also serves as the worker's
 heartbeat. Generation and evaluation jobs run in this process and use a server that stays warm between jobs
-(`sandbox.gpu.serving.engine`). A training job first stops that server to free the GPUs, then runs in a separate process
-(`sandbox.gpu.training.training_job`), so that a crash or a full GPU ends only that process. If a worker is lost,
-another one takes over its job, finds the job's directory and continues from the last checkpoint. If a training process
-ends without a result, its worker requeues the job. Invalid requests are not retried.
+(`sandbox.gpu.serving.local_engine`). A training job first puts that server to sleep to free the GPUs, then runs in a
+separate process (`sandbox.gpu.training.training_job`), so that a crash or a full GPU ends only that process. If a
+worker is lost, another one takes over its job, finds the job's directory and continues from the last checkpoint. If a
+training process ends without a result, its worker requeues the job. Invalid requests are not retried.
 """
 
 from __future__ import annotations
@@ -27,14 +27,17 @@ from sandbox.errors import BadRequest, Cancelled, InfrastructureError, SandboxEr
 from sandbox.gpu import rq_entry
 from sandbox.gpu.current_job import CurrentJob
 from sandbox.gpu.evaluation.evaluation_job import evaluate
+from sandbox.gpu.host_description import describe_host
 from sandbox.gpu.job_dir import resolve_model
 from sandbox.gpu.observer import NULL_GPU_OBSERVER, GpuObserver
-from sandbox.gpu.required_packages import find_missing_by_lane, select_working_lanes
+from sandbox.gpu.required_packages import find_missing_by_lane, get_python, select_working_lanes
 from sandbox.gpu.serving.completions import CompletionClient
-from sandbox.gpu.serving.engine import fetch_metrics, make_engine
+from sandbox.gpu.serving.engine import fetch_metrics
 from sandbox.gpu.serving.generation_job import generate
+from sandbox.gpu.serving.local_engine import make_engine
 from sandbox.gpu.subprocesses import SubprocessStarter
-from sandbox.gpu.training.training_job import train
+from sandbox.gpu.training.spare_trainer import SpareTrainer
+from sandbox.gpu.training.training_job import MODULES, TrainingFailed, train
 from sandbox.gpu.worker_lease import WorkerLease
 from sandbox.queue.connection import connect
 from sandbox.queue.gpu_claims import GpuClaims
@@ -47,6 +50,7 @@ from sandbox.schema.gpu import (
     GenerateRequest,
     GpuKind,
     GpuRequest,
+    GrpoRequest,
     Progress,
     TrainRequest,
 )
@@ -73,11 +77,21 @@ class GpuWorker(PatientRqWorker):
         self._settings = settings
         self._gpus = gpus
         self._subprocesses = SubprocessStarter()
+        trains = settings.gpu_spare and TRAINING_LANE in lanes
+        self._spare = SpareTrainer(
+            get_python(settings) if trains else "",
+            list(MODULES.values()),
+            gpus[:1],
+            self._subprocesses,
+            settings.effective_gpu_folder,
+            name,
+        )
         self._engine = make_engine(settings, gpus, self._subprocesses, settings.effective_gpu_folder)
         connection = connect(settings.effective_redis_url, forever=True)
         self._claims = GpuClaims(connection, settings.queue_ttl_s, settings.result_ttl_s)
         self._lease = WorkerLease(connection, self._claims, name, lease_keys, settings)
         self._observer = observer
+        self._host = describe_host(get_python(settings), len(gpus))
         self._metrics_thread = RepeatingThread(
             "server-metrics",
             SERVER_METRICS_INTERVAL_S,
@@ -89,11 +103,13 @@ class GpuWorker(PatientRqWorker):
     def bootstrap(self, *args: Any, **options: Any) -> None:
         super().bootstrap(*args, **options)
         self._lease.start()
+        self._spare.prepare()
         self._metrics_thread.start()
 
     def teardown(self) -> None:
         self._metrics_thread.request_stop()
-        self._engine.release_gpus()
+        self._engine.stop()
+        self._spare.stop()
         self._subprocesses.close()
         self._lease.stop()
         super().teardown()
@@ -134,20 +150,41 @@ class GpuWorker(PatientRqWorker):
             raise BadRequest(f"the job needs {request.gpus} GPUs and this worker has {len(self._gpus)}", "gpus")
         job.directory.path.mkdir(parents=True, exist_ok=True)
         began = time.monotonic()
+        self._engine.take_phases()  # of a job that failed
         result = self._execute_request(job, kind, request)
-        return {**result, "run_time_s": round(time.monotonic() - began, 3)}
+        return {
+            **result,
+            "engine": self._engine.take_phases(),
+            "host": self._host,
+            "run_time_s": round(time.monotonic() - began, 3),
+        }
 
     def _execute_request(self, job: CurrentJob, kind: GpuKind, request: GpuRequest) -> dict[str, Any]:
         if isinstance(request, TrainRequest):
-            self._engine.release_gpus()
-            return train(job, kind, request, self._subprocesses)
+            return self._train(job, kind, request)
         model = request.model if self._settings.llm_url else resolve_model(request.model, job.root)
         job.report_progress(Progress(message="the model is loading"))
-        completions = CompletionClient(self._engine, self._settings.llm_requests, self._settings.llm_key)
+        completions = CompletionClient(
+            self._engine, self._settings.llm_requests, self._settings.llm_key, job.report_stage
+        )
         if isinstance(request, EvaluateRequest):
             return evaluate(job, request, model, completions)
         assert isinstance(request, GenerateRequest)
         return generate(job, request, model, completions)
+
+    def _train(self, job: CurrentJob, kind: GpuKind, request: TrainRequest) -> dict[str, Any]:
+        """Run a training while the warm server sleeps or, with the rollouts `engine`, while it generates for it."""
+        engine_url = ""
+        if isinstance(request, GrpoRequest) and request.rollouts == "engine":
+            model = resolve_model(request.model, job.root)
+            engine_url = self._engine.lend(model, job.report_stage)
+        else:
+            self._engine.release_gpus()
+        try:
+            return train(job, kind, request, self._subprocesses, self._spare, engine_url)
+        except TrainingFailed:
+            self._engine.stop()  # the next attempt gets the memory that a warm server holds
+            raise
 
 
 def name_leases(gpus: Sequence[int]) -> list[str]:

@@ -185,8 +185,10 @@ class GrpoRequest(TrainRequest):
         description="tasks to measure the pass rate on, before and after training",
     )
     backend: Literal["trl", "verl"] = "trl"
-    rollouts: Literal["plain", "colocate", "server"] = Field(
-        "plain", description="plain: transformers; colocate: vLLM on the training GPUs; server: vLLM on other GPUs"
+    rollouts: Literal["plain", "engine", "colocate", "server"] = Field(
+        "plain",
+        description="plain: transformers; engine: the worker's warm vLLM server, on the training GPU; colocate: a new"
+        " vLLM engine in the training process; server: a vLLM server on other GPUs",
     )
     generation_url: str = Field(
         "", description="with rollouts server: the URL of a running vLLM server that accepts weight updates"
@@ -213,6 +215,12 @@ class GrpoRequest(TrainRequest):
             raise ValueError("give either tasks or dataset, not both")
         return self
 
+    @model_validator(mode="after")
+    def _check_engine_rollouts(self) -> GrpoRequest:
+        if self.rollouts == "engine" and (self.backend != "trl" or self.processes > 1 or self.launch):
+            raise ValueError("rollouts engine works with the backend trl in one process; use colocate or server")
+        return self
+
 
 class EvalProblem(WireModel):
     """One problem of an evaluation, from any data set.
@@ -231,6 +239,11 @@ class EvalProblem(WireModel):
     difficulty: str = ""
     released: date | None = None
     checker: Checker = TokensChecker(type="tokens")
+    reference: str = Field(
+        "",
+        description="a correct program; if the request has no `limits`, completions get ten times its CPU time per"
+        " test, and at least 1 s",
+    )
 
 
 class EvaluateRequest(GpuRequest):

@@ -1,209 +1,208 @@
 """Run the paper's training loop on a run's data: SFT, then RL, with evaluations on held-out tasks around each.
 
-Theory of operation. Each step is a GPU job. `loop.json` in the run's folder records the request and the result of each
-step; a step with the same request is not repeated. The idempotency key of a job is derived from its request, so after a
-kill the next command finds the jobs under way and waits for them. A failed step is retried by the next command.
+Theory of operation. Each step is a GPU job. `loop.json` in the run's folder records the plan and the result of each
+step, and `requests/` the requests; a step with the same request is not repeated. The idempotency key of a job is
+derived from its request, so after a kill the next command finds the jobs under way and waits for them. A failed step is
+retried by the next command. The first evaluation needs the engine, so `start_engine` starts it during the synthesis.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
+import sandbox
 from sandbox.client import Client
-from sandbox.errors import BadRequest, SandboxError
+from sandbox.errors import SandboxError
+from sandbox.runner.contract import Verdict
 from sandbox.schema import JobStatus
-from sandbox.schema.error_paths import format_dotted_path
-from sandbox.schema.gpu import EvaluateRequest, GpuJob, GrpoRequest, SftRequest
+from sandbox.schema.gpu import GpuJob
 from sandbox.synth.resumable_jsonl import Record, dump
-from sandbox.synth.study import MessageCallback, exclude_held_out, split, to_rl_task
+from sandbox.synth.study import MessageCallback
+from sandbox.synth.training_plan import (
+    Plan,
+    TrainingData,
+    build_evaluate_request,
+    build_general_request,
+    build_grpo_request,
+    build_sft_request,
+    check_requests,
+)
+from sandbox.synth.training_report import build_row
 
 REPORT_FILE = "loop.json"
+REQUESTS_FOLDER = "requests"
 STEPS = ("evaluate base", "sft", "evaluate sft", "grpo", "evaluate grpo")
+GENERAL_STEPS = ("general base", "general grpo")
+ENGINE_STEP = "engine"
+ALL_STEPS = (
+    ENGINE_STEP,
+    "evaluate base",
+    "general base",
+    "sft",
+    "evaluate sft",
+    "grpo",
+    "evaluate grpo",
+    "general grpo",
+)
+SAY_INTERVAL_S = 10.0
+# A program gets this many times the CPU time of the slowest golden solution, and at least `MIN_LIMIT_S`.
+LIMIT_FACTOR = 10.0
+MIN_LIMIT_S = 1.0
+MAX_REFERENCES = 64
 
 
 class StepFailed(SandboxError):
     """A job of the loop failed or was cancelled; the message says why."""
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What to train and how; `sft` and `grpo` hold additional fields of their requests, which override the defaults."""
-
-    model: str
-    sft_steps: int = 100
-    grpo_steps: int = 50
-    completions: int = 8
-    max_tokens: int = 1_024
-    cpu_time_s: float = 2.0
-    rollouts: str = "plain"
-    seed: int = 0
-    sft: dict[str, Any] = field(default_factory=dict)
-    grpo: dict[str, Any] = field(default_factory=dict)
+def read_report(folder: Path) -> Record:
+    """Return the report of earlier commands, empty if there is none."""
+    path = folder / REPORT_FILE
+    report: Record = json.loads(path.read_bytes()) if path.exists() else {}
+    return report
 
 
-@dataclass(frozen=True)
-class TrainingData:
-    """A run's rows, split so that no held-out task appears in the training rows."""
+def start_engine(client: Client, folder: Path, model: str, say: MessageCallback) -> str:
+    """Let a GPU worker start the engine and return the job, empty if the first evaluation has its result already."""
+    if "result" in read_report(folder).get("steps", {}).get(STEPS[0], {}):
+        return ""
+    job = client.start("generate", {"model": model, "prompts": ["Hello"], "sampling": {"max_tokens": 1}})
+    say(f"{ENGINE_STEP}: job {job.id} starts it, while the tasks are prepared")
+    return job.id
 
-    sft: list[Record]
-    rl: list[Record]
-    held_out: list[Record]
 
-    @classmethod
-    def from_rows(cls, sft: Sequence[Record], rl: Sequence[Record], seed: int) -> TrainingData:
-        """Split the rows. Raises BadRequest if there are too few."""
-        train, held_out = split(rl, seed)
-        learnt = exclude_held_out(held_out, sft)
-        if not learnt:
-            raise BadRequest("only held-out tasks have a golden solution: create more tasks")
-        return cls(learnt, train, held_out)
-
-    def count_rows(self) -> Record:
-        return {"sft_rows": len(self.sft), "rl_tasks": len(self.rl), "held_out_tasks": len(self.held_out)}
+def measure_cpu_limit(client: Client, data: TrainingData) -> float:
+    """Return a CPU limit for programs in whole seconds, from the time that golden solutions take on their tests."""
+    results = client.verify_batch(data.list_references()[:MAX_REFERENCES])
+    accepted = [result for result in results if result.verdict is Verdict.ACCEPTED]
+    slowest_s = max((test.usage.cpu_time_s for result in accepted for test in result.tests), default=0.0)
+    return max(MIN_LIMIT_S, float(math.ceil(LIMIT_FACTOR * slowest_s)))
 
 
 class TrainingLoop:
     """The training loop on the data set of one run's folder."""
 
     def __init__(self, folder: Path, data: TrainingData, plan: Plan, client: Client, say: MessageCallback) -> None:
-        self._path = folder / REPORT_FILE
+        self._folder = folder
         self._data = data
         self._plan = plan
         self._client = client
         self._say = say
-        known = json.loads(self._path.read_bytes()) if self._path.exists() else {}
-        self._steps: dict[str, Record] = known.get("steps", {})
+        self._steps: dict[str, Record] = read_report(folder).get("steps", {})
 
-    def run(self) -> Record:
-        """Run the remaining steps and return the report. Raises StepFailed, and BadRequest before any step."""
-        plan = self._plan
-        self._check_requests()
-        self._run_step("evaluate base", "evaluate", self._build_evaluate_request(plan.model))
-        tuned = self._run_step("sft", "train_sft", self._build_sft_request())["result"]["model"]
-        self._run_step("evaluate sft", "evaluate", self._build_evaluate_request(tuned))
-        reinforced = self._run_step("grpo", "train_grpo", self._build_grpo_request(tuned))["result"]["model"]
-        self._run_step("evaluate grpo", "evaluate", self._build_evaluate_request(reinforced))
+    def run(self, engine_job: str = "") -> Record:
+        """Run the remaining steps and return the report. Raises StepFailed, and BadRequest before any step.
+
+        `engine_job` is the job that `start_engine` returned.
+        """
+        plan, data = self._plan, self._data
+        check_requests(plan, data)
+        if engine_job:
+            self._wait_for_engine(engine_job)
+        self._evaluate("base", plan.model)
+        tuned = self._run_step("sft", "train_sft", build_sft_request(plan, data))["result"]["model"]
+        self._evaluate("sft", tuned)
+        reinforced = self._run_step("grpo", "train_grpo", build_grpo_request(plan, data, tuned))["result"]["model"]
+        self._evaluate("grpo", reinforced)
         return self.build_report()
 
     def build_report(self) -> Record:
-        steps = [self._build_row(name) for name in STEPS if name in self._steps]
-        return {"model": self._plan.model, "seed": self._plan.seed, "data": self._data.count_rows(), "table": steps}
-
-    def _check_requests(self) -> None:
-        """Validate all requests now, so that a mistake does not surface after hours of training."""
-        try:
-            EvaluateRequest.model_validate(self._build_evaluate_request(self._plan.model))
-            SftRequest.model_validate(self._build_sft_request())
-            GrpoRequest.model_validate(self._build_grpo_request("job:sft"))
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            raise BadRequest(f"{error.title}: {format_dotted_path(first['loc'])}: {first['msg']}") from None
-
-    def _build_sft_request(self) -> Record:
-        plan = self._plan
-        rows = [{"messages": row["messages"]} for row in self._data.sft]
-        defaults = {"model": plan.model, "rows": rows, "steps": plan.sft_steps, "max_tokens": 2 * plan.max_tokens}
-        return {**defaults, "seed": plan.seed, **plan.sft}
-
-    def _build_grpo_request(self, model: str) -> Record:
-        plan = self._plan
-        defaults = {
-            "model": model,
-            "tasks": list(map(to_rl_task, self._data.rl)),
-            "steps": plan.grpo_steps,
-            "max_tokens": plan.max_tokens,
-            "rollouts": plan.rollouts,
-            "limits": {"cpu_time_s": plan.cpu_time_s},
-            "seed": plan.seed,
-        }
-        return {**defaults, **plan.grpo}
-
-    def _build_evaluate_request(self, model: str) -> Record:
-        plan = self._plan
+        steps = [
+            build_row(name, self._steps[name], self._plan.completions) for name in ALL_STEPS if name in self._steps
+        ]
         return {
-            "model": model,
-            "problems": list(map(to_rl_task, self._data.held_out)),
-            "k": sorted({1, plan.completions}),
-            "sampling": {"n": plan.completions, "temperature": 1.0, "max_tokens": plan.max_tokens},
-            "limits": {"cpu_time_s": plan.cpu_time_s},
+            "model": self._plan.model,
+            "seed": self._plan.seed,
+            "version": sandbox.__version__,
+            "plan": asdict(self._plan),
+            "data": self._data.count_rows(),
+            "table": steps,
         }
+
+    def _evaluate(self, name: str, model: str) -> None:
+        """Evaluate a model on the held-out tasks and, before and after all training, on the general benchmark."""
+        self._run_step(f"evaluate {name}", "evaluate", build_evaluate_request(self._plan, self._data, model))
+        if self._data.general and f"general {name}" in GENERAL_STEPS:
+            self._run_step(f"general {name}", "evaluate", build_general_request(self._plan, self._data, model))
+
+    def _wait_for_engine(self, job_id: str) -> None:
+        """Wait until the engine has started. If that fails, the first evaluation reports why."""
+        self._say_progress(ENGINE_STEP, job_id)
+        ended = self._client.wait(job_id)
+        if ended.status is JobStatus.FINISHED:
+            result = ended.result or {}
+            self._save_step(ENGINE_STEP, {"job": job_id, "took_s": result.get("run_time_s"), "result": result})
 
     def _run_step(self, name: str, kind: str, request: Record) -> Record:
         request_digest = hashlib.sha256(dump(request)).hexdigest()
         known = self._steps.get(name, {})
         if known.get("asked") != request_digest:
             known = {"asked": request_digest, "failures": 0}
-            for following in STEPS[STEPS.index(name) :]:
-                self._steps.pop(following, None)  # it belongs to another plan
+            following = () if name in GENERAL_STEPS else ALL_STEPS[ALL_STEPS.index(name) :]
+            for step in (name, *following):
+                self._steps.pop(step, None)  # it belongs to another plan
         if "result" in known:
             self._say(f"{name}: already done")
             return known
+        self._save_request(name, {"kind": kind, **request})
         job = self._client.start(kind, request, idempotency_key=f"loop-{request_digest}-{known['failures']}")
         self._save_step(name, {**known, "job": job.id, "began": known.get("began", time.time())})
-        self._say(f"{name}: job {job.id}; follow it with `sandbox jobs {job.id} --follow`")
+        self._say(f"{name}: job {job.id}")
+        self._say_progress(name, job.id)
         ended = self._client.wait(job.id)
         if ended.status is not JobStatus.FINISHED:
             self._save_step(name, {"asked": request_digest, "failures": known["failures"] + 1, "job": job.id})
             why = ended.error if isinstance(ended, GpuJob) else ""
             raise StepFailed(f"{name}: job {job.id} is {ended.status.value}{why and f': {why}'}")
         result = {key: value for key, value in (ended.result or {}).items() if key != "picture_base64"}
-        took_s = round(time.time() - self._steps[name]["began"], 1)
-        return self._save_step(name, {**self._steps[name], "took_s": took_s, "result": result})
+        passed_s = time.time() - self._steps[name]["began"]
+        took_s = result.get("run_time_s", passed_s)
+        times = {"took_s": round(took_s, 1), "waited_s": round(max(0.0, passed_s - took_s), 1)}
+        return self._save_step(name, {**self._steps[name], **times, "result": result})
+
+    def _say_progress(self, name: str, job_id: str) -> None:
+        """Say what a job does until it ends: each new message, a step every few seconds, and why it does not start."""
+        said, said_at = "", 0.0
+        for event in self._client.events(job_id):
+            if note := event.data.get("note", "") if event.event == "state" else "":
+                self._say(f"{name}: {note}")
+            if event.event != "progress":
+                continue
+            words, now = describe_progress(event.data), time.monotonic()
+            if words and (event.data.get("message", "") not in ("", said) or now >= said_at + SAY_INTERVAL_S):
+                said, said_at = event.data.get("message", ""), now
+                self._say(f"{name}: {words}")
+
+    def _save_request(self, name: str, request: Record) -> None:
+        path = self._folder / REQUESTS_FOLDER / f"{name.replace(' ', '-')}.json"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(dump(request))
 
     def _save_step(self, name: str, step: Record) -> Record:
         """Write the step at once and atomically, so that a kill loses nothing."""
         self._steps[name] = step
-        being_written = self._path.with_suffix(".new")
+        path = self._folder / REPORT_FILE
+        being_written = path.with_suffix(".new")
         being_written.write_text(
             json.dumps({**self.build_report(), "steps": self._steps}, indent=2) + "\n", encoding="utf-8"
         )
-        being_written.replace(self._path)
+        being_written.replace(path)
         return step
 
-    def _build_row(self, name: str) -> Record:
-        """Build a row of the report, with None for what does not apply."""
-        step = self._steps[name]
-        result = step.get("result", {})
-        scores = result.get("all", {})
-        return {
-            "step": name,
-            "job": step.get("job", ""),
-            "took_s": step.get("took_s"),
-            "steps": result.get("steps"),
-            "loss": _round_or_none(result.get("loss_last")),
-            "pass@1": _round_or_none(scores.get("pass@1")),
-            f"pass@{self._plan.completions}": _round_or_none(scores.get(f"pass@{self._plan.completions}")),
-        }
 
-
-def _round_or_none(value: float | None) -> float | None:
-    return None if value is None else round(value, 4)
-
-
-def draw(report: Record, path: Path) -> bool:
-    """Plot the pass rates. Return False if matplotlib is not installed."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        return False
-    rows = [row for row in report["table"] if row["step"].startswith("evaluate")]
-    figure = Figure(figsize=(4.5, 3), layout="constrained")
-    axes = figure.subplots()
-    names = [name for name in rows[0] if name.startswith("pass@")]
-    for place, name in enumerate(names):
-        width = 0.8 / len(names)
-        places = [index + (place + 0.5) * width - 0.4 for index in range(len(rows))]
-        axes.bar(places, [row[name] or 0.0 for row in rows], width, label=name)
-    axes.set_xticks(range(len(rows)), [row["step"].removeprefix("evaluate ") for row in rows])
-    axes.set(ylim=(0, 1), ylabel=f"of {report['data']['held_out_tasks']} held-out tasks")
-    axes.legend(frameon=False)
-    figure.savefig(path, dpi=90)
-    return True
+def describe_progress(progress: Mapping[str, Any]) -> str:
+    """Return the words and numbers of a job's progress in one line."""
+    known = [progress.get("message", "")]
+    if progress.get("total"):
+        known.append(f"{progress.get('step', 0)} of {progress['total']}")
+    for name, unit in (("loss", ""), ("reward", ""), ("pass_rate", ""), ("tokens_per_s", " tokens/s")):
+        if progress.get(name) is not None:
+            known.append(f"{progress[name]:.4g}{unit}" if unit else f"{name.replace('_', ' ')} {progress[name]:.4g}")
+    return ", ".join(filter(None, known))

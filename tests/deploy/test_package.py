@@ -48,7 +48,7 @@ async def call(client: Client, other: AsyncClient) -> None:
     client.reward(completions=["1"], tests=[[]], policy="fractoin")  # "policy"
     await other.verify(language="python", code="1", test=[])  # did you mean "tests"
     client.session(ttl=3)  # "ttl"
-    client.verify(language="python", code="1", tests=[]).acepted  # maybe "accepted"
+    client.verify(language="python", code="1", tests=[]).aceptd  # maybe "accepted"
 """
 LOCKS = ("requirements.lock", "requirements-test.lock", "requirements-uv.lock")
 

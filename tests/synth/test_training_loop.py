@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
+import sandbox
 from sandbox.client import Client
+from sandbox.client.streams import JobEvent
 from sandbox.errors import BadRequest
 from sandbox.schema import JobStatus
 from sandbox.schema.gpu import REQUEST_MODELS, GpuJob, GpuKind
 from sandbox.synth import study
-from sandbox.synth.training_loop import REPORT_FILE, STEPS, Plan, StepFailed, TrainingData, TrainingLoop, draw
+from sandbox.synth.training_loop import ALL_STEPS, REPORT_FILE, STEPS, StepFailed, TrainingLoop, start_engine
+from sandbox.synth.training_plan import Plan, TrainingData
+from sandbox.synth.training_report import draw
 
 PLAN = Plan("base", sft_steps=3, grpo_steps=2, completions=4, grpo={"learning_rate": 1e-5})
 
@@ -39,6 +44,8 @@ class FakeGpuService:
         self.choose_status = choose_status
         self.build_result: Callable[[int], dict[str, Any]] = lambda number: {}
         self.started: list[tuple[str, Mapping[str, Any]]] = []
+        self.progress: list[dict[str, Any]] = []
+        self.note = ""
         self._jobs: dict[str, GpuJob] = {}
         self._job_id_by_key: dict[str, str] = {}
 
@@ -55,6 +62,11 @@ class FakeGpuService:
             error = "" if status is JobStatus.FINISHED else "no memory is left"
             self._jobs[job_id] = GpuJob(id=job_id, kind=GpuKind(kind), status=status, result=result, error=error)
         return self._jobs[self._job_id_by_key[idempotency_key]]
+
+    def events(self, job_id: str) -> Iterator[JobEvent]:
+        yield JobEvent("state", {"note": self.note})
+        for progress in self.progress:
+            yield JobEvent("progress", progress)
 
     def wait(self, job_id: str) -> GpuJob:
         return self._jobs[job_id]
@@ -80,8 +92,75 @@ def test_each_model_is_evaluated_and_the_next_one_made_of_it(tmp_path: Path) -> 
     assert [row["step"] for row in report["table"]] == list(STEPS)
     assert [row["pass@1"] for row in report["table"]] == [0.5, None, 0.5, None, 0.5]
     assert report["data"] == {"sft_rows": 8, "rl_tasks": 8, "held_out_tasks": 2}
-    if draw(report, tmp_path / "loop.png"):
-        assert (tmp_path / "loop.png").read_bytes().startswith(b"\x89PNG")
+    assert draw(report, tmp_path / "loop.png") == ""
+    assert (tmp_path / "loop.png").read_bytes().startswith(b"\x89PNG")
+    assert "no evaluation" in draw({**report, "table": []}, tmp_path / "none.png")
+
+
+def test_requests_times_and_the_plan_are_kept_and_a_report_is_a_recipe(tmp_path: Path) -> None:
+    jobs = FakeGpuService()
+    jobs.build_result = lambda number: {
+        "run_time_s": 2.04,
+        "engine": [{"phase": "sleep", "took_s": 0.5}],
+        "start": {"took_s": 1.25},
+        "timing": {"verdict_share": 0.02},
+    }
+    report = make_loop(tmp_path, jobs).run()
+    sft = report["table"][1]
+    assert (sft["took_s"], sft["waited_s"], sft["start_s"], sft["verdict_share"]) == (2.0, 0.0, 1.8, 0.02)
+    kept = json.loads((tmp_path / "requests" / "grpo.json").read_bytes())
+    assert kept == {"kind": "train_grpo", **jobs.started[3][1]}
+    saved = json.loads((tmp_path / REPORT_FILE).read_bytes())
+    assert saved["version"] == sandbox.__version__
+    assert Plan.from_report(saved) == PLAN
+    assert Plan.from_report(saved, model="other").model == "other"
+    for wrong in ({}, {"plan": {"model": "m", "unknown": 1}}):
+        with pytest.raises(BadRequest, match="plan"):
+            Plan.from_report(wrong)
+
+
+def test_the_progress_of_a_step_is_said(tmp_path: Path) -> None:
+    jobs, said = FakeGpuService(), list[str]()
+    jobs.note = "no GPU worker is alive"
+    jobs.progress = [
+        {"message": "the engine starts: compiling (20 s)"},
+        {"message": "the engine starts: compiling (20 s)"},
+        {"step": 3, "total": 9, "reward": 0.25, "tokens_per_s": 1234.5},
+        {"message": "held out, after", "step": 9, "total": 9},
+    ]
+    data = TrainingData.from_rows(make_sft_rows(10), make_rl_rows(10), 0)
+    TrainingLoop(tmp_path, data, PLAN, cast(Client, jobs), said.append).run()
+    assert said[:4] == [
+        "evaluate base: job gpu-0",
+        "evaluate base: no GPU worker is alive",
+        "evaluate base: the engine starts: compiling (20 s)",
+        "evaluate base: held out, after, 9 of 9",
+    ]
+
+
+def test_a_general_benchmark_is_evaluated_before_and_after(tmp_path: Path) -> None:
+    jobs = FakeGpuService()
+    row = {"task_id": 1, "text": "Add.", "test_list": ["assert add(1, 2) == 3"]}
+    data = TrainingData.from_rows(make_sft_rows(10), make_rl_rows(10), 0, [row])
+    plan = replace(PLAN, general_shape="mbpp")
+    make_loop(tmp_path, jobs).run()
+    report = TrainingLoop(tmp_path, data, plan, cast(Client, jobs), lambda line: None).run()
+    assert [kind for kind, _ in jobs.started[len(STEPS) :]] == ["evaluate", "evaluate"], "nothing is trained again"
+    assert [row["step"] for row in report["table"]] == list(ALL_STEPS[1:])
+    models = [request["model"] for _, request in jobs.started if "rows" in request and "shape" in request]
+    assert models == ["base", "job:gpu-3"]
+    assert report["data"]["general_problems"] == 1
+
+
+def test_the_engine_starts_once_while_the_tasks_are_prepared(tmp_path: Path) -> None:
+    jobs = FakeGpuService()
+    job = start_engine(cast(Client, jobs), tmp_path, "base", lambda line: None)
+    assert [(kind, request["model"]) for kind, request in jobs.started] == [("generate", "base")]
+    report = make_loop(tmp_path, jobs).run(job)
+    assert [row["step"] for row in report["table"]] == ["engine", *STEPS]
+    number = len(jobs.started)
+    assert start_engine(cast(Client, jobs), tmp_path, "base", lambda line: None) == ""
+    assert len(jobs.started) == number
 
 
 def test_what_is_held_out_is_in_nothing_that_is_learnt_from() -> None:

@@ -51,6 +51,7 @@ def read_humaneval(row: Row) -> EvalProblem:
         entry_point=row["entry_point"],
         imports=imports,
         before=row["prompt"],
+        reference=_join_program(imports, row["prompt"], row.get("canonical_solution")),
     )
 
 
@@ -60,11 +61,13 @@ def read_mbpp(row: Row) -> EvalProblem:
     imports = [str(line) for line in row.get("test_imports", [])]
     setup = "\n".join([*imports, row.get("test_setup_code", "")]).strip()
     shown = "\n".join(asserts)
+    head = preamble.build_humaneval_preamble(setup) + "".join(f"{line}\n" for line in imports)
     return EvalProblem(
         name=f"MBPP/{row['task_id']}",
         prompt=f"{INSTRUCTION}{row.get('text') or row['prompt']}\nYour code should pass these tests:\n\n{shown}",
         tests=[AssertTest(assertion=f"{setup}\n{line}\n".lstrip()) for line in asserts],
-        imports=preamble.build_humaneval_preamble(setup) + "".join(f"{line}\n" for line in imports),
+        imports=head,
+        reference=_join_program(head, "", row.get("code")),
     )
 
 
@@ -93,6 +96,11 @@ READERS: dict[str, Callable[[Row], EvalProblem]] = {
     "mbpp": read_mbpp,
     "livecodebench": read_livecodebench,
 }
+
+
+def _join_program(imports: str, before: str, solution: str | None) -> str:
+    """Return a row's own solution as a whole program, or an empty string if the row has none."""
+    return preamble.join_parts(imports, f"{before}{solution}") if solution else ""
 
 
 def _read_cases(value: Any) -> list[Row]:

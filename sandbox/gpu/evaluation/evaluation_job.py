@@ -26,8 +26,12 @@ from sandbox.rewards.preamble import join_parts
 from sandbox.runner.contract import Verdict
 from sandbox.schema import Lane, VerifyRequest, VerifyResult
 from sandbox.schema.gpu import EvalProblem, EvaluateRequest, Message
+from sandbox.schema.wire import LimitsRequest
 
 ATTEMPTS = 3
+# A completion may take this many times the CPU time of the problem's reference, and at least `MIN_LIMIT_S`.
+LIMIT_FACTOR = 10.0
+MIN_LIMIT_S = 1.0
 
 # A problem, the number of its completions with a verdict, and how many of these are correct.
 ScoredProblem = tuple[EvalProblem, int, int]
@@ -36,16 +40,18 @@ ScoredProblem = tuple[EvalProblem, int, int]
 class ProblemJudge:
     """Judges completions. One without a program counts as wrong. One that the service failed to judge is left out."""
 
-    def __init__(self, client: AsyncClient, problems: Sequence[EvalProblem], request: EvaluateRequest) -> None:
+    def __init__(self, client: AsyncClient, problems: Sequence[EvalProblem], limits: Sequence[LimitsRequest]) -> None:
+        """Judge with `limits`, one for each problem."""
         self._client = client
         self._problems = problems
-        self._request = request
+        self._limits = limits
         self.correct: dict[int, list[bool]] = {}
 
     async def judge(self, prompt: int, completions: Sequence[str]) -> GroupVerdict:
         problem = self._problems[prompt]
         found = [build_program(problem, text) for text in completions]
-        programs = [self._build_submission(problem, code) for code in found if code]
+        limits = self._limits[prompt]
+        programs = [build_submission(problem, code, limits) for code in found if code]
         verdicts = iter(await self._fetch_verdicts(programs))
         correct = [next(verdicts) if code else False for code in found]
         verdict = GroupVerdict(
@@ -56,18 +62,6 @@ class ProblemJudge:
 
     def restore_verdict(self, prompt: int, verdict: GroupVerdict) -> None:
         self.correct[prompt] = [one for one in verdict.correct if one is not None]
-
-    def _build_submission(self, problem: EvalProblem, code: str) -> VerifyRequest:
-        return VerifyRequest(
-            language="python",
-            code=code,
-            tests=problem.tests,
-            entry_point=problem.entry_point,
-            checker=problem.checker,
-            limits=self._request.limits,
-            stop_on_failure=True,
-            priority=Lane.BULK,
-        )
 
     async def _fetch_verdicts(self, programs: Sequence[VerifyRequest]) -> list[bool | None]:
         """Return whether each program is correct; None if the infrastructure failed on every attempt."""
@@ -84,6 +78,19 @@ class ProblemJudge:
                 answers[index] = _is_correct(result)
             left = [index for index in left if answers[index] is None]
         return answers
+
+
+def build_submission(problem: EvalProblem, code: str, limits: LimitsRequest) -> VerifyRequest:
+    return VerifyRequest(
+        language="python",
+        code=code,
+        tests=problem.tests,
+        entry_point=problem.entry_point,
+        checker=problem.checker,
+        limits=limits,
+        stop_on_failure=True,
+        priority=Lane.BULK,
+    )
 
 
 def _is_correct(result: VerifyResult) -> bool | None:
@@ -129,9 +136,34 @@ async def _evaluate(
 ) -> tuple[ProblemJudge, dict[str, Any]]:
     prompts: list[Prompt] = [_to_messages(problem.prompt) for problem in problems]
     async with AsyncClient(job.settings.url) as client:
-        judge = ProblemJudge(client, problems, request)
+        # The references run while the engine starts.
+        limits, _ = await asyncio.gather(choose_limits(client, problems, request), completions.warm_up(model))
+        judge = ProblemJudge(client, problems, limits)
         timeline = await generate_and_judge(job, model, prompts, request.sampling, completions, judge)
     return judge, timeline.summarize()
+
+
+async def choose_limits(
+    client: AsyncClient, problems: Sequence[EvalProblem], request: EvaluateRequest
+) -> list[LimitsRequest]:
+    """Return the limits of each problem: the request's or, without any, those that follow from its reference.
+
+    A problem whose reference is missing or is not accepted gets the default limits.
+    """
+    limits = [request.limits] * len(problems)
+    if "limits" in request.model_fields_set:
+        return limits
+    places = [place for place, problem in enumerate(problems) if problem.reference]
+    programs = [build_submission(problems[place], problems[place].reference, request.limits) for place in places]
+    try:
+        results = await client.verify_batch(programs) if programs else []
+    except (BadRequest, Refused, InfrastructureError):
+        return limits
+    for place, result in zip(places, results, strict=True):
+        if _is_correct(result):
+            slowest_s = max((test.usage.cpu_time_s for test in result.tests), default=0.0)
+            limits[place] = LimitsRequest(cpu_time_s=round(max(MIN_LIMIT_S, LIMIT_FACTOR * slowest_s), 2))
+    return limits
 
 
 def _to_messages(prompt: str | list[Message]) -> list[Message]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sandbox.errors import BadRequest
-from sandbox.gpu.serving.engine import Engine
+from sandbox.gpu.serving.engine import Engine, StageCallback
 from sandbox.llm.model_client import ModelClient, RequestRejected
 from sandbox.schema.gpu import Message, Sampling
 
@@ -34,14 +34,17 @@ class CompletionGroup:
 class CompletionClient:
     """Distributes requests over the servers of an engine, with a limit on concurrent requests per server."""
 
-    def __init__(self, engine: Engine, requests_per_server: int, api_key: str = "") -> None:
+    def __init__(
+        self, engine: Engine, requests_per_server: int, api_key: str = "", on_stage: StageCallback | None = None
+    ) -> None:
         self._engine = engine
+        self._on_stage = on_stage
         self._requests_per_server = requests_per_server
         self._api_key = api_key
 
     async def warm_up(self, model: str) -> list[str]:
         """Wait until the model is served, and return the URLs that serve it. Raises EngineUnavailable."""
-        return await asyncio.to_thread(self._engine.serve, model)
+        return await asyncio.to_thread(self._engine.serve, model, self._on_stage)
 
     async def generate(
         self, model: str, prompts: Sequence[Prompt], sampling: Sampling, skip: Container[int] = ()
@@ -83,10 +86,11 @@ class CompletionClient:
             urls = await asyncio.to_thread(self._engine.serve, model)
             return urls[index % len(urls)]
 
+        name = self._engine.get_served_name(model)
         try:
             async with room:
                 response = await client.complete(
-                    urls[index % len(urls)], build_request(model, prompt, sampling), find_url
+                    urls[index % len(urls)], build_request(name, prompt, sampling), find_url
                 )
         except RequestRejected as error:
             raise BadRequest(str(error), "model" if error.status == 404 else f"prompts.{index}") from None

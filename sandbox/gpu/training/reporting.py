@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from transformers import TrainerCallback
 
 from sandbox.gpu.job_dir import JobDir
+from sandbox.gpu.training.reward_prefetch import EarlyShares
 from sandbox.schema.gpu import Progress
 
+# The part of a step that may pass with waiting for verdicts, and the step after which a warning comes if it is more.
+WAIT_SHARE = 0.03
+ADVICE_STEP = 5
 
-def summarize_timing(job_dir: JobDir, steps: int) -> dict[str, float]:
+
+@dataclass(frozen=True, slots=True)
+class Slots:
+    """The slots of the service, and the reserved workers besides them, which also take programs of a training."""
+
+    normal: int = 0
+    express: int = 0
+
+
+def summarize_timing(job_dir: JobDir, steps: int, slots: Slots = Slots()) -> dict[str, float]:
     """Return mean times of a step: the total, generation and waiting for verdicts, in seconds.
+
+    `verdict_share` is the part of the steps that waited for verdicts. `early_share` is the share of the verdicts that
+    had arrived when the last completion of their step ended, `early_asked_share` the share that was under way. `slots`
+    is the number of the service's slots, and `slots_needed` how many would wait for at most `WAIT_SHARE` of a step.
 
     Leaves out step 1, which compiles and warms up. Returns an empty mapping if no other step was measured.
     """
@@ -29,8 +47,35 @@ def summarize_timing(job_dir: JobDir, steps: int) -> dict[str, float]:
     }
     if "verdict_s" in parts:
         parts["verdict_share"] = parts["verdict_s"] / parts["step_s"]
-    early_shares = [line["early_share"] for line in records if "early_share" in line]
-    return parts | ({"early_share": sum(early_shares) / len(early_shares)} if early_shares else {})
+        if slots.normal:
+            needed = compute_slots_needed(slots, parts["verdict_share"])
+            parts |= {"slots": slots.normal, "slots_needed": needed}
+    for name in ("early_share", "early_asked_share"):
+        shares = [line[name] for line in records if name in line]
+        if shares:
+            parts[name] = sum(shares) / len(shares)
+    return parts
+
+
+def compute_slots_needed(slots: Slots, verdict_share: float) -> int:
+    """Return the slots with which waiting for verdicts takes at most `WAIT_SHARE` of a step.
+
+    While the trainer waits, all slots are busy with the programs that ended last. Their CPU time is the number of slots
+    times the wait, and spreads over any number of slots.
+    """
+    workers = math.ceil((slots.normal + slots.express) * verdict_share / WAIT_SHARE)
+    return max(slots.normal, workers - slots.express)
+
+
+def advise_slots(timing: Mapping[str, float]) -> str:
+    """Return a warning if the service has too few slots for this training, otherwise an empty string."""
+    slots, needed = timing.get("slots", 0), timing.get("slots_needed", 0)
+    if needed <= slots:
+        return ""
+    return (
+        f"{timing['verdict_share']:.0%} of each step waits for verdicts on {slots:.0f} slots; {needed:.0f} slots would"
+        f" bring it to {WAIT_SHARE:.0%}"
+    )
 
 
 @dataclass
@@ -79,15 +124,16 @@ class RewardTotals:
 class ProgressReporter(TrainerCallback):  # type: ignore[misc]  # transformers is not installed where types are checked
     """Appends a progress line to the job's directory for each logged step."""
 
-    def __init__(self, job_dir: JobDir, rewards: RewardRecorder | None = None) -> None:
+    def __init__(self, job_dir: JobDir, rewards: RewardRecorder | None = None, slots: Slots = Slots()) -> None:
         self._job_dir = job_dir
+        self.slots = slots
         self._rewards = rewards
         self._started_at = time.monotonic()
         self._first_step = 0
         self._tokens_before = 0.0
         self._reported_at = time.monotonic()
         self.generate_s = 0.0
-        self.early_share: float | None = None
+        self.early: EarlyShares | None = None
         self._step_started_at = time.perf_counter()
         self._step_s = 0.0
 
@@ -121,10 +167,17 @@ class ProgressReporter(TrainerCallback):  # type: ignore[misc]  # transformers i
                 "verdict_s": round(rewards.waited_s, 4),
                 "mean_length": logs.get("completions/mean_length"),
             }
-        if self.early_share is not None:
-            more["early_share"] = round(self.early_share, 4)
+        if self.early is not None:
+            more |= {
+                "early_share": round(self.early.answered, 4),
+                "early_asked_share": round(self.early.asked, 4),
+            }
         self.generate_s = self._step_s = 0.0
         self._job_dir.append_progress(progress, **more)
+        if state.global_step == ADVICE_STEP and (
+            advice := advise_slots(summarize_timing(self._job_dir, ADVICE_STEP, self.slots))
+        ):
+            self._job_dir.append_progress(Progress(step=ADVICE_STEP, total=state.max_steps, message=advice))
 
     def _compute_tokens_per_s(self, logs: dict[str, Any]) -> float | None:
         now, tokens = time.monotonic(), float(logs.get("num_tokens") or 0.0)

@@ -1,11 +1,11 @@
 """Request verdicts while the engine still generates the rest of a batch.
 
-Theory of operation. vLLM's engine returns a completion in the step that finishes it, and vLLM's server returns the
-completions of a prompt when all of them are finished. A trainer, however, waits for the whole batch before it asks for
-rewards. The service could judge the first completions in the meantime. So each finished completion goes to a separate
-process, which requests its reward; the trainer's own interpreter is busy launching kernels. The reward function then
-finds the answer here by the tests, the text and its length, and requests whatever is missing itself. If the engine's
-steps cannot be observed, or the process dies, rewards still arrive, only later.
+Theory of operation. vLLM's engine returns a completion in the step that finishes it, and vLLM's server returns those of
+a request when all of them are finished, so each completion is requested by itself. A trainer, however, waits for the
+whole batch before it asks for rewards. The service could judge the first completions in the meantime. So each finished
+completion goes to a separate process, which requests its reward; the trainer's own interpreter is busy launching
+kernels. The reward function then finds the answer here by the tests, the text and its length, and requests whatever is
+missing itself. If the engine's steps cannot be observed, or the process dies, rewards still arrive, only later.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from sandbox.rewards.extraction import get_completion_text
 
 REWARD_PROCESS_MODULE = "sandbox.gpu.training.reward_process"
 STOP_TIMEOUT_S = 5.0
+MAX_REQUESTS = 256
 
 Tokens = Sequence[int]
 PendingRewards = Future[list[float | None]]
@@ -113,6 +114,14 @@ class RewardProcess:
             answers.set_exception(BrokenPipeError("the reward process has ended"))
 
 
+@dataclass(frozen=True, slots=True)
+class EarlyShares:
+    """The shares of a step's verdicts that had arrived, and that were under way, when its last completion ended."""
+
+    answered: float
+    asked: float
+
+
 class RewardPrefetch:
     """The rewards requested so far for the batch that is being generated."""
 
@@ -121,8 +130,9 @@ class RewardPrefetch:
         self._decode = decode
         self._tests: dict[tuple[int, ...], str] = {}
         self._requested: dict[SampledCompletion, tuple[PendingRewards, int]] = {}
-        self.hit_count = 0
-        self.lookup_count = 0
+        self._lookup_count = 0
+        self._asked_count = 0
+        self._answered_count = 0
 
     def begin_batch(self, prompts: Sequence[Tokens], tests: Sequence[str]) -> None:
         """Begin a batch: set the tests of each prompt's completions, and forget the answers for the last batch."""
@@ -142,17 +152,28 @@ class RewardPrefetch:
         engine.step = step_and_prefetch
 
     def watch_server(self, client: Any) -> None:
-        """Wrap TRL's client, to send each prompt separately and request rewards as soon as its completions arrive."""
+        """Wrap TRL's client, to request each completion separately and its reward as soon as it arrives.
+
+        With a seed, all completions of a prompt come from one request, because they would be equal otherwise.
+        """
         generate = client.generate
 
-        def generate_and_prefetch(prompts: Sequence[Tokens], features: Any = None, **options: Any) -> dict[str, Any]:
+        def generate_and_prefetch(
+            prompts: Sequence[Tokens], features: Any = None, n: int = 1, **options: Any
+        ) -> dict[str, Any]:
             if features is not None:
-                return generate(prompts=prompts, features=features, **options)  # type: ignore[no-any-return]
-            with ThreadPoolExecutor(max(1, len(prompts))) as threads:
-                asked = {threads.submit(generate, prompts=[prompt], **options): prompt for prompt in prompts}
+                return generate(prompts=prompts, features=features, n=n, **options)  # type: ignore[no-any-return]
+            times, size = (1, n) if "seed" in (options.get("generation_kwargs") or {}) else (n, 1)
+            with ThreadPoolExecutor(max(1, min(MAX_REQUESTS, len(prompts) * times))) as threads:
+                asked = {
+                    threads.submit(generate, prompts=[prompt], n=size, **options): prompt
+                    for prompt in prompts
+                    for _ in range(times)
+                }
                 for answer in as_completed(asked):
                     self._prefetch((asked[answer], tokens) for tokens in answer.result()["completion_ids"])
-            return _merge_responses([answer.result() for answer in asked])
+            merged = _merge_responses([answer.result() for answer in asked])
+            return {**merged, "prompt_ids": merged["prompt_ids"][::times]}
 
         client.generate = generate_and_prefetch
 
@@ -175,15 +196,18 @@ class RewardPrefetch:
     def find_answers(self, samples: Sequence[SampledCompletion]) -> list[tuple[PendingRewards, int] | None]:
         """Return each sample's future and the sample's index in it, or None for a sample that was not requested."""
         found = [self._requested.get(one) for one in samples]
-        self.lookup_count += len(found)
-        self.hit_count += sum(one is not None for one in found)
+        self._lookup_count += len(found)
+        self._asked_count += sum(one is not None for one in found)
+        self._answered_count += sum(one is not None and one[0].done() for one in found)
         return found
 
-    def take_share(self) -> float | None:
-        """Return the share of early requests among the samples looked up since the last call."""
-        share = self.hit_count / self.lookup_count if self.lookup_count else None
-        self.hit_count = self.lookup_count = 0
-        return share
+    def take_shares(self) -> EarlyShares | None:
+        """Return the shares among the samples looked up since the last call, None without any."""
+        if not self._lookup_count:
+            return None
+        shares = EarlyShares(self._answered_count / self._lookup_count, self._asked_count / self._lookup_count)
+        self._lookup_count = self._asked_count = self._answered_count = 0
+        return shares
 
 
 def _merge_responses(answers: Sequence[dict[str, Any]]) -> dict[str, Any]:

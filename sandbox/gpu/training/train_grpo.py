@@ -1,7 +1,8 @@
 """Run reinforcement learning in a separate process: `python -m sandbox.gpu.training.train_grpo FOLDER`.
 
 Theory of operation. TRL's GRPO generates completions, this service judges them, and the rewards train the model. TRL
-generates with transformers, with vLLM on the same GPUs, or with a vLLM server on other GPUs. With vLLM, each completion
+generates with transformers, with vLLM on the same GPUs (in this process, or in the worker's warm server), or with a
+vLLM server on other GPUs. With vLLM, each completion
 is judged as soon as it is finished (`reward_prefetch`). Held-out tasks, if any, are evaluated before the first step and
 after the last; a completion counts as correct if it passes every test. If the folder holds a checkpoint, training
 continues from there.
@@ -22,13 +23,16 @@ from accelerate.utils import gather_object
 from datasets import Dataset
 from trl import GRPOConfig, GRPOTrainer
 
+from sandbox.client import Client
+from sandbox.errors import BadRequest, InfrastructureError, Refused
 from sandbox.gpu.job_dir import JobDir
 from sandbox.gpu.training.messages import to_messages
 from sandbox.gpu.training.pretrained import load_pretrained, save_model
-from sandbox.gpu.training.reporting import ProgressReporter, RewardRecorder, summarize_timing
+from sandbox.gpu.training.reporting import ProgressReporter, RewardRecorder, Slots, summarize_timing
 from sandbox.gpu.training.request_errors import report_request_errors
 from sandbox.gpu.training.reward_options import build_reward_options
 from sandbox.gpu.training.reward_prefetch import RewardPrefetch, RewardProcess, wrap_with_prefetch
+from sandbox.gpu.training.start_clock import StartClock
 from sandbox.rewards.policy import X_CODER_SCALE
 from sandbox.schema.gpu import GrpoRequest, Progress, RlTask
 from sandbox.trainers.trl_reward import trl_reward
@@ -69,18 +73,25 @@ class TimedReporter(ProgressReporter):
         if self.trainer is not None and logs is not None and "loss" in logs:
             self.generate_s, self.trainer.generate_s = self.trainer.generate_s, 0.0
             if self.trainer.reward_prefetch is not None:
-                self.early_share = self.trainer.reward_prefetch.take_share()
+                self.early = self.trainer.reward_prefetch.take_shares()
         super().on_log(args, state, control, logs, **rest)
 
 
 def main(job_dir: JobDir) -> None:
     order = job_dir.read_order()
+    clock = StartClock(job_dir, order.get("began"))
+    clock.end_part("import_s", "the model is loading")
     request = GrpoRequest.model_validate(order["request"])
     if request.rollouts == "colocate" and request.vllm:
         set_vllm_options(request.vllm)
+    if request.rollouts == "engine":
+        from sandbox.gpu.training.warm_engine import install_warm_engine
+
+        install_warm_engine(job_dir)
     with report_request_errors(job_dir, "settings"):
-        args = build_config(job_dir, request)
+        args = build_config(job_dir, request, order.get("engine_url", ""))
     model, tokenizer = load_pretrained(job_dir, order["model"])
+    clock.end_part("model_s", "the trainer starts")
     with report_request_errors(job_dir, "dataset"):
         train_dataset = build_dataset(load_tasks(request, order))
     options = build_reward_options(request)
@@ -89,7 +100,7 @@ def main(job_dir: JobDir) -> None:
     decode = functools.partial(tokenizer.decode, skip_special_tokens=True)
     prefetch = None if reward_process is None else RewardPrefetch(reward_process, decode)
     rewards = build_reward_recorder(request, trl_reward(order["url"], **options), prefetch)
-    reporter = TimedReporter(job_dir, rewards)
+    reporter = TimedReporter(job_dir, rewards, read_slots(order["url"]))
     trainer = TimedTrainer(
         model=model,
         args=args,
@@ -103,8 +114,11 @@ def main(job_dir: JobDir) -> None:
     if prefetch is not None:
         trainer.reward_prefetch = prefetch
         attach_prefetch(prefetch, trainer.vllm_generation)
+    is_first = trainer.is_world_process_zero()
+    clock.end_part("trainer_s", "the held-out tasks are evaluated" if is_first and request.held_out else "")
     checkpoint = job_dir.find_last_checkpoint()
     before = measure_held_out(trainer, rewards, job_dir, "before") if checkpoint is None else None
+    clock.end_part("held_out_s", "the first step is computed" if is_first else "")
     trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
     after = measure_held_out(trainer, rewards, job_dir, "after")
     if reward_process is not None:
@@ -117,10 +131,23 @@ def main(job_dir: JobDir) -> None:
                 "steps": trainer.state.global_step,
                 "held_out_before": before,
                 "held_out_after": after,
-                "timing": summarize_timing(job_dir, trainer.state.global_step if checkpoint is None else 0),
+                "start": clock.summarize(),
+                "timing": summarize_timing(
+                    job_dir, trainer.state.global_step if checkpoint is None else 0, reporter.slots
+                ),
                 "resumed_from": 0 if checkpoint is None else int(checkpoint.name.rpartition("-")[2]),
             }
         )
+
+
+def read_slots(url: str) -> Slots:
+    """Return the slots of the service, none if it does not say."""
+    try:
+        with Client(url) as client:
+            express = [slot.express for slot in client.live().slots]
+    except (InfrastructureError, Refused, BadRequest):
+        express = []
+    return Slots(express.count(False), express.count(True))
 
 
 def attach_prefetch(prefetch: RewardPrefetch, generation: Any) -> None:
@@ -167,7 +194,7 @@ def measure_held_out(trainer: GRPOTrainer, rewards: RewardRecorder, job_dir: Job
     return rate
 
 
-def build_config(job_dir: JobDir, request: GrpoRequest) -> GRPOConfig:
+def build_config(job_dir: JobDir, request: GrpoRequest, engine_url: str = "") -> GRPOConfig:
     """Return TRL's configuration. The request's `settings` override the defaults."""
     batch = request.prompts_per_step * request.num_generations
     processes = max(1, request.processes)
@@ -196,9 +223,10 @@ def build_config(job_dir: JobDir, request: GrpoRequest) -> GRPOConfig:
         "disable_tqdm": True,
     }
     if request.rollouts != "plain":
-        defaults |= {"use_vllm": True, "vllm_mode": request.rollouts}
-    if request.generation_url:
-        defaults["vllm_server_base_url"] = request.generation_url
+        mode = "server" if request.rollouts == "engine" else request.rollouts
+        defaults |= {"use_vllm": True, "vllm_mode": mode}
+    if url := engine_url or request.generation_url:
+        defaults["vllm_server_base_url"] = url
     return GRPOConfig(**{**defaults, **request.settings})
 
 

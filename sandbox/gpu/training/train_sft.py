@@ -25,6 +25,7 @@ from sandbox.gpu.training.messages import to_messages
 from sandbox.gpu.training.pretrained import load_pretrained, save_model
 from sandbox.gpu.training.reporting import ProgressReporter, summarize_timing
 from sandbox.gpu.training.request_errors import report_request_errors
+from sandbox.gpu.training.start_clock import StartClock
 from sandbox.schema.gpu import Probe, Progress, SftRequest
 from sandbox.trainers.trl_reward import trl_reward
 
@@ -33,10 +34,13 @@ PROBE_BATCH_SIZE = 128
 
 def main(job_dir: JobDir) -> None:
     order = job_dir.read_order()
+    clock = StartClock(job_dir, order.get("began"))
+    clock.end_part("import_s", "the model is loading")
     request = SftRequest.model_validate(order["request"])
     with report_request_errors(job_dir, "settings"):
         args = build_config(job_dir, request)
     model, tokenizer = load_pretrained(job_dir, order["model"])
+    clock.end_part("model_s", "the trainer starts")
     with report_request_errors(job_dir, "dataset"):
         examples = load_rows(request, order)
     reporter = ProgressReporter(job_dir)
@@ -55,6 +59,7 @@ def main(job_dir: JobDir) -> None:
         with report_request_errors(job_dir, "probe"):
             require_unsharded_model(trainer)
     checkpoint = job_dir.find_last_checkpoint()
+    clock.end_part("trainer_s", "the first step is computed" if trainer.is_world_process_zero() else "")
     trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
     save_model(trainer, tokenizer, job_dir)
     if trainer.is_world_process_zero():
@@ -66,6 +71,7 @@ def main(job_dir: JobDir) -> None:
                 "loss_first": losses[0] if losses else None,
                 "loss_last": losses[-1] if losses else None,
                 "pass_rate": None if prober is None else prober.measure_pass_rate(trainer.model),
+                "start": clock.summarize(),
                 "timing": summarize_timing(job_dir, trainer.state.global_step if checkpoint is None else 0),
                 "resumed_from": 0 if checkpoint is None else int(checkpoint.name.rpartition("-")[2]),
             }

@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from sandbox.errors import BadRequest, InfrastructureError
+from sandbox.gpu.child_environment import HOST, build_environment, find_free_port
 from sandbox.gpu.current_job import CurrentJob
 from sandbox.gpu.job_dir import resolve_inside, resolve_model
-from sandbox.gpu.serving.engine import HOST, build_environment, find_free_port
 from sandbox.gpu.subprocesses import Process, SubprocessStarter, read_tail, stop_process
 from sandbox.gpu.training import verl_config
+from sandbox.gpu.training.spare_trainer import SpareTrainer
+from sandbox.gpu.training.weight_files import remove_weights_dirs
 from sandbox.schema.gpu import GpuKind, GrpoRequest, Progress, TrainRequest
 
 POLL_INTERVAL_S = 0.25
@@ -24,10 +26,21 @@ class TrainingFailed(InfrastructureError):
     """The process ended without a result; the message holds its last output. A retry continues from its checkpoint."""
 
 
-def train(job: CurrentJob, kind: GpuKind, request: TrainRequest, subprocesses: SubprocessStarter) -> dict[str, Any]:
-    """Run a training job in a separate process. Raises BadRequest, Cancelled and TrainingFailed."""
+def train(
+    job: CurrentJob,
+    kind: GpuKind,
+    request: TrainRequest,
+    subprocesses: SubprocessStarter,
+    spare: SpareTrainer,
+    engine_url: str = "",
+) -> dict[str, Any]:
+    """Run a training job in a separate process: in the spare one if it fits.
+
+    The process generates with the server at `engine_url` if that is given. Raises BadRequest, Cancelled and
+    TrainingFailed.
+    """
     gpus = job.gpus
-    job.directory.write_order(build_order(job, request))
+    job.directory.write_order({**build_order(job, request), "engine_url": engine_url, "began": time.time()})
     if isinstance(request, GrpoRequest) and request.backend == "verl":
         command = verl_config.prepare_verl_command(job.directory, request, job.settings, len(gpus))
     else:
@@ -35,11 +48,15 @@ def train(job: CurrentJob, kind: GpuKind, request: TrainRequest, subprocesses: S
         command = build_command(kind, request, job)
     job.directory.clear_refusal()
     follower = _ProgressFollower(job)
-    process = subprocesses.start(command, build_training_environment(gpus), job.directory.log, job.directory.path)
+    environment = build_training_environment(gpus)
+    process = spare.take(MODULES[kind], gpus, environment, job.directory) if fits_spare(request) else None
+    if process is None:
+        process = subprocesses.start(command, environment, job.directory.log, job.directory.path)
     try:
         _follow(process, job, follower)
     finally:
         stop_process(process)
+        remove_weights_dirs(job.directory)
     follower.report_new()
     if (refusal := job.directory.read_refusal()) is not None:
         raise refusal
@@ -49,6 +66,12 @@ def train(job: CurrentJob, kind: GpuKind, request: TrainRequest, subprocesses: S
             raise BadRequest(f"launch: accelerate rejected the options:\n{read_tail(job.directory.log)}", "launch")
         raise TrainingFailed(f"training ended with exit code {process.returncode}:\n{read_tail(job.directory.log)}")
     return result
+
+
+def fits_spare(request: TrainRequest) -> bool:
+    """Return whether a training runs in one process that needs no launcher."""
+    is_verl = isinstance(request, GrpoRequest) and request.backend == "verl"
+    return request.processes == 1 and not request.launch and not is_verl
 
 
 def build_order(job: CurrentJob, request: TrainRequest) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import pytest
 from sandbox.errors import BadRequest, InfrastructureError
 from sandbox.gpu.serving import completions as module
 from sandbox.gpu.serving.completions import CompletionClient, CompletionGroup
-from sandbox.gpu.serving.engine import RemoteEngine
+from sandbox.gpu.serving.engine import RemoteEngine, StageCallback
 from sandbox.llm import model_client
 from sandbox.llm.retry import MAX_RETRY_AFTER_S, compute_pause_s, parse_retry_after_s
 from sandbox.schema.gpu import Sampling
@@ -117,7 +117,7 @@ async def test_a_local_server_is_checked_before_each_retry() -> None:
         urls = iter([first, second])
 
         class RestartedEngine(RemoteEngine):
-            def serve(self, model: str) -> list[str]:
+            def serve(self, model: str, on_stage: StageCallback | None = None) -> list[str]:
                 return [next(urls)]
 
         client = CompletionClient(RestartedEngine(first), 4)

@@ -5,15 +5,24 @@ from __future__ import annotations
 import json
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from sandbox.client import Client
-from sandbox.gpu.training.reward_prefetch import RewardPrefetch, RewardProcess, wrap_with_prefetch
+from sandbox.gpu.training.reward_prefetch import (
+    EarlyShares,
+    PendingRewards,
+    RewardPrefetch,
+    RewardProcess,
+    SampledCompletion,
+    wrap_with_prefetch,
+)
 from sandbox.trainers.trl_reward import trl_reward
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(120)]
@@ -39,15 +48,18 @@ class FakeEngine:
 
 
 class FakeServerClient:
-    """Returns every completion for each prompt, like TRL's client of a server; the last prompt's arrive first."""
+    """Returns completions in turn for each prompt, like TRL's client of a server; the last prompt's arrive first."""
 
     def __init__(self) -> None:
-        self.requested_prompts: list[list[list[int]]] = []
+        self.requests: list[tuple[list[list[int]], int]] = []
+        self._lock = threading.Lock()
 
-    def generate(self, prompts: list[list[int]], n: int, features: Any = None) -> dict[str, Any]:
-        self.requested_prompts.append(prompts)
+    def generate(self, prompts: list[list[int]], n: int, features: Any = None, **options: Any) -> dict[str, Any]:
         time.sleep(0.2 if prompts == [[1, 2]] else 0.0)
-        texts = [text for _ in prompts for text in COMPLETIONS[:n]]
+        with self._lock:
+            start = sum(count for asked, count in self.requests if asked == prompts)
+            self.requests.append((prompts, n))
+        texts = [COMPLETIONS[place % len(COMPLETIONS)] for _ in prompts for place in range(start, start + n)]
         return {"prompt_ids": prompts, "completion_ids": [_encode(text) for text in texts], "logprobs": None}
 
 
@@ -112,8 +124,10 @@ def test_what_ends_early_is_judged_early_and_the_rest_in_its_time(judge: RewardP
     given = wrap_with_prefetch(prefetch, reward)(**_build_batch([DOUBLE, SQUARE]))
     assert given == EXPECTED[DOUBLE] + EXPECTED[SQUARE]
     assert asked == COMPLETIONS[-2:], "only what the engine had not handed out is asked for again"
-    assert prefetch.take_share() == 6 / 8
-    assert prefetch.take_share() is None
+    shares = prefetch.take_shares()
+    assert shares is not None
+    assert shares.answered <= shares.asked == 6 / 8
+    assert prefetch.take_shares() is None
 
 
 def test_the_verdicts_are_there_when_the_last_completion_is(judge: RewardProcess, late: Any) -> None:
@@ -127,20 +141,44 @@ def test_the_verdicts_are_there_when_the_last_completion_is(judge: RewardProcess
     assert time.perf_counter() - began < 0.05
     assert given == EXPECTED[DOUBLE] + EXPECTED[SQUARE]
     assert late[1] == []
+    assert prefetch.take_shares() == EarlyShares(answered=1.0, asked=1.0)
 
 
-def test_what_a_server_draws_is_judged_prompt_by_prompt_and_stays_in_its_order(judge: RewardProcess, late: Any) -> None:
+class PendingSource:
+    """A source whose answers have not arrived yet."""
+
+    def request_rewards(self, samples: Sequence[SampledCompletion]) -> PendingRewards:
+        return Future()
+
+
+def test_a_verdict_that_was_only_asked_for_is_not_early() -> None:
+    prefetch = RewardPrefetch(PendingSource(), _decode)
+    _run_steps(prefetch, FakeEngine([_build_output([1, 2], COMPLETIONS[0])]), 1)
+    samples = [SampledCompletion(DOUBLE, text, len(text)) for text in COMPLETIONS[:2]]
+    assert [found is None for found in prefetch.find_answers(samples)] == [False, True]
+    assert prefetch.take_shares() == EarlyShares(answered=0.0, asked=0.5)
+
+
+@pytest.mark.parametrize(("options", "count", "size"), [({}, 4, 1), ({"generation_kwargs": {"seed": 1}}, 1, 4)])
+def test_a_server_is_asked_for_each_completion_and_its_answers_keep_their_order(
+    judge: RewardProcess, late: Any, options: dict[str, Any], count: int, size: int
+) -> None:
     reward, asked = late
     prefetch, client = RewardPrefetch(judge, _decode), FakeServerClient()
-    whole = client.generate(prompts=[[1, 2], [3]], n=len(COMPLETIONS))
+    number = len(COMPLETIONS)
     prefetch.begin_batch([[1, 2], [3]], [DOUBLE, SQUARE])
     prefetch.watch_server(client)
-    assert client.generate(prompts=[[1, 2], [3]], n=len(COMPLETIONS), features=None) == whole
-    assert sorted(client.requested_prompts[1:]) == [[[1, 2]], [[3]]]
+    answer = client.generate(prompts=[[1, 2], [3]], n=number, features=None, **options)
+    assert (answer["prompt_ids"], answer["logprobs"]) == ([[1, 2], [3]], None)
+    drawn = ["".join(map(chr, tokens)) for tokens in answer["completion_ids"]]
+    assert [sorted(drawn[:number]), sorted(drawn[number:])] == [sorted(COMPLETIONS)] * 2
+    assert sorted(client.requests) == [([[1, 2]], size)] * count + [([[3]], size)] * count
     rewards = wrap_with_prefetch(prefetch, reward)(**_build_batch([DOUBLE, SQUARE]))
     assert rewards == EXPECTED[DOUBLE] + EXPECTED[SQUARE]
     assert asked == []
-    assert prefetch.take_share() == 1.0
+    shares = prefetch.take_shares()
+    assert shares is not None
+    assert shares.asked == 1.0
 
 
 def test_equal_completions_are_asked_for_once_and_prompts_of_others_not_at_all(judge: RewardProcess) -> None:

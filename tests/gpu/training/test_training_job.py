@@ -150,8 +150,8 @@ def test_one_command_makes_tasks_trains_a_model_on_them_with_this_service_as_the
     shown = _run_cli(trainer, *loop)
     report = json.loads((run / "loop.json").read_bytes())
     assert all(step in shown for step in STEPS)
-    assert [row["step"] for row in report["table"]] == list(STEPS)
-    assert [row["pass@1"] for row in report["table"]] == [0.0, None, 0.0, None, 0.0]
+    assert [row["step"] for row in report["table"]] == ["engine", *STEPS]
+    assert [row["pass@1"] for row in report["table"]] == [None, 0.0, None, 0.0, None, 0.0]
     assert report["data"]["held_out_tasks"] >= 1
     tuned, reinforced = (trainer.wait_until_ended(report["steps"][name]["job"]) for name in ("sft", "grpo"))
     assert _get_result(tuned, trainer)["steps"] == 2
