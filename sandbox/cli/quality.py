@@ -99,13 +99,14 @@ def _read_package(folder: Path, client: Client, mutants: int, seed: int) -> tupl
 def build_request(problem: Problem, mutants: int, seed: int) -> dict[str, Any]:
     """Return the request for a package: its right programs, references first, and those that must fail."""
     from sandbox.runner.contract import Verdict
+    from sandbox.schema.quality import MUTATED_LANGUAGES
 
     right = [each for each in problem.submissions if each.is_reference or each.permitted == {Verdict.ACCEPTED}]
     right.sort(key=lambda each: not each.is_reference)
     wrong = [each for each in problem.submissions if each not in right and Verdict.ACCEPTED not in each.required]
     options: dict[str, Any] = {}
     if mutants or not wrong:
-        right.sort(key=lambda each: each.language != "python")
+        right.sort(key=lambda each: each.language not in MUTATED_LANGUAGES)
         options = {"mutants": {"count": mutants, "seed": seed} if mutants else {"seed": seed}}
     programs = {"right": [*map(_describe, right)], "wrong": [*map(_describe, wrong)]}
     return {**problem.build_task(), **programs, **options}

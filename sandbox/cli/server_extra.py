@@ -16,6 +16,8 @@ SERVER_MODULES = frozenset(
         "rq",
         "standardwebhooks",
         "starlette",
+        "tree_sitter",
+        "tree_sitter_cpp",
         "uv",
         "uvicorn",
         "uvloop",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
@@ -20,6 +20,7 @@ from sandbox.schema.tests import AnyTest, FunctionTest
 from sandbox.schema.vote_inputs import expand_stdin
 from sandbox.schema.wire import MAX_CODE_CHARS, MAX_OUTPUT_KB, LimitsRequest, WireModel
 from sandbox.verify.complexity import AC_TO_TIME_LIMIT, TIME_LIMIT_TO_TLE
+from sandbox.verify.mutants.cpp import OPERATORS as CPP_OPERATORS
 from sandbox.verify.mutants.generate import OPERATORS
 from sandbox.verify.quality_report import CoveragePoint as CoveragePoint
 from sandbox.verify.quality_report import Mutation as Mutation
@@ -36,6 +37,9 @@ MAX_INPUTS = 1_000
 MAX_RUNS = 20_000
 DEFAULT_MUTANTS = 50
 _PYTHON = frozenset({"python", "pypy"})
+_CPP = frozenset({"c", "cpp", "cpp17", "cpp20"})
+MUTATED_LANGUAGES = _PYTHON | _CPP
+ALL_OPERATORS = list(dict.fromkeys([*OPERATORS, *CPP_OPERATORS]))
 
 
 class QualityProgram(WireModel):
@@ -61,14 +65,18 @@ class MutantOptions(WireModel):
     )
     seed: int = Field(0, ge=0, lt=1 << 63)
     operators: list[str] = Field(
-        default_factory=list, max_length=len(OPERATORS), description=f"default: all of {', '.join(OPERATORS)}"
+        default_factory=list,
+        max_length=len(ALL_OPERATORS),
+        description=f"default: all of {', '.join(OPERATORS)}, and in C and C++ also of"
+        f" {', '.join(name for name in CPP_OPERATORS if name not in OPERATORS)}",
     )
 
     @model_validator(mode="after")
     def _check_operators(self) -> MutantOptions:
         for position, name in enumerate(self.operators):
-            if name not in OPERATORS:
-                raise ValueError(f"operators.{position}: unknown operator {name!r}; use some of {', '.join(OPERATORS)}")
+            if name not in ALL_OPERATORS:
+                known = ", ".join(ALL_OPERATORS)
+                raise ValueError(f"operators.{position}: unknown operator {name!r}; use some of {known}")
         return self
 
 
@@ -139,8 +147,10 @@ class QualityRequest(WireModel):
             )
         if self.sizes and len(self.sizes) != len(self.tests):
             raise ValueError(f"sizes has {len(self.sizes)} entries for {len(self.tests)} tests")
-        if self.mutant_count and not self._is_python(self.right[0]):
-            raise ValueError("right.0.language: mutants are made of Python only; give wrong programs instead")
+        if self.mutant_count and self.mutated_language is None:
+            raise ValueError(
+                "right.0.language: mutants are made of Python, C and C++ only; give wrong programs instead"
+            )
         self._check_inputs()
         for field, programs in (("right", self.right), ("wrong", self.wrong)):
             for position, program in enumerate(programs):
@@ -159,11 +169,14 @@ class QualityRequest(WireModel):
         for position, each in enumerate(self.inputs):
             reject_program_files(each.files, self.right[0].language or self.language, f"inputs.{position}.files")
 
-    def _is_python(self, program: QualityProgram) -> bool:
+    @property
+    def mutated_language(self) -> Literal["python", "cpp"] | None:
+        """The kind of language of the first right program; None if mutants cannot be made of it."""
         try:
-            return languages.get_language(program.language or self.language).name in _PYTHON
+            name = languages.get_language(self.right[0].language or self.language).name
         except UnknownLanguage:  # reported when the program is run
-            return True
+            return "python"
+        return "python" if name in _PYTHON else "cpp" if name in _CPP else None
 
     def _check_tests(self, program: QualityProgram, field: str) -> None:
         try:

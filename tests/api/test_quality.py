@@ -112,7 +112,7 @@ async def test_a_request_that_takes_too_long_gets_advice(http: httpx.AsyncClient
         ({"wrong": [{"code": "x", "language": "klingon"}]}, "body.wrong.0.language", "unknown language"),
         ({"language": "klingon"}, "body.language", "unknown language"),
         ({"wrong": [], "right": ["print("]}, "body.right.0.code", "not valid Python"),
-        ({"wrong": [], "language": "cpp"}, "body", "right.0.language: mutants are made of Python only"),
+        ({"wrong": [], "language": "java"}, "body", "right.0.language: mutants are made of Python, C and C++ only"),
         ({"mutants": {"operators": ["bound"]}}, "body.mutants", "operators.0: unknown operator 'bound'"),
         ({"mutants": {"count": 512}}, "body", "more than 512"),
         ({"inputs": ["1\n"]}, "body", "set mutants"),

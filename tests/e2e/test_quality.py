@@ -139,3 +139,27 @@ def test_a_key_stands_for_the_whole_report(client: Client) -> None:
     assert client.quality(body, idempotency_key="quality-1") == first  # CPU times included: nothing ran again
     with pytest.raises(IdempotencyKeyReused):
         client.quality({**body, "tests": WEAK[:1]}, idempotency_key="quality-1")
+
+
+def test_mutants_of_a_cpp_program_are_killed_or_known_to_be_equivalent(client: Client) -> None:
+    code = """
+#include <iostream>
+int main() {
+    long long n, total = 0, value;
+    std::cin >> n;
+    for (int i = 0; i < n; i++) {
+        std::cin >> value;
+        total += value * value;
+    }
+    std::cout << total;
+}
+"""
+    tests = [{"stdin": "3\n1 2 3\n", "expected": "14"}, {"stdin": "2\n100000 100000\n", "expected": "20000000000"}]
+    request = {"language": "cpp", "right": [code], "wrong": [], "tests": tests, "inputs": ["1\n5\n", "0\n", "2\n7 1\n"]}
+    report = client.quality({**request, "mutants": {"count": 24, "seed": 1}, "limits": {"cpu_time_s": 1.0}})
+    mutants = [program for program in report.programs if program.kind == "mutant"]
+    assert len(mutants) >= 15
+    assert {program.mutant.operator for program in mutants if program.mutant} >= {"boundary", "integer_type", "step"}
+    assert report.unjudged == []
+    assert report.tnr == 1.0, [report.programs[position].mutant for position in report.survivors]
+    assert not any(program.killed_by == [0, 1] and "error:" in (program.message or "") for program in mutants)

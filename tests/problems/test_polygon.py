@@ -154,7 +154,7 @@ def test_every_accepted_solution_is_right_and_the_main_one_is_the_first(tmp_path
     assert [each["name"] for each in request["right"]] == ["solutions/main.cpp", "solutions/other.py"]
     assert [each["name"] for each in request["wrong"]] == ["solutions/slow.py"]
     mutated = build_request(read_package(tmp_path), mutants=5, seed=3)
-    assert [each["name"] for each in mutated["right"]] == ["solutions/other.py", "solutions/main.cpp"]
+    assert [each["name"] for each in mutated["right"]] == ["solutions/main.cpp", "solutions/other.py"]
     assert mutated["mutants"] == {"count": 5, "seed": 3}
 
 

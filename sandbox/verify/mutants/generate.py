@@ -108,7 +108,8 @@ def _find_mutants(tree: ast.Module, count: int, seed: int, names: Sequence[str])
         written_chars += len(mutated)
         if mutated not in seen:
             seen.add(mutated)
-            found.append(Mutant(name, place.line, *_show_change(place.node, changed), mutated))
+            shown = show_change(ast.unparse(place.node), ast.unparse(changed))
+            found.append(Mutant(name, place.line, *shown, mutated))
     return found
 
 
@@ -192,9 +193,9 @@ def _write(tree: ast.Module) -> str:
         raise ValueError(f"cannot be written by Python, so it has no mutants: {error}") from None
 
 
-def _show_change(node: ast.AST, changed: ast.AST) -> tuple[str, str]:
-    """Return both nodes as one line each. Long lines are cut around the part where they differ."""
-    before, after = (" ".join(ast.unparse(each).split()) for each in (node, changed))
+def show_change(before: str, after: str) -> tuple[str, str]:
+    """Return both texts as one line each. Long lines are cut around the part where they differ."""
+    before, after = " ".join(before.split()), " ".join(after.split())
     if max(len(before), len(after)) <= MAX_SHOWN_CHARS:
         return before, after
     pairs = enumerate(zip(before, after, strict=False))
