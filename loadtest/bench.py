@@ -23,13 +23,15 @@ from loadtest.result import Result, build_rows
 from loadtest.sample import Sample, WrongVerdict
 from loadtest.sides import BARE, COMPILE_EACH, DOCKER_RUN, SANDBOX, HttpSide, SandboxDialect
 from loadtest.spread import Spread
-from loadtest.temporary_service import CpuMeter, TemporaryService, read_machine_cpu_s
+from loadtest.temporary_service import CpuMeter, TemporaryService, read_machine_cpu_s, read_steal_s
 from loadtest.workloads import Workload, find_workload
 
 COMPILED_WORKLOAD = "W3 cpp-10"
 CURVE_CONCURRENCIES = (1, 2, 4, 8, 16, 32)
 CURVE_SECONDS = 1.5
 CURVE_ROUNDS = 3
+MAX_STEAL_SHARE = 0.05  # of the CPU time of the machine; a round with more is run again
+MAX_REPEATS = 2
 MAX_REASON_CHARS = 200  # of the reason why a peer is left out
 
 Say = Callable[[str], None]
@@ -183,14 +185,28 @@ def rotate_sides(sides: Sequence[Side], number: int) -> list[Side]:
 
 
 def measure_round(side: Side, workload: Workload, seconds: float, meter: CpuMeter, concurrency: int = 0) -> Sample:
-    """Run one round and measure the CPU time of all processes involved."""
+    """Run one round and measure the CPU time of all processes involved.
+
+    If the hypervisor takes more than `MAX_STEAL_SHARE`, run the round again, at most `MAX_REPEATS` times. Return the
+    round in which it took least.
+    """
+    best = _measure_once(side, workload, seconds, meter, concurrency)
+    for _ in range(MAX_REPEATS):
+        if best.steal_share <= MAX_STEAL_SHARE:
+            break
+        best = min(best, _measure_once(side, workload, seconds, meter, concurrency), key=lambda one: one.steal_share)
+    return best
+
+
+def _measure_once(side: Side, workload: Workload, seconds: float, meter: CpuMeter, concurrency: int) -> Sample:
     before = meter.read() if side.name == SANDBOX else {}
-    began, machine_before = time.monotonic(), read_machine_cpu_s()
+    began, machine_before, steal_before = time.monotonic(), read_machine_cpu_s(), read_steal_s()
     sample = side.run(workload, seconds, concurrency)
     if not sample.verdicts:
         raise MeasurementFailed(f"{side.name} gave no verdict on {workload.name}")
     sample.cpu_s["machine"] = read_machine_cpu_s() - machine_before
     sample.measured_s = time.monotonic() - began
+    sample.steal_share = (read_steal_s() - steal_before) / sample.measured_s / (os.cpu_count() or 1)
     if before:
         after = meter.read()
         sample.cpu_s.update({kind: after[kind] - before[kind] for kind in before})

@@ -22,6 +22,7 @@ CPU_COLUMNS = {
     "prog": "programs",
 }
 MAX_NOISE_SHARE = 0.1
+MIN_SHOWN_STEAL = 0.005
 CAPTION = """\
 A verdict is one judged test; medians of rounds (p10-p90). load to prog: milliseconds of CPU per verdict, of the load
 generator or the pool's workers, the service's processes and boxes, and bare programs (docker-run: of its client only).
@@ -49,6 +50,9 @@ def show(result: Result, console: Console, brief: bool = False) -> None:
         console.print(
             f"[red]noise[/]  other processes used up to {worst:.0%} of the machine: this run's rates are unreliable"
         )
+    worst_steal = max((row.steal_share for row in result.rows), default=0.0)
+    if worst_steal > MIN_SHOWN_STEAL:
+        console.print(f"[yellow]steal[/]  the hypervisor took up to {worst_steal:.0%} of the machine during a round")
     for line in result.left_out:
         console.print(f"[yellow]left out[/]  {line}")
     for goal in result.unmeasured:

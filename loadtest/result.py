@@ -88,6 +88,11 @@ class Row:
         return max(1, sum(sample.verdicts + sample.wrong + sample.lost for sample in self.samples))
 
     @property
+    def steal_share(self) -> float:
+        """The largest share of the machine's CPU time that the hypervisor took during a round."""
+        return max(sample.steal_share for sample in self.samples)
+
+    @property
     def tail_ms(self) -> float:
         return compute_percentile([sample.tail_s * 1000 for sample in self.samples if sample.tail_s is not None], 50)
 
@@ -137,6 +142,7 @@ def row_to_json(row: Row) -> dict[str, Any]:
         "others_share_of_machine": _nan_to_none(row.others_share),
         "overhead_cpu_ms": _nan_to_none(row.overhead_ms),
         "tail_ms": _nan_to_none(row.tail_ms),
+        "steal_share": row.steal_share,
         "wrong_share": row.wrong_share,
         "lost_share": row.lost_share,
         "promises": [

@@ -37,6 +37,7 @@ class Sample:
     tail_s: float | None = None
     wrong: int = 0  # verdicts
     lost: int = 0  # verdicts that were asked for and did not come
+    steal_share: float = 0.0  # of the machine's CPU time, taken by the hypervisor
     measured_s: float = 0.0  # the duration that `cpu_s["machine"]` covers
 
     @property

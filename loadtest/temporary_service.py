@@ -199,6 +199,12 @@ def read_container_cpu_s(container_id: str) -> float | None:
     return None
 
 
+def read_steal_s() -> float:
+    """Return the CPU seconds that the hypervisor took from this machine while it had work."""
+    fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()
+    return int(fields[8]) / TICKS_PER_S
+
+
 def read_machine_cpu_s() -> float:
     """Return the CPU seconds for which the machine has been busy. This includes processes outside the benchmark."""
     fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]

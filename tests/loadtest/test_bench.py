@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from loadtest import bench
 from loadtest.__main__ import main
-from loadtest.bench import Plan, Side, rotate_sides, warm_up_sides
+from loadtest.bench import Plan, Side, measure_round, rotate_sides, warm_up_sides
 from loadtest.load_generator import MeasurementFailed
 from loadtest.sample import Sample, WrongVerdict
 from loadtest.sides import BARE, SANDBOX
-from loadtest.temporary_service import classify_process, read_container_cpu_s
+from loadtest.temporary_service import CpuMeter, classify_process, read_container_cpu_s
 from loadtest.workloads import Workload, find_workload
 
 
@@ -75,6 +76,25 @@ def test_a_wrong_verdict_of_ours_is_not_left_out() -> None:
     big_io = find_workload("W7 big-io")
     with pytest.raises(WrongVerdict):
         warm_up_sides(big_io, [FakeSide(SANDBOX, WrongVerdict("x"))], Plan([big_io]), [], print)
+
+
+def test_a_round_that_the_hypervisor_disturbed_is_run_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    steal_s = iter([0.0, 90.0, 90.0, 90.0])  # before and after each of the rounds
+
+    def read_steal_s() -> float:
+        return next(steal_s)
+
+    class CountingSide(FakeSide):
+        runs = 0
+
+        def run(self, workload: Workload, seconds: float, concurrency: int = 0) -> Sample:
+            self.runs += 1
+            return Sample(verdicts=self.runs)
+
+    monkeypatch.setattr(bench, "read_steal_s", read_steal_s)
+    side = CountingSide(BARE)
+    sample = measure_round(side, find_workload("W1 single"), 0.0, CpuMeter(0, Path()))
+    assert (side.runs, sample.verdicts, sample.steal_share) == (2, 2, 0.0)
 
 
 def test_another_side_goes_first_in_each_round() -> None:
