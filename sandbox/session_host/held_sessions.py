@@ -20,15 +20,15 @@ from redis.exceptions import RedisError
 from sandbox.errors import BoxError, QueueUnavailable, SandboxError, SessionEnded
 from sandbox.queue import redis_keys, session_records
 from sandbox.queue.session_records import SessionRecord, parse_stored
-from sandbox.schema.sessions import SessionInfo, SessionLanguage, SessionRequest, SessionStatus
+from sandbox.schema.sessions import SessionInfo, SessionRequest, SessionStatus
 from sandbox.session_host.environments import SessionBoxes
 from sandbox.session_host.live_session import Family, LiveSession
 from sandbox.session_host.observer import SessionObserver
 from sandbox.session_host.places import Places
+from sandbox.session_host.session_box import build_open_options
 
 logger = logging.getLogger(__name__)
 
-BOX_KINDS = {SessionLanguage.PYTHON: "python", SessionLanguage.BASH: "shell"}
 JOURNAL_GRACE_S = 60
 END_TIMEOUT_S = 5.0  # for the requests of a session that is ended
 
@@ -283,16 +283,6 @@ class HeldSessions:
                 record = None
             if record is None or record.host != self._host or record.session.status is not SessionStatus.OPEN:
                 self.drop(session, moved=True)
-
-
-def build_open_options(request: SessionRequest) -> dict[str, Any]:
-    """Return the options with which a box opens the first branch of a session."""
-    limits = request.limits
-    return {
-        "kind": BOX_KINDS[request.language],
-        "environment": request.variables,
-        "limits": {"processes": limits.processes, "file_mb": limits.file_mb, "disk_mb": limits.disk_mb},
-    }
 
 
 def explain_end(session: LiveSession, reason: str) -> str:

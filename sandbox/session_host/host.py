@@ -35,12 +35,13 @@ from sandbox.session_host.box_pool import STOPPED, BoxPool, SessionEngine
 from sandbox.session_host.call_answer import Answer
 from sandbox.session_host.call_handlers import CallHandlers
 from sandbox.session_host.environments import SessionBoxes
-from sandbox.session_host.held_sessions import HeldSessions, build_open_options, explain_end
+from sandbox.session_host.held_sessions import HeldSessions, explain_end
 from sandbox.session_host.intake import Intake
 from sandbox.session_host.journal import MOVED, Journals
 from sandbox.session_host.observer import NULL_OBSERVER, SessionObserver
 from sandbox.session_host.places import Places
 from sandbox.session_host.rebuilding import Rebuilder
+from sandbox.session_host.session_box import build_open_options
 
 logger = logging.getLogger(__name__)
 

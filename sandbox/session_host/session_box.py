@@ -19,6 +19,7 @@ from sandbox.box.engine import BoxHandle
 from sandbox.errors import BadRequest, BoxError, EngineUnavailable
 from sandbox.runner import frames
 from sandbox.runner.reports import replace_surrogates
+from sandbox.schema.sessions import SessionLanguage, SessionRequest
 from sandbox.session_host.box_frames import MAX_MESSAGE_CHARS, InvalidPart, build_error, read_frame
 
 logger = logging.getLogger(__name__)
@@ -29,6 +30,8 @@ LONG_TIMEOUTS_S = {"fork": 90.0, "snapshot": 120.0, "restore": 120.0}  # the box
 SILENT_TIMEOUT_S = 180.0  # a box that answers nothing for so long is broken
 SEND_TIMEOUT_S = 5.0
 STANDARD_IMAGE = "python"
+
+BOX_KINDS = {SessionLanguage.PYTHON: "python", SessionLanguage.BASH: "shell"}
 
 
 class Reply(NamedTuple):
@@ -222,3 +225,13 @@ def _fail(request: _Request, header: Mapping[str, Any], error: InvalidPart) -> N
     elif event is None:
         request.future.set_exception(BadRequest(str(error)))
     # a display that cannot be shown is left out
+
+
+def build_open_options(request: SessionRequest) -> dict[str, Any]:
+    """Return the options with which a box opens the first branch of a session."""
+    limits = request.limits
+    return {
+        "kind": BOX_KINDS[request.language],
+        "environment": request.variables,
+        "limits": {"processes": limits.processes, "file_mb": limits.file_mb, "disk_mb": limits.disk_mb},
+    }

@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from sandbox.schema.sessions import SessionRequest
-from sandbox.session_host.held_sessions import build_open_options
+from sandbox.session_host.session_box import build_open_options
 from tests.sessions.box_peer import BoxPeer
 
 DEFAULTS = build_open_options(SessionRequest())
