@@ -12,15 +12,18 @@ from typing import Any
 from sandbox import languages
 from sandbox.api.openapi.examples import EXAMPLES
 from sandbox.errors import BadRequest, NotFound, SandboxError
+from sandbox.queue.environments import Environments, StoredEnvironment
 from sandbox.queue.lifecycle import LifecycleObserver
 from sandbox.queue.submission import Submission, SubmissionRequest, Ticket
 from sandbox.schema import Job, JobStatus
 from sandbox.schema.callbacks import Callback, DeadWebhook
+from sandbox.schema.environments import EnvironmentInfo, EnvironmentRequest
 from sandbox.schema.gpu import GpuJob, GpuKind, GpuLease, GpuPool, GpuRequest
 from sandbox.schema.hack import HackRequest
 from sandbox.schema.health import Readiness
 from sandbox.schema.live import LiveView
-from sandbox.schema.reward import RewardRequest, Task, TaskSet, TaskSetInfo
+from sandbox.schema.reward import RewardRequest, RewardResult, Task, TaskSet, TaskSetInfo
+from sandbox.schema.runs import Run, RunSummary
 from sandbox.schema.submissions import SubmissionKind
 from sandbox.schema.vote import VoteRequest
 from sandbox.service import Service
@@ -63,10 +66,12 @@ class FakeService(Service):
     events: list[bytes] = field(default_factory=list)
     dead_letters: list[DeadWebhook] = field(default_factory=list)
     task_sets: dict[str, TaskSet] = field(default_factory=dict)
+    environments: FakeEnvironments = field(default_factory=lambda: FakeEnvironments())
     # Used instead of `result_bytes`.
     results: Callable[[SubmissionRequest], dict[str, Any]] | None = None
     changed: threading.Condition = field(default_factory=threading.Condition)
     observers: list[LifecycleObserver] = field(default_factory=list)
+    recorded_runs: list[str | None] = field(default_factory=list)
 
     def add_observer(self, observer: LifecycleObserver) -> None:
         self.observers.append(observer)
@@ -142,6 +147,17 @@ class FakeService(Service):
         self._refuse()
         return GpuPool(leases=self.gpu_leases, jobs=[job for job in self.jobs.values() if isinstance(job, GpuJob)])
 
+    def list_runs(self) -> list[RunSummary]:
+        self._refuse()
+        return []
+
+    def get_run(self, run_id: str, max_points: int) -> Run:
+        self._refuse()
+        raise NotFound(f"there is no run {run_id!r}", field="id")
+
+    def record_rewards(self, request: RewardRequest, result: RewardResult, took_s: float) -> None:
+        self.recorded_runs.append(request.run)
+
     def get_live_view(self) -> LiveView:
         self._refuse()
         return self.live_view
@@ -200,6 +216,29 @@ class FakeService(Service):
     def _set_all_results(self, submitted: SubmitCall) -> None:
         for index in reversed(range(len(submitted.ticket.results))):  # out of order, as workers answer
             self.set_result(submitted, index)
+
+
+class FakeEnvironments(Environments):
+    """Keeps environments in memory."""
+
+    def __init__(self) -> None:
+        self._stored: dict[str, EnvironmentInfo] = {}
+
+    def put(self, name: str, definition: EnvironmentRequest) -> EnvironmentInfo:
+        self._stored[name] = StoredEnvironment(updated_at=0.0, definition=definition).describe(name)
+        return self._stored[name]
+
+    def get(self, name: str) -> EnvironmentInfo:
+        if name not in self._stored:
+            raise NotFound(f"no environment {name!r}", "path.name")
+        return self._stored[name]
+
+    def list_all(self) -> list[EnvironmentInfo]:
+        return list(self._stored.values())
+
+    def remove(self, name: str) -> None:
+        self.get(name)
+        del self._stored[name]
 
 
 def build_result(kind: SubmissionKind, request: SubmissionRequest, result_id: str) -> bytes:

@@ -33,6 +33,7 @@ async def test_everything_it_names_is_served_and_is_our_own(http: httpx.AsyncCli
     for script in SCRIPTS:
         named |= {f"web/{name}" for name in re.findall(r'"\./([^"]+)"', script.read_text(encoding="utf-8"))}
     named |= set(re.findall(r'(?:src|href)="(web/[^"]+)"', (await http.get("/docs")).text))
+    named |= set(re.findall(r'(?:src|href)="\.\./(web/[^"]+)"', (await http.get("/guide/index.md")).text))
     assert named
     for name in named:
         answer = await http.get(f"/{name}")

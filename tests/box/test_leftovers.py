@@ -12,7 +12,9 @@ from sandbox.box.docker.leftovers import HOME_LABEL, remove_boxes, remove_unstar
 
 def _create(client: docker.DockerClient, home: Path) -> str:
     labels = {HOME_LABEL: str(home)}
-    container = client.containers.create(compute_image_tag("python"), "sleep 60", labels=labels, auto_remove=True)
+    container = client.containers.create(
+        compute_image_tag("python"), "sleep 60", labels=labels, auto_remove=True, network_mode="none"
+    )
     return str(container.id)
 
 

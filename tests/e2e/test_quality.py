@@ -159,7 +159,11 @@ int main() {
     report = client.quality({**request, "mutants": {"count": 24, "seed": 1}, "limits": {"cpu_time_s": 1.0}})
     mutants = [program for program in report.programs if program.kind == "mutant"]
     assert len(mutants) >= 15
-    assert {program.mutant.operator for program in mutants if program.mutant} >= {"boundary", "integer_type", "step"}
+    assert {program.mutation.operator for program in mutants if program.mutation} >= {
+        "boundary",
+        "integer_type",
+        "step",
+    }
     assert report.unjudged == []
-    assert report.tnr == 1.0, [report.programs[position].mutant for position in report.survivors]
+    assert report.tnr == 1.0, [report.programs[position].mutation for position in report.survivors]
     assert not any(program.killed_by == [0, 1] and "error:" in (program.message or "") for program in mutants)

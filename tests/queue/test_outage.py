@@ -199,8 +199,8 @@ def test_a_missing_image_fails_only_its_own_language(
     """The image of C++ is missing: its clients get errors at once, the other items of a batch run, and Python works."""
     assert images
     hidden = (
-        "from sandbox.box.docker import engine; tag = engine.compute_image_tag; "
-        "engine.compute_image_tag = lambda name: 'no-such-image:1' if name == 'cpp' else tag(name); "
+        "from sandbox.box.docker import engine; find = engine.find_tag; "
+        "engine.find_tag = lambda image: 'no-such-image:1' if image == 'cpp' else find(image); "
     )
     with WorkerProcesses(settings, SLOTS) as worker_processes:
         worker_processes.prelude = hidden

@@ -9,6 +9,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 import uvicorn
@@ -16,6 +17,8 @@ import uvicorn
 from sandbox.api.app import create_app
 from sandbox.config import ApiSettings
 from sandbox.service import Service
+from tests.redis_server import RedisServer
+from tests.sessions.session_hosts import SessionHosts
 
 GUIDE = files("sandbox").joinpath("docs/rewards.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"^```python\n(.*?)^```$", GUIDE, re.DOTALL | re.MULTILINE)
@@ -23,9 +26,18 @@ URL = "http://127.0.0.1:8080"
 
 
 @pytest.fixture(scope="module")
-def url(live_service: Service) -> Iterator[str]:
-    """A server on a free port."""
-    config = uvicorn.Config(create_app(ApiSettings(), live_service), port=0, log_level="warning", lifespan="on")
+def url(live_service: Service, redis_server: RedisServer, home: Path) -> Iterator[str]:
+    """A server on a free port, with a session host."""
+    folder = home / "rewards-guide"
+    folder.mkdir()
+    settings = ApiSettings(home=folder, redis_url=redis_server.build_url())
+    with SessionHosts(settings) as hosts:
+        hosts.start(2)
+        yield from _serve(settings, live_service)
+
+
+def _serve(settings: ApiSettings, service: Service) -> Iterator[str]:
+    config = uvicorn.Config(create_app(settings, service), port=0, log_level="warning", lifespan="on")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()

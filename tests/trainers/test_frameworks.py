@@ -214,7 +214,7 @@ REWARDED = "rewarded:"
 # Three steps. After each batch the script prints its rewards and waits for a line; `argv` sets the patience.
 STEPS_SCRIPT = (
     GRPO_SCRIPT.replace("url, folder = sys.argv[1:]", "url, folder, options = sys.argv[1:]")
-    .replace('trl_reward(url, policy="x-coder")', "trl_reward(url, **json.loads(options))")
+    .replace('trl_reward(url, policy="x-coder", run="tiny-grpo")', "trl_reward(url, **json.loads(options))")
     .replace("max_steps=12", "max_steps=3")
     .replace(', trl_async_reward(url, policy="fraction", name="fraction")', "")
     .replace(
