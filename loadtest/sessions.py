@@ -30,13 +30,13 @@ from sandbox.box.docker.leftovers import HOME_LABEL
 from sandbox.client import Client
 from sandbox.client.sync_session import Session
 from sandbox.config import QueueSettings
-from sandbox.queue import redis_keys, session_records
+from sandbox.queue import session_records
 from sandbox.queue.connection import connect
 from sandbox.schema.sessions import SessionHost
 
 SETTLE_S = 3.0
 LEASE_S = QueueSettings.model_fields["lease_s"].default
-SESSION_KEYS = redis_keys.session("").encode()
+NEVER_EXPIRES = -1
 WARM_TIMEOUT_S = 600.0
 BUSY_CODE = "while True: pass"
 BUSY_LIMITS = {"cpu_time_s": 3_600.0, "wall_time_s": 7_200.0}
@@ -86,9 +86,9 @@ def list_hosts(service: TemporaryService) -> list[SessionHost]:
 
 
 def count_redis_keys(service: TemporaryService) -> int:
-    """Return the number of keys, without the records of ended sessions, which expire."""
+    """Return the number of keys that do not expire."""
     with _connect_redis(service) as redis:
-        return sum(redis.type(key) != b"hash" or not key.startswith(SESSION_KEYS) for key in redis.scan_iter("*"))
+        return sum(redis.ttl(key) == NEVER_EXPIRES for key in redis.scan_iter("*"))
 
 
 def _connect_redis(service: TemporaryService) -> Redis:
@@ -175,7 +175,7 @@ def measure_churn(service: TemporaryService, client: Client, churn: int) -> list
         Row(f"open, execute and close {churn} times", churn / took_s, "/s", detail="2 clients"),
         Row("sessions left", host.open, "", 0),
         Row("session boxes beyond the spares", len(containers) - slot_boxes - host.warm, "", 0),
-        Row("processes left per session box", (processes - 2 * slot_boxes) / max(1, host.warm) - 1, "", 0.99),
+        Row("processes left per session box", (processes - 2 * slot_boxes) / max(1, host.warm) - 2, "", 0.99),
         Row("Redis keys left, besides records that expire", count_redis_keys(service) - keys_before, "", 12),
     ]
 
