@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -26,6 +27,30 @@ from sandbox.service import Service
 from tests.api.threaded_server import serve_in_thread
 
 RIGHT, WRONG, ERROR, CLOSE = "right", "wrong", "error", "close"
+
+
+@contextmanager
+def serve(answer: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[Any, Any, None]]) -> Iterator[str]:
+    """Yield the URL of a server in a thread, and end all of its connections at the end."""
+    loop = asyncio.new_event_loop()
+    server = loop.run_until_complete(asyncio.start_server(answer, "127.0.0.1", 0))
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+
+    async def stop() -> None:
+        server.close()
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    finally:
+        asyncio.run_coroutine_threadsafe(stop(), loop).result(10)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
 
 
 @contextmanager
@@ -49,17 +74,8 @@ def serve_judge(script: list[str]) -> Iterator[str]:
             pass
         writer.close()
 
-    loop = asyncio.new_event_loop()
-    server = loop.run_until_complete(asyncio.start_server(answer, "127.0.0.1", 0))
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    finally:
-        loop.call_soon_threadsafe(server.close)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
+    with serve(answer) as url:
+        yield url
 
 
 def measure(script: list[str], programs: int) -> Sample:
@@ -81,17 +97,9 @@ def test_a_silent_peer_loses_its_verdicts_in_time(monkeypatch: pytest.MonkeyPatc
         await reader.read(-1)
         writer.close()
 
-    loop = asyncio.new_event_loop()
-    server = loop.run_until_complete(asyncio.start_server(hang, "127.0.0.1", 0))
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     workload = replace(find_workload("W1 single"), programs=2, concurrency=1)
-    sample = HttpSide("code-judge", url, PEERS["code-judge"], 1, may_fail=True).run(workload, 1.0)
-    loop.call_soon_threadsafe(server.close)
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join()
-    loop.close()
+    with serve(hang) as url:
+        sample = HttpSide("code-judge", url, PEERS["code-judge"], 1, may_fail=True).run(workload, 1.0)
     assert (sample.verdicts, sample.lost) == (0, 2)
 
 
