@@ -43,6 +43,7 @@ def serve(answer: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Corouti
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.sleep(0.05)  # transports close in the loop's next turns
 
     try:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
@@ -71,8 +72,9 @@ def serve_judge(script: list[str]) -> Iterator[str]:
                 body = orjson.dumps({"success": kind == RIGHT, "reason": "internal_error" if kind == ERROR else ""})
                 writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
         except asyncio.IncompleteReadError:  # the other side has closed the connection
-            pass
-        writer.close()
+            return
+        finally:
+            writer.close()
 
     with serve(answer) as url:
         yield url
@@ -94,8 +96,10 @@ def test_a_silent_peer_loses_its_verdicts_in_time(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(load_generator, "PATIENCE_S", 0.1)
 
     async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read(-1)
-        writer.close()
+        try:
+            await reader.read(-1)
+        finally:
+            writer.close()
 
     workload = replace(find_workload("W1 single"), programs=2, concurrency=1)
     with serve(hang) as url:
