@@ -26,6 +26,11 @@ from sandbox.config import ApiSettings
 from sandbox.service import Service
 from tests.api.threaded_server import serve_in_thread
 
+# The judges of these tests break off connections on purpose, also while one is being accepted.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 RIGHT, WRONG, ERROR, CLOSE = "right", "wrong", "error", "close"
 
 
