@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
+from urllib.parse import quote
 from uuid import uuid4
 
 import httpx
@@ -256,11 +257,11 @@ def build_task_set_call(tasks: TaskSet | Mapping[str, Any]) -> ApiCall[TaskSetIn
 
 
 def build_job_call(job_id: str) -> ApiCall[Job]:
-    return ApiCall("GET", f"/jobs/{job_id}", _choose_job_model(job_id))
+    return ApiCall("GET", f"/jobs/{quote(job_id, safe='')}", _choose_job_model(job_id))
 
 
 def build_cancel_call(job_id: str) -> ApiCall[Job]:
-    return ApiCall("DELETE", f"/jobs/{job_id}", _choose_job_model(job_id))
+    return ApiCall("DELETE", f"/jobs/{quote(job_id, safe='')}", _choose_job_model(job_id))
 
 
 def _choose_job_model(job_id: str) -> type[Job]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
+from urllib.parse import quote
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -76,7 +77,7 @@ class EventStream:
     method = "GET"
 
     def __init__(self, job_id: str, after: int | None) -> None:
-        self.path = f"/jobs/{job_id}/events"
+        self.path = f"/jobs/{quote(job_id, safe='')}/events"
         self.ended = False
         self.attempts = StreamAttempts(self.path)
         self._last_event_id = after

@@ -19,6 +19,7 @@ from sandbox.schema.programs import (
     FilePath,
     Files,
 )
+from sandbox.schema.submissions import check_tests
 from sandbox.schema.tests import AnyTest
 from sandbox.schema.wire import EnvironmentReference, LimitsRequest, WireModel
 
@@ -247,6 +248,11 @@ class SessionVerifyRequest(WireModel):
         default_factory=dict, description="files to add to the copy; they replace the session's files of the same name"
     )
     limits: LimitsRequest = LimitsRequest()
+
+    @model_validator(mode="after")
+    def _check_tests(self) -> SessionVerifyRequest:
+        check_tests(self.tests, self.language, self.entry_point, self.checker)
+        return self
 
 
 class SessionHost(WireModel):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import ConfigDict, Field, model_validator
@@ -24,6 +25,21 @@ Isolation = Literal["separate", "shared"]
 SubmissionKind = Literal["execute", "verify", "vote", "hack"]
 
 _PROGRAM_CHECKERS = (ProgramChecker, InteractiveChecker)
+
+
+def check_tests(tests: Sequence[AnyTest], language: str, entry_point: str, checker: Checker) -> None:
+    """Raise ValueError if the fields of a request to judge a program do not fit together."""
+    for position, test in enumerate(tests):
+        if isinstance(test, FunctionTest) and not entry_point:
+            raise ValueError(
+                f"tests.{position} has args and no stdin, so it calls a function: set entry_point to its name"
+            )
+        if isinstance(test, TestCase) and test.expected_files and isinstance(checker, _PROGRAM_CHECKERS):
+            raise ValueError(f"tests.{position}.expected_files: a {checker.type} checker cannot judge files")
+        if not isinstance(test, FunctionTest | AssertTest) and test.files:
+            reject_program_files(test.files, language, f"tests.{position}.files")
+    if entry_point and not all(part.isidentifier() for part in entry_point.split(".")):
+        raise ValueError("entry_point must be the name of a function, or of a method like Solution.twoSum")
 
 
 class VerifyRequest(WireModel):
@@ -68,17 +84,7 @@ class VerifyRequest(WireModel):
 
     @model_validator(mode="after")
     def _check_tests(self) -> VerifyRequest:
-        for position, test in enumerate(self.tests):
-            if isinstance(test, FunctionTest) and not self.entry_point:
-                raise ValueError(
-                    f"tests.{position} has args and no stdin, so it calls a function: set entry_point to its name"
-                )
-            if isinstance(test, TestCase) and test.expected_files and isinstance(self.checker, _PROGRAM_CHECKERS):
-                raise ValueError(f"tests.{position}.expected_files: a {self.checker.type} checker cannot judge files")
-            if not isinstance(test, FunctionTest | AssertTest) and test.files:
-                reject_program_files(test.files, self.language, f"tests.{position}.files")
-        if self.entry_point and not all(part.isidentifier() for part in self.entry_point.split(".")):
-            raise ValueError("entry_point must be the name of a function, or of a method like Solution.twoSum")
+        check_tests(self.tests, self.language, self.entry_point, self.checker)
         return self
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from functools import cache, partial
 from typing import Any
 
-from sandbox.client import DEFAULT_URL
+from sandbox.client.connection import resolve_url
 from sandbox.rewards.policy import Policy
 from sandbox.trainers.lazy_clients import LazyClient
 from sandbox.trainers.outage import probe_service
@@ -94,7 +94,7 @@ class SandboxEnvironment:
 
 
 def trl_environment(
-    url: str = DEFAULT_URL,
+    url: str | None = None,
     *,
     column: str = "tests",
     policy: Policy | str | Mapping[str, Any] = "binary",
@@ -103,10 +103,11 @@ def trl_environment(
 ) -> Callable[[], SandboxEnvironment]:
     """Return an environment factory that judges with the tests in `column`.
 
-    `options` are the fields of `RolloutOptions` and of `OutagePolicy`. Fields of `POST /sessions/{id}/verify`, such as
-    `file` and `entry_point`, may be given directly. Raises BadRequest for invalid options, and InfrastructureError if
-    no service answers at `url`.
+    Without `url`, the environment variable SANDBOX_URL names the service. `options` are the fields of `RolloutOptions`
+    and of `OutagePolicy`. Fields of `POST /sessions/{id}/verify`, such as `file` and `entry_point`, may be given
+    directly. Raises BadRequest for invalid options, and InfrastructureError if no service answers at `url`.
     """
+    url = resolve_url(url)
     judge = {name: options.pop(name) for name in JUDGE_FIELDS if name in options}
     built = build_options(policy, judge=judge, **options)
     if built.outage.check_service:

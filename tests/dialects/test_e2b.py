@@ -14,10 +14,13 @@ import httpx
 import pytest
 
 from sandbox.api.app import create_app
+from sandbox.api.dialects.e2b_session import render_error, render_rpc_error
 from sandbox.api.dialects.e2b_stream import END, FRAME_HEAD, encode_stream
 from sandbox.api.keyring import generate_key
+from sandbox.api.problems import describe_error
 from sandbox.api.session_stream import Part
 from sandbox.config import ApiSettings
+from sandbox.errors import NoFreeSession
 from sandbox.request_context import Role
 from sandbox.schema.session_processes import ProcessResult
 from tests.api.threaded_server import serve_in_thread
@@ -252,18 +255,25 @@ def test_requests_that_no_sdk_sends(url: str) -> None:
         http.headers["E2b-Sandbox-Id"] = http.post("/v2/sandboxes", json={"templateID": "base"}).json()["sandboxID"]
         stream = http.post("/process.Process/Start", content=b"{}")
         assert (stream.status_code, stream.json()["code"]) == (400, "invalid_argument")
-        assert http.post("/process.Process/Start", content=b"\0\0\0\0\2{}").status_code == 400
+        for message in (b"{}", b'{"model": 1}'):
+            content = FRAME_HEAD.pack(0, len(message)) + message
+            assert http.post("/process.Process/Start", content=content).status_code == 400
         assert http.post("/process.Process/SendSignal", json={"process": {"pid": 1}}).status_code == 400
         assert http.post("/files", content=b"x").status_code == 400
         assert http.get("/v2/sandboxes", params={"startedAfter": "soon"}).status_code == 400
         assert http.get("/v2/sandboxes", params={"state": "paused"}).json() == []
 
 
-def test_the_root_can_serve_the_dialect_in_place_of_the_services_own_paths(settings: ApiSettings, url: str) -> None:
+def test_a_refusal_says_when_to_come_back() -> None:
+    for render in (render_error, render_rpc_error):
+        assert render(describe_error(NoFreeSession("all places are taken", 2.0))).headers["retry-after"] == "2"
+
+
+def test_the_root_can_serve_the_dialect_in_place_of_the_services_own_paths(settings: ApiSettings) -> None:
     app = create_app(settings.model_copy(update={"root_dialect": "e2b"}))
     headers = {"X-API-Key": KEYS[0].key}
     with serve_in_thread(app) as root, httpx.Client(headers=headers, base_url=root) as http:
-        assert http.get("/v2/sandboxes").json() == httpx.get(f"{url}/v2/sandboxes", headers=headers).json()
+        assert http.get("/v2/sandboxes", params={"state": "paused"}).json() == []
         assert "E2b-Sandbox-Id" in http.post("/execute", json={"code": "1"}).json()["message"]
 
 

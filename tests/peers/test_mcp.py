@@ -179,6 +179,7 @@ async def check_sessions(client: Client) -> None:
     assert "code or command" in await fail(client, "execute_in_session", **there)
     assert "NotFound" in await fail(client, "execute_in_session", session_id="none", code="x")
     assert "NotFound" in await fail(client, "close_session", session_id="none")
+    assert "NotFound" in await fail(client, "read_file", session_id="../health/live?", path="x")
     await check_files(client, there)
     await call(client, "close_session", **there)
 

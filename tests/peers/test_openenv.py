@@ -59,7 +59,8 @@ with GenericEnvClient(base_url=url) as env:
     report["no tests"] = fault(env.step, {"submit": True})
     report["too large"] = fault(env.step, {"code": "#" * (2 << 20)})
     report["bad reset"] = fault(env.reset, limits={"memory_mb": 1})
-    env.reset(tests=tests, entry_point="double", policy="fraction", call_limits={"cpu_time_s": 0.3})
+    report["no function"] = fault(env.reset, tests=tests)
+    env.reset(tests=tests, entry_point="double", policy="fraction", call_limits={"cpu_time_s": 0.3, "wall_time_s": 60})
     report["forgotten"] = env.step({"code": "x"}).observation["exit_code"]
     report["late"] = env.step({"code": "while True: pass"}).observation
     env.step({"code": "def double(x): return x + 2"})
@@ -97,9 +98,13 @@ def test_the_client_of_openenv(url: str, keyed_url: str) -> None:
     ended = subprocess.run(command, env=build_environment(), capture_output=True, text=True, timeout=120)
     assert ended.returncode == 0, ended.stderr[-4000:]
     report: dict[str, Any] = json.loads(ended.stdout.splitlines()[-1])
-    faults = {name: report.pop(name) for name in ("unknown field", "no tests", "too large", "bad reset", "after")}
+    faults = {
+        name: report.pop(name)
+        for name in ("unknown field", "no tests", "too large", "bad reset", "no function", "after")
+    }
     assert "kode" in faults["unknown field"]
     assert all("(code: VALIDATION_ERROR)" in fault for name, fault in faults.items() if name != "after"), faults
+    assert "set entry_point" in faults["no function"]
     assert "(code: SESSION_ERROR)" in faults["after"]
     assert "HTTP 403" in report.pop("no key")
     assert "ConnectionError" in report.pop("down")
@@ -153,6 +158,7 @@ async def test_messages_that_are_not_of_the_protocol_are_answered(url: str) -> N
             ("[]", "UNKNOWN_TYPE"),
             ('{"type": "dance"}', "UNKNOWN_TYPE"),
             ('{"type": "step", "data": 3}', "VALIDATION_ERROR"),
+            ('{"type": "step", "data": {"model": "1"}}', "VALIDATION_ERROR"),
         ):
             await websocket.send(text)
             assert json.loads(await websocket.recv())["data"]["code"] == code, text
@@ -171,13 +177,15 @@ async def test_a_client_that_leaves_in_the_middle_of_a_step_leaves_no_session(ur
     async with httpx.AsyncClient(base_url=url) as http:
         async with connect(f"{url.replace('http', 'ws', 1)}/dialects/openenv/ws") as websocket:
             await websocket.send(json.dumps({"type": "step", "data": {"code": "import time; time.sleep(60)"}}))
-            await wait_for_sessions(http, 1)
-        await wait_for_sessions(http, 0)
+            assert await wait_for_sessions(http, 1) == 1
+        assert await wait_for_sessions(http, 0) == 0
 
 
-async def wait_for_sessions(http: httpx.AsyncClient, count: int) -> None:
+async def wait_for_sessions(http: httpx.AsyncClient, wanted: int) -> int:
+    """Wait until as many sessions are open as wanted, or for 20 s, and return how many are."""
     for _ in range(1_000):
-        if len((await http.get("/sessions")).json()["sessions"]) == count:
-            return
+        count = len((await http.get("/sessions")).json()["sessions"])
+        if count == wanted:
+            break
         await asyncio.sleep(0.02)
-    pytest.fail(f"there are never {count} open sessions")
+    return count

@@ -194,6 +194,11 @@ def test_a_file_that_is_missing_is_no_answer_and_unreadable_tests_are_no_reward(
     assert environment.get_reward() == 0.0
     environment.reset(tests="what?")
     assert environment.get_reward() is None
+    without_name = trl_environment(url)()
+    without_name.reset(tests=TESTS)
+    without_name.run_code("def double(x): return 2 * x")
+    with pytest.raises(BadRequest, match="set entry_point"):
+        without_name.get_reward()
 
 
 def test_wrong_options_and_a_service_that_is_away_are_errors_at_the_start(url: str) -> None:

@@ -144,8 +144,13 @@ def parse_json_text(value: Any, field: str = "") -> Any:
 
 def build_model(model: type[ModelType], **fields: Any) -> ModelType:
     """Build one of the service's models from a peer's values. Raises BadRequest that names the field at fault."""
+    return parse_model(model, fields)
+
+
+def parse_model(model: type[ModelType], value: Any) -> ModelType:
+    """Validate an object that a client sent, with any keys. Raises BadRequest that names the field at fault."""
     try:
-        return model(**fields)
+        return model.model_validate(value)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         field = format_dotted_path(first["loc"])

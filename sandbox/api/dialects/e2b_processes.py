@@ -12,7 +12,7 @@ from pydantic import Field
 from starlette.exceptions import HTTPException
 
 from sandbox.api import request_parsing
-from sandbox.api.dialects.dialect import Dialect, PeerRequest, build_model, encode_response
+from sandbox.api.dialects.dialect import Dialect, PeerRequest, build_model, encode_response, parse_model
 from sandbox.api.dialects.e2b_session import (
     HOME,
     call_sandbox,
@@ -54,7 +54,7 @@ class ProcessCall(PeerRequest):
 
 @RPC.post("/process.Process/Start")
 async def start(request: Request) -> Response:
-    body = build_model(StartRequest, **await read_message(request))
+    body = parse_model(StartRequest, await read_message(request))
     check_user(_read_user(request))
     if body.pty is not None:
         raise HTTPException(501, "pseudo-terminals are not available; use commands")
@@ -73,7 +73,7 @@ async def start(request: Request) -> Response:
 
 @RPC.post("/process.Process/Connect")
 async def connect(request: Request) -> Response:
-    body = build_model(ProcessCall, **await read_message(request))
+    body = parse_model(ProcessCall, await read_message(request))
     return await respond(request, {"do": "connect_process", "pid": body.process.pid})
 
 

@@ -42,18 +42,24 @@ RPC_CODES = {
 
 def render_error(problem: ProblemResponse) -> Response:
     """Render an error of the control plane, `/files` or the code interpreter."""
-    status = STATUSES.get(problem.problem.status, problem.problem.status)
-    response = encode_response({"code": status, "message": problem.problem.detail or problem.problem.title}, status)
-    response.headers.update(problem.headers)
-    return response
+    status = _map_status(problem)
+    return _render(problem, status, status)
 
 
 def render_rpc_error(problem: ProblemResponse) -> Response:
     """Render an error of a Connect service."""
-    response = render_error(problem)
-    code = RPC_CODES.get(response.status_code, "internal")
-    body = {"code": code, "message": problem.problem.detail or problem.problem.title}
-    return encode_response(body, response.status_code)
+    status = _map_status(problem)
+    return _render(problem, status, RPC_CODES.get(status, "internal"))
+
+
+def _map_status(problem: ProblemResponse) -> int:
+    return STATUSES.get(problem.problem.status, problem.problem.status)
+
+
+def _render(problem: ProblemResponse, status: int, code: int | str) -> Response:
+    response = encode_response({"code": code, "message": problem.problem.detail or problem.problem.title}, status)
+    response.headers.update(problem.headers)
+    return response
 
 
 def get_calls(request: Request) -> SessionCalls:

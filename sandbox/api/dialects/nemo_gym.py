@@ -20,6 +20,7 @@ from sandbox.api.dialects.dialect import (
     build_model,
     encode_response,
     parse_json_text,
+    parse_model,
     render_detail,
     verify_submissions,
 )
@@ -79,7 +80,7 @@ async def verify(request: Request) -> Response:
     if answer is None or not answer.code:
         return encode_response({**echo, "reward": 0.0, "extracted_model_output": text})
     try:
-        submission = _build_submission(answer.code, tests)
+        submission = await asyncio.to_thread(_build_submission, answer.code, tests)
     except BadRequest as error:
         if error.field != "code":
             raise
@@ -117,7 +118,7 @@ def _read_tests(metadata: dict[str, Any]) -> UnitTests:
     given = metadata.get("unit_tests")
     if not isinstance(given, dict):
         raise BadRequest("verifier_metadata needs the object unit_tests", TESTS_FIELD)
-    tests = build_model(UnitTests, **given)
+    tests = parse_model(UnitTests, given)
     if tests.packed:
         try:
             unpacked = unpack_tests(tests.packed)
@@ -125,7 +126,7 @@ def _read_tests(metadata: dict[str, Any]) -> UnitTests:
             raise BadRequest(f"packed tests cannot be read: {error}", f"{TESTS_FIELD}.packed") from None
         if not isinstance(unpacked, dict):
             raise BadRequest("packed tests must be an object with inputs and outputs", f"{TESTS_FIELD}.packed")
-        tests = build_model(UnitTests, **{**unpacked, "fn_name": tests.fn_name, "packed": ""})
+        tests = parse_model(UnitTests, {**unpacked, "fn_name": tests.fn_name, "packed": ""})
     if not tests.inputs or len(tests.inputs) != len(tests.outputs):
         counts = f"{len(tests.inputs)} inputs but {len(tests.outputs)} outputs"
         raise BadRequest(f"unit_tests has {counts}; it needs as many of both, and at least one", TESTS_FIELD)

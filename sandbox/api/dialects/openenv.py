@@ -8,10 +8,12 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
 from fastapi import Request, Response, WebSocket
+from starlette.requests import ClientDisconnect
 from starlette.websockets import WebSocketDisconnect
 
 from sandbox import __version__
@@ -54,6 +56,9 @@ async def run_episodes(websocket: WebSocket) -> None:
     answerer = asyncio.create_task(_answer_messages(websocket, messages, episode))
     try:
         await asyncio.wait({reader, answerer}, return_when=asyncio.FIRST_COMPLETED)
+        if answerer.done():
+            with suppress(WebSocketDisconnect, ClientDisconnect):
+                answerer.result()  # raises an unexpected error, which the server logs
     finally:
         gone.set()
         reader.cancel()

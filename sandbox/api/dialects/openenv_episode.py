@@ -11,7 +11,7 @@ from fastapi import Request
 from pydantic import ConfigDict, Field
 
 from sandbox.api.dependencies import get_context
-from sandbox.api.dialects.dialect import PeerRequest, build_model
+from sandbox.api.dialects.dialect import PeerRequest, build_model, parse_model
 from sandbox.api.responses import submit_and_wait
 from sandbox.api.session_client import call_session, open_session
 from sandbox.api.session_verify import build_submission, needs_files
@@ -70,7 +70,7 @@ class Episode:
 
     async def reset(self, data: dict[str, Any]) -> dict[str, Any]:
         """Close the last episode and start the next one. Raises BadRequest, or the errors of `open_session`."""
-        options = build_model(ResetOptions, **data)
+        options = parse_model(ResetOptions, data)
         judging = await asyncio.to_thread(_build_verify_request, options)
         await self.close()
         self._options, self._judging = options, judging
@@ -81,7 +81,7 @@ class Episode:
 
     async def step(self, data: dict[str, Any]) -> dict[str, Any]:
         """Run an action. Raises BadRequest, or the errors of `call_session` and of a submission."""
-        action = build_model(CodeAction, **data)
+        action = parse_model(CodeAction, data)
         if action.code is None and not action.submit:
             raise BadRequest("an action needs code", "code")
         if action.submit and self._judging is None:
