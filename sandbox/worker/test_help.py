@@ -90,16 +90,17 @@ class TestHelp:
         self._current = offer
         helping = _Helping(offer, self._worker)
         try:
-            with self._environments.use(item):
+            with self._environments.use(item, may_build=False):
                 is_able = self._run_tests(request, helping)
         except Cancelled:
             helping.give_back(close=False)
-        except StopRequested:
+        except (StopRequested, RedisError):
             helping.give_back(close=False)
             raise
-        except RedisError:
-            raise
-        except (InfrastructureError, CannotRun, EnvironmentBusy) as error:
+        except EnvironmentBusy:  # other workers may have the image
+            self._refused.append(offer.id)
+            helping.give_back(close=False)
+        except (InfrastructureError, CannotRun) as error:
             logger.warning("cannot run tests for another worker: %s", error)
             self._refuse(helping)
         except Exception:
