@@ -21,14 +21,14 @@ from sandbox.config import WorkerSettings
 from sandbox.queue.activity import WorkerActivity
 from sandbox.queue.environments import Environments
 from sandbox.queue.job_batch import Item
-from sandbox.queue.test_offers import TestOffer
+from sandbox.queue.offers import Offer
 from sandbox.runner.contract import Verdict
 from sandbox.schema import TestCase, VerifyRequest
 from sandbox.schema.environments import EnvironmentRequest
 from sandbox.worker.environments import ItemEnvironments
 from sandbox.worker.execute import execute_item
+from sandbox.worker.idle_help import IdleHelp
 from sandbox.worker.item_trace import ItemTracer
-from sandbox.worker.test_help import TestHelp
 from tests.redis_server import RedisServer
 
 FOREVER = 1_000_000
@@ -84,14 +84,14 @@ def image(definition: EnvironmentRequest, images: dict[str, str], docker_client:
 
 
 @pytest.fixture
-def helper(redis: Redis, slot: Slot, environments: ItemEnvironments) -> TestHelp:
-    return TestHelp(redis, "helper", slot, environments, ItemTracer(), WorkerActivity(redis, "helper"))
+def helper(redis: Redis, slot: Slot, environments: ItemEnvironments) -> IdleHelp:
+    return IdleHelp(redis, "helper", slot, environments, ItemTracer(), WorkerActivity(redis, "helper"))
 
 
 def test_a_helper_runs_tests_in_the_environment_of_the_item(
-    redis: Redis, slot: Slot, item: Item, image: str, helper: TestHelp
+    redis: Redis, slot: Slot, item: Item, image: str, helper: IdleHelp
 ) -> None:
-    offer = TestOffer.publish(redis, item, range(ANSWERS))
+    offer = Offer.publish(redis, item, range(ANSWERS))
     helper.help(offer.id)
     taken = offer.take("owner", ANSWERS)
     assert taken is not None
@@ -104,10 +104,10 @@ def test_a_host_without_the_environment_builds_nothing_and_leaves_the_tests_to_o
     slot: Slot,
     item: Item,
     definition: EnvironmentRequest,
-    helper: TestHelp,
+    helper: IdleHelp,
     docker_client: docker.DockerClient,
 ) -> None:
-    offer = TestOffer.publish(redis, item, range(ANSWERS))
+    offer = Offer.publish(redis, item, range(ANSWERS))
     helper.help(offer.id)
     assert slot.list_box_keys() == []
     assert not has_image(docker_client, find_tag(f"python+{definition.compute_id()}"))
