@@ -43,7 +43,7 @@ def get_base(image: str) -> str:
 
 
 class EnvironmentBusy(Exception):
-    """Another process of this host builds the image. Not an error: whoever needs the image tries again later."""
+    """This host does not have the image now. Not an error: whoever needs the image tries again later."""
 
 
 class BuildObserver(Protocol):
@@ -66,9 +66,15 @@ class EnvironmentImages(Protocol):
         unless `wait` is set.
         """
 
+    def has(self, recipe: Recipe) -> bool:
+        """Return whether the host has the image of an environment, and record its use. Raises EngineUnavailable."""
+
 
 class NoEnvironmentImages:
     """Implements `EnvironmentImages` for an engine without images."""
 
     def ensure(self, recipe: Recipe, wait: bool = True) -> float:
         raise EnvironmentFailed(NO_IMAGES)
+
+    def has(self, recipe: Recipe) -> bool:
+        return False

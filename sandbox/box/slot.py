@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from sandbox import languages
 from sandbox.box.box import Box
 from sandbox.box.engine import Engine
-from sandbox.box.environment import get_base
+from sandbox.box.environment import EnvironmentBusy, get_base
 from sandbox.box.observer import NULL_BOX_OBSERVER, BoxObserver
 from sandbox.box.stop_signal import StopSignal
 from sandbox.errors import BoxError, Cancelled, EngineUnavailable, EnvironmentFailed, InfrastructureError
@@ -57,8 +57,9 @@ class Slot:
     is the reason why boxes failed repeatedly while running one program. Callers reset both of these.
 
     While `environment` is the image of an environment, the slot lends its boxes instead of those of its base image.
-    `environment_failure` is the reason why there is no such image; lending then raises EnvironmentFailed.
-    `image_time_s` is how long the current item waited for the image.
+    `environment_failure` is the reason why there is no such image; lending then raises EnvironmentFailed. If the image
+    was removed meanwhile, lending raises EnvironmentBusy. `image_time_s` is how long the current item waited for the
+    image.
     """
 
     def __init__(
@@ -197,9 +198,9 @@ class Slot:
         self.starting_image = image
         try:
             box = Box(self._engine.start(image), self.observer)
-        except EnvironmentFailed:  # the next program of the environment builds its image again
+        except EnvironmentFailed as error:  # the image was removed: the program runs when it has been built again
             del self._waits[box_key]
-            raise
+            raise EnvironmentBusy from error
         except InfrastructureError as error:
             only_image = isinstance(error, EngineUnavailable)
             self._waits[box_key] = replace(wait, why=str(error), only_image=only_image)

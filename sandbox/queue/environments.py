@@ -44,6 +44,12 @@ end
 return old
 """
 
+# Let a replaced version expire later, because work that is accepted now needs it.
+_KEEP = """
+local left = redis.call('TTL', KEYS[1])
+if left >= 0 and left < tonumber(ARGV[1]) then redis.call('EXPIRE', KEYS[1], ARGV[1]) end
+"""
+
 
 class StoredEnvironment(BaseModel):
     """One version of an environment, as it is stored."""
@@ -80,6 +86,7 @@ class Environments:
         self._retention_s = queue_ttl_s + DAY_S
         self._storage_limiter = storage_limiter
         self._refer = redis.register_script(_REFER)
+        self._keep = redis.register_script(_KEEP)
 
     @translate_redis_errors
     def put(self, name: str, definition: EnvironmentRequest) -> EnvironmentInfo:
@@ -120,11 +127,12 @@ class Environments:
 
     @translate_redis_errors
     def resolve(self, reference: str, field: str) -> Version:
-        """Return the version that a reference means now. Raises UnknownEnvironment with this field."""
+        """Return the version that a reference means now, and keep it. Raises UnknownEnvironment with this field."""
         name, _, content_id = reference.partition("@")
         if not content_id and (image := self._find_image(name)):
             return Version(f"{name}@{image.partition(SEPARATOR)[2]}", get_base(image))
         if content_id and (definition := read_definition(self._redis, reference)) is not None:
+            self._keep([redis_keys.environment_versions(name) + content_id], [self._retention_s])
             return Version(reference, definition.base)
         raise UnknownEnvironment(f"no environment {reference!r}; see GET /environments", field)
 

@@ -20,7 +20,7 @@ class BatchSource:
 
     With `reserved_lanes`, takes batches of only these lanes, and only batches that no other worker takes. Such batches
     exist because programs of other lanes may occupy every other slot for minutes. With `takes_offers`, takes the id of
-    an offer of tests (`queue.test_offers`) if no lane has a batch; its lane is then `OFFERS`.
+    an offer of tests (`queue.offers`) if no lane has a batch; its lane is then `OFFERS`.
     """
 
     def __init__(self, redis: Redis, reserved_lanes: Sequence[Lane], takes_offers: bool = False) -> None:

@@ -9,9 +9,11 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from sandbox.box.environment import EnvironmentBusy
 from sandbox.box.slot import BoxWait, Slot
 from sandbox.errors import CannotRun, InfrastructureError
 from sandbox.runner.contract import Verdict
@@ -106,7 +108,8 @@ class SlotCheck:
     def _retry_start(self) -> None:
         for box_key in self._slot.waits:
             try:
-                self._slot.retry(box_key)
+                with suppress(EnvironmentBusy):  # nothing waits for this box any longer
+                    self._slot.retry(box_key)
             except InfrastructureError as error:
                 self._handle_failure(error)
         if self._self_test_wait is None or self._self_test is None:

@@ -38,14 +38,14 @@ from sandbox.worker.batch_rewards import build_reward_writer
 from sandbox.worker.batch_source import OFFERS, BatchSource
 from sandbox.worker.environments import ItemEnvironments
 from sandbox.worker.execute import JudgeTests, build_failure_result, execute_item, judge_in_order
+from sandbox.worker.idle_help import IdleHelp
 from sandbox.worker.item_returns import ItemReturns
 from sandbox.worker.item_trace import ItemTracer
 from sandbox.worker.remaining_items import RemainingItems, select_wanted
 from sandbox.worker.self_description import SelfDescription
 from sandbox.worker.slot_boxes import make_environment_images, open_slot
 from sandbox.worker.slot_check import SelfTest, SlotCallbacks, SlotCheck, run_self_test
-from sandbox.worker.test_help import TestHelp
-from sandbox.worker.test_spread import TestSpread
+from sandbox.worker.spread import Spread
 from sandbox.worker.unreadable_batches import UnreadableBatches
 
 logger = logging.getLogger(__name__)
@@ -93,8 +93,8 @@ class SlotWorker:
         self._environments = ItemEnvironments(redis, images, slot)
         self._tracer = tracer
         tracer.add_observer(self._activity)
-        self._spread = TestSpread(self._background_redis, name, settings.lease_s, tracer)
-        self._help = TestHelp(self._background_redis, name, slot, self._environments, tracer, self._activity)
+        self._spread = Spread(self._background_redis, name, settings.lease_s, tracer)
+        self._help = IdleHelp(self._background_redis, name, slot, self._environments, tracer, self._activity)
         self._slot_check = SlotCheck(
             slot, self_test, SlotCallbacks(on_wait=tracer.set_warming, on_ready=self._handle_ready)
         )

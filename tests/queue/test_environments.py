@@ -115,6 +115,18 @@ def test_a_replaced_version_stays_readable_for_a_while_and_the_current_one_forev
     assert environments.resolve(f"mine@{first}", "environment").base == "python"
 
 
+def test_a_replaced_version_is_kept_for_the_latest_work_that_names_it(environments: Environments, redis: Redis) -> None:
+    first, second = (environments.put("mine", each).id for each in (FIRST, SECOND))
+    key = redis_keys.environment_versions("mine") + first
+    redis.expire(key, 1)
+    assert _bind(environments, _run(f"mine@{first}")) == [f"mine@{first}"]
+    assert _read_ttl(redis, first) == QUEUE_TTL_S + DAY_S
+    redis.expire(key, 2 * (QUEUE_TTL_S + DAY_S))
+    environments.resolve(f"mine@{first}", "environment")
+    environments.resolve(f"mine@{second}", "environment")
+    assert (_read_ttl(redis, first), _read_ttl(redis, second)) == (2 * (QUEUE_TTL_S + DAY_S), -1)
+
+
 def test_a_submission_is_bound_to_the_versions_of_its_acceptance(environments: Environments) -> None:
     first = environments.put("mine", FIRST).id
     assert _bind(environments, _run(), _run(""), batch=True) == [f"mine@{first}", ""]

@@ -26,8 +26,8 @@ PROBLEMS = ("knapsack",)
 TIMEOUT_S = 60.0
 # Makes workers offer tests of every program immediately, which they otherwise do only for slow ones.
 EAGER = (
-    "from sandbox.worker import test_spread, worker; test_spread.OFFER_AFTER_S = test_spread.MIN_GAIN_S = 0.0; "
-    "worker.REQUEUE_CHECK_INTERVAL_S = test_spread.CHUNK_S = 0.002; "
+    "from sandbox.worker import spread, worker; spread.OFFER_AFTER_S = spread.MIN_GAIN_S = 0.0; "
+    "worker.REQUEUE_CHECK_INTERVAL_S = spread.CHUNK_S = 0.002; "
 )
 SLEEPER = "import time\nn = int(input())\ntime.sleep(n / 10)\nprint(n)"
 SLEEPS = [4, 1, 3, 2, 3, 2, 1, 3]

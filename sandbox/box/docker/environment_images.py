@@ -60,6 +60,10 @@ class DockerEnvironmentImages:
                     self._build(client, recipe, tag)
         return time.monotonic() - began
 
+    def has(self, recipe: Recipe) -> bool:
+        with open_engine_client() as client:
+            return _record_use(client, find_tag(recipe.image))
+
     def _build(self, client: docker.DockerClient, recipe: Recipe, tag: str) -> None:
         base_tag = compute_image_tag(recipe.base)
         failed = self._folder / f"{tag.partition(':')[2]}.failed"

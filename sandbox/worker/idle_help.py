@@ -1,4 +1,4 @@
-"""Run tests of another worker's item while this slot would be idle. See `queue.test_offers`.
+"""Run tests of another worker's item while this slot would be idle. See `queue.offers`.
 
 A helper never retries and never decides: if anything goes wrong, it returns the test, and the item's owner runs it.
 """
@@ -21,26 +21,24 @@ from sandbox.errors import Cancelled, CannotRun, InfrastructureError
 from sandbox.queue.activity import WorkerActivity
 from sandbox.queue.connection import get_failure_log_level, log_redis_errors
 from sandbox.queue.job_batch import Item
+from sandbox.queue.offers import Offer, Results
 from sandbox.queue.rq_compat import StopRequested
-from sandbox.queue.test_offers import Results, TestOffer
 from sandbox.runner.contract import Verdict
 from sandbox.schema import VerifyRequest
 from sandbox.verify.judge import TestRun
 from sandbox.worker.environments import ItemEnvironments
 from sandbox.worker.execute import DEFAULT_LIMITS, load_program
 from sandbox.worker.item_trace import ItemTracer
+from sandbox.worker.spread import choose_chunk
 from sandbox.worker.test_runs import TestRuns
-from sandbox.worker.test_spread import choose_chunk
 
 logger = logging.getLogger(__name__)
 
 MAX_REFUSED = 64  # offers that are remembered because this worker could not help
 
 
-class TestHelp:
+class IdleHelp:
     """Helps other workers. Only `stop_if_needed` is called from another thread."""
-
-    __test__ = False
 
     def __init__(
         self,
@@ -58,14 +56,14 @@ class TestHelp:
         self._tracer = tracer
         self._activity = activity
         self._refused: deque[str] = deque(maxlen=MAX_REFUSED)
-        self._current: TestOffer | None = None
+        self._current: Offer | None = None
         self._lock = threading.Lock()  # so that a stop never reaches the next item
 
     def help(self, offer_id: str) -> None:
         """Run tests of an offer until there are none left, or other work waits."""
         if offer_id in self._refused:
             return
-        offer = TestOffer(self._redis, offer_id)
+        offer = Offer(self._redis, offer_id)
         try:
             item = offer.read_item()
             if item is not None and item.verify is not None:
@@ -81,7 +79,7 @@ class TestHelp:
                 if offer is self._current:
                     self._slot.stop_signal.set()
 
-    def _help_with(self, offer: TestOffer, item: Item, request: VerifyRequest) -> None:
+    def _help_with(self, offer: Offer, item: Item, request: VerifyRequest) -> None:
         began = time.monotonic()
         self._slot.stop_signal.clear()
         self._slot.tag = item.id
@@ -90,16 +88,17 @@ class TestHelp:
         self._current = offer
         helping = _Helping(offer, self._worker)
         try:
-            with self._environments.use(item):
+            with self._environments.use(item, may_build=False):
                 is_able = self._run_tests(request, helping)
         except Cancelled:
             helping.give_back(close=False)
-        except StopRequested:
+        except (StopRequested, RedisError):
             helping.give_back(close=False)
             raise
-        except RedisError:
-            raise
-        except (InfrastructureError, CannotRun, EnvironmentBusy) as error:
+        except EnvironmentBusy:  # other workers may have the image
+            self._refused.append(offer.id)
+            helping.give_back(close=False)
+        except (InfrastructureError, CannotRun) as error:
             logger.warning("cannot run tests for another worker: %s", error)
             self._refuse(helping)
         except Exception:
@@ -140,7 +139,7 @@ class TestHelp:
 class _Helping:
     """The tests that a helper has taken, and their results."""
 
-    def __init__(self, offer: TestOffer, worker: str) -> None:
+    def __init__(self, offer: Offer, worker: str) -> None:
         self.ended = 0
         self.offer = offer
         self._worker = worker

@@ -21,15 +21,15 @@ from sandbox.errors import BoxError, Cancelled
 from sandbox.queue import redis_keys
 from sandbox.queue.connection import connect
 from sandbox.queue.job_batch import Item
-from sandbox.queue.test_offers import TestOffer
+from sandbox.queue.offers import Offer
 from sandbox.runner.contract import Usage, Verdict
 from sandbox.schema import TestCase, VerifyRequest
 from sandbox.verify.judge import TestRun, judge
 from sandbox.verify.result import TestResult
 from sandbox.verify.tally import StopRules
-from sandbox.worker import test_spread
-from sandbox.worker.test_help import _Helping
-from sandbox.worker.test_spread import TestSpread, choose_chunk, should_offer
+from sandbox.worker import spread
+from sandbox.worker.idle_help import _Helping
+from sandbox.worker.spread import Spread, choose_chunk, should_offer
 
 OWNER = "the-owner"
 LEASE_S = 10.0
@@ -61,10 +61,10 @@ def queue(redis_server) -> Iterator[Redis]:  # type: ignore[no-untyped-def]
 @pytest.fixture(autouse=True)
 def eager(monkeypatch: pytest.MonkeyPatch) -> None:
     """Offer tests immediately, and notice lost helpers quickly."""
-    monkeypatch.setattr(test_spread, "OFFER_AFTER_S", 0.0)
-    monkeypatch.setattr(test_spread, "MIN_GAIN_S", 0.0)
-    monkeypatch.setattr(test_spread, "WAIT_INTERVAL_S", 0.01)
-    monkeypatch.setattr(test_spread, "RENEW_INTERVAL_S", 0.0)
+    monkeypatch.setattr(spread, "OFFER_AFTER_S", 0.0)
+    monkeypatch.setattr(spread, "MIN_GAIN_S", 0.0)
+    monkeypatch.setattr(spread, "WAIT_INTERVAL_S", 0.01)
+    monkeypatch.setattr(spread, "RENEW_INTERVAL_S", 0.0)
 
 
 def build_item(test_count: int) -> Item:
@@ -96,7 +96,7 @@ def build_runs(results: list[TestResult], count: Counter[int] | None = None, pau
 
 
 @contextmanager
-def keep_offering(spread: TestSpread) -> Iterator[None]:
+def keep_offering(spread: Spread) -> Iterator[None]:
     """Do what the worker's second thread does."""
     ended = threading.Event()
 
@@ -119,7 +119,7 @@ def help_once(queue: Redis, name: str, fate: str, runs: list[TestRun]) -> None:
     taken = queue.blpop([redis_keys.OFFERS], timeout=0.3)
     if taken is None:
         return
-    offer = TestOffer(queue, taken[1].decode())
+    offer = Offer(queue, taken[1].decode())
     if fate == "dies":
         offer.take_as_helper(name, 2, {})
         return
@@ -152,7 +152,7 @@ def test_any_spread_gives_the_results_of_one_worker(
         threading.Thread(target=help_once, args=(queue, f"helper-{place}", fate, runs))
         for place, fate in enumerate(fates)
     ]
-    spread = TestSpread(queue, OWNER, LEASE_S, NULL_BOX_OBSERVER)
+    spread = Spread(queue, OWNER, LEASE_S, NULL_BOX_OBSERVER)
     with keep_offering(spread):
         for helper in helpers:
             helper.start()
@@ -172,18 +172,18 @@ def _as_slot(slot: object) -> Slot:
 
 
 def judge_slowly(
-    queue: Redis, runs: list[TestRun], during: Callable[[TestOffer], None], slot: NeverStops | None = None
+    queue: Redis, runs: list[TestRun], during: Callable[[Offer], None], slot: NeverStops | None = None
 ) -> list[TestResult]:
     """Judge while another thread does something with the offer. The first test ends after that."""
     queue.flushdb()
     queue.zadd(redis_keys.WORKERS, {OWNER: time.time()})
-    spread = TestSpread(queue, OWNER, LEASE_S, NULL_BOX_OBSERVER)
+    spread = Spread(queue, OWNER, LEASE_S, NULL_BOX_OBSERVER)
     ended = threading.Event()
 
     def interfere() -> None:
         _, offer_id = queue.blpop([redis_keys.OFFERS], timeout=5)
         try:
-            during(TestOffer(queue, offer_id.decode()))
+            during(Offer(queue, offer_id.decode()))
         finally:
             ended.set()
 
@@ -213,7 +213,7 @@ def test_helpers_run_tests_that_the_owner_does_not_run(queue: Redis) -> None:
     results = build_results(2, 12)
     queue.zadd(redis_keys.WORKERS, {"helper": time.time()})
 
-    def help_owner(offer: TestOffer) -> None:
+    def help_owner(offer: Offer) -> None:
         assert offer.read_item() == build_item(12)
         queue.zadd(redis_keys.WORKERS, {"helper": time.time()})
         assert _Helping(offer, "helper").run(build_runs(results, helpers))
@@ -225,7 +225,7 @@ def test_helpers_run_tests_that_the_owner_does_not_run(queue: Redis) -> None:
 def test_a_helper_takes_no_test_while_a_batch_waits_and_one_stops_for_each_batch(queue: Redis) -> None:
     seen: list[object] = []
 
-    def look(offer: TestOffer) -> None:
+    def look(offer: Offer) -> None:
         seen.append(offer.must_stop())
         queue.rpush(redis_keys.rq_queue("bulk"), "a batch")
         seen.extend([offer.take_as_helper("helper", 1, {}), offer.must_stop(), offer.must_stop()])
@@ -240,7 +240,7 @@ def test_tests_are_not_offered_while_a_batch_waits(queue: Redis) -> None:
     queue.flushdb()
     queue.rpush(redis_keys.rq_queue("default"), "a batch")
     results = build_results(4, 5)
-    spread = TestSpread(queue, OWNER, LEASE_S, NULL_BOX_OBSERVER)
+    spread = Spread(queue, OWNER, LEASE_S, NULL_BOX_OBSERVER)
     with keep_offering(spread):
         judged = spread.judge(
             build_item(5), _as_slot(NeverStops()), build_runs(results, pause_s=0.01), StopRules(), 0.0
@@ -252,7 +252,7 @@ def test_tests_are_not_offered_while_a_batch_waits(queue: Redis) -> None:
 def test_an_offer_that_is_lost_costs_only_time(queue: Redis) -> None:
     results = build_results(5, 8)
 
-    def lose(offer: TestOffer) -> None:
+    def lose(offer: Offer) -> None:
         offer.take_as_helper("helper", 3, {})
         queue.flushdb()
 
@@ -265,17 +265,17 @@ def test_an_unreachable_redis_costs_only_time(queue: Redis, monkeypatch: pytest.
     def fail(*_: object) -> None:
         raise ConnectionError("gone")
 
-    def disconnect(offer: TestOffer) -> None:
+    def disconnect(offer: Offer) -> None:
         offer.take_as_helper("helper", 3, {})
-        monkeypatch.setattr(TestOffer, "take", fail)
+        monkeypatch.setattr(Offer, "take", fail)
 
     assert judge_slowly(queue, build_runs(results), disconnect) == results
 
 
 def test_a_cancellation_ends_the_wait_for_helpers_and_the_offer(queue: Redis) -> None:
-    slot, offers = NeverStops(), list[TestOffer]()
+    slot, offers = NeverStops(), list[Offer]()
 
-    def take_all_and_cancel(offer: TestOffer) -> None:
+    def take_all_and_cancel(offer: Offer) -> None:
         queue.zadd(redis_keys.WORKERS, {"helper": time.time()})
         offers.append(offer)
         assert not offer.must_stop()
@@ -297,11 +297,11 @@ def test_after_a_failed_box_all_tests_run_in_order_so_a_skipped_test_cannot_deci
         raise BoxError("broken")
 
     runs[2] = fail
-    spread, item, stop = TestSpread(queue, OWNER, LEASE_S, NULL_BOX_OBSERVER), build_item(4), StopRules(on_failure=True)
+    spread, item, stop = Spread(queue, OWNER, LEASE_S, NULL_BOX_OBSERVER), build_item(4), StopRules(on_failure=True)
 
     def take_first(offer_id: bytes) -> TestResult:
         """Run the first test while a helper holds the second one, so that the owner takes the third one next."""
-        TestOffer(queue, offer_id.decode()).take_as_helper("helper", 1, {})
+        Offer(queue, offer_id.decode()).take_as_helper("helper", 1, {})
         return TestResult(verdict=Verdict.ACCEPTED)
 
     queue.zadd(redis_keys.WORKERS, {"helper": time.time()})

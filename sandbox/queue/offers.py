@@ -96,10 +96,8 @@ class Taken(NamedTuple):
     results: Results
 
 
-class TestOffer:
+class Offer:
     """One offer. Every method may raise RedisError."""
-
-    __test__ = False  # not a test class of pytest, despite its name
 
     def __init__(self, redis: Redis, offer_id: str) -> None:
         self.id = offer_id
@@ -109,7 +107,7 @@ class TestOffer:
         self._results = redis_keys.offer_results(offer_id)
 
     @classmethod
-    def publish(cls, redis: Redis, item: Item, tests: Sequence[int]) -> TestOffer:
+    def publish(cls, redis: Redis, item: Item, tests: Sequence[int]) -> Offer:
         """Offer tests of an item, given by their indices."""
         offer = cls(redis, generate_id())
         fields = {_VERSION: __version__, _ITEM: item.model_dump_json(exclude_unset=True)}

@@ -1,6 +1,6 @@
 """Run the tests of an item on its own slot, and on slots that would otherwise be idle.
 
-This module decides when tests are offered to other workers (`queue.test_offers`), and combines the results. `Tally`
+This module decides when tests are offered to other workers (`queue.offers`), and combines the results. `Tally`
 receives them in the order of the tests and applies the rules that skip tests, so the result of an item is the same as
 if its tests had run one after another. A quick item never reaches Redis on this path.
 """
@@ -19,10 +19,10 @@ from redis.exceptions import RedisError
 from sandbox.box.observer import BoxObserver
 from sandbox.box.slot import Slot
 from sandbox.errors import InfrastructureError
-from sandbox.queue import leases, test_offers
+from sandbox.queue import leases, offers
 from sandbox.queue.connection import get_failure_log_level, log_redis_errors
 from sandbox.queue.job_batch import Item
-from sandbox.queue.test_offers import Results, TestOffer
+from sandbox.queue.offers import Offer, Results
 from sandbox.runner.contract import Limits
 from sandbox.runner.enums import MAX_WALL_TIME_FACTOR
 from sandbox.verify.judge import TestRun
@@ -56,10 +56,8 @@ def choose_chunk(elapsed_s: float, ended: int) -> int:
     return max(1, min(MAX_CHUNK, int(CHUNK_S * ended / elapsed_s))) if ended and elapsed_s else 1
 
 
-class TestSpread:
+class Spread:
     """Runs the tests of one worker's items. Only `offer` is called from another thread."""
-
-    __test__ = False
 
     def __init__(self, redis: Redis, worker: str, lease_s: float, observer: BoxObserver) -> None:
         self._redis = redis
@@ -121,7 +119,7 @@ class _SpreadTests:
         self._results: Results = {}
         self._ended = 0
         self._began = self._progress_at = time.monotonic()
-        self._offer: TestOffer | None = None
+        self._offer: Offer | None = None
         self._is_closed = False  # no further offer
         self._renewed_at = 0.0
         self._left = 0  # offered tests that nobody has taken
@@ -154,12 +152,12 @@ class _SpreadTests:
             return
         if self._is_closed or not self._is_worth_offering(len(self._own)):
             return
-        if not test_offers.are_lanes_empty(self._redis):
+        if not offers.are_lanes_empty(self._redis):
             return
         with self._lock:
             if self._own and not self._is_closed:
                 try:
-                    self._offer = TestOffer.publish(self._redis, self._item, list(self._own))
+                    self._offer = Offer.publish(self._redis, self._item, list(self._own))
                 except RedisError:
                     self._is_closed = True
                     raise
@@ -186,7 +184,7 @@ class _SpreadTests:
             offer = self._offer
         return None if offer is None else self._take_offered(offer, first)
 
-    def _take_offered(self, offer: TestOffer, first: int) -> int | None:
+    def _take_offered(self, offer: Offer, first: int) -> int | None:
         try:
             taken = offer.take(self._worker, choose_chunk(time.monotonic() - self._began, self._ended))
         except RedisError as error:
