@@ -130,6 +130,11 @@ async def test_a_request_that_takes_too_long_gets_advice(http: httpx.AsyncClient
         ({"wrong": [], "right": ["print("]}, "body.right.0.code", "not valid Python"),
         ({"wrong": [], "language": "java"}, "body", "right.0.language: mutants are made of Python, C and C++ only"),
         ({"mutants": {"operators": ["bound"]}}, "body.mutants", "operators.0: unknown operator 'bound'"),
+        (
+            {"mutants": {"operators": ["step"]}},
+            "body",
+            "mutants.operators: Python programs have only these",
+        ),
         ({"mutants": {"count": 512}}, "body", "more than 512"),
         ({"inputs": ["1\n"]}, "body", "set mutants"),
         (
