@@ -200,8 +200,8 @@ def _find_environment_reads(path: Path) -> Iterator[int]:
                 yield node.lineno
 
 
-# Modules of the packages that a plain installation brings, and of the extras besides `server`.
 PARSED_BY_THE_SERVICE = "verify/mutants/cpp.py"  # imports its parser in the function that only the service calls
+# Modules of the packages that a plain installation brings, and of the extras besides `server`.
 CORE_MODULES = {"httpx", "pydantic", "pydantic_core", "pydantic_settings", "rich", "typer"}
 EXTRA_MODULES = {
     "accelerate",

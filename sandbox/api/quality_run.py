@@ -31,8 +31,6 @@ from sandbox.verify.quality_report import ProgramKind
 from sandbox.verify.quality_rows import JudgedRow, compare_rows, read_verdicts
 from sandbox.verify.quality_timing import add_timing
 
-# The beginning of a result, whose fields are in the order of `schema.VerifyResult`. An id contains no quotation mark.
-_COMPILE_ERROR = re.compile(rb'\{"id":"[^"]*","verdict":"compile_error"')
 _ITEM_FIELD = re.compile(r"items\.(\d+)\.(language|code)$")
 
 
@@ -88,7 +86,6 @@ async def judge_programs(request: Request, body: QualityRequest, preferences: Pr
         results = await batches.run("verify", "tests", await asyncio.to_thread(lambda: plan.items))
     except BadRequest as error:
         raise _rename_field(error, plan) from None
-    plan, results = _drop_uncompiled_mutants(plan, results)
     rows = await asyncio.to_thread(_build_rows, plan, results)
     survivors = find_surviving_mutants(rows) if body.inputs else []
     comparison = await _compare(batches, plan, survivors) if survivors else NO_COMPARISON
@@ -127,28 +124,6 @@ def _make_mutants(body: QualityRequest) -> list[Mutant]:
         return make(body.right[0].code, body.mutant_count, seed, operators)
     except ValueError as error:
         raise BadRequest(f"the program {error}", "right.0.code") from None
-
-
-def _drop_uncompiled_mutants(
-    plan: _Plan, results: list[bytes | SandboxError]
-) -> tuple[_Plan, list[bytes | SandboxError]]:
-    """Leave out mutants that do not compile: that every test fails them says nothing about the tests."""
-    kept = [
-        position
-        for position, (mutant, result) in enumerate(zip(plan.mutants, results, strict=True))
-        if mutant is None or isinstance(result, SandboxError) or not _COMPILE_ERROR.match(result)
-    ]
-    if len(kept) == len(results):
-        return plan, results
-    smaller = _Plan(
-        plan.request,
-        kinds=[plan.kinds[position] for position in kept],
-        names=[plan.names[position] for position in kept],
-        programs=[plan.programs[position] for position in kept],
-        fields=[plan.fields[position] for position in kept],
-        mutants=[plan.mutants[position] for position in kept],
-    )
-    return smaller, [results[position] for position in kept]
 
 
 def _build_rows(plan: _Plan, results: Sequence[bytes | SandboxError]) -> list[Row]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sandbox.problems.vote_matrix import MeasuredProblem
     from sandbox.problems.vote_study import Measures
 
-# Published figures, in the units of the table: label accuracy and golden full pass by number of candidates.
+# The published label accuracy, by number of candidates.
 X_CODER_PAPER = {4: 0.9175, 8: 0.9208, 16: 0.9247}
 
 
@@ -35,18 +35,18 @@ def study_votes(
     policy, the validator, the checker, large inputs, a brute-force program, disqualifying the candidates that it
     contradicts, and weights by leave-one-out AUC.
     """
+    from sandbox.problems.check import RunFailed
     from sandbox.problems.vote_study import study
 
     out.mkdir(parents=True, exist_ok=True)
     with connect_to_service(url) as client:
-        problems = _measure(folder, client, mutants, seed)
-        if not problems:
-            fail(f"{folder}: no package fits the study", EXIT_USAGE)
-        measures = study(problems, candidates, repeats, seed)
-    if lost := sum(problem.lost for problem in problems):
-        fail(
-            f"the service failed to run {lost} programs, so nothing was written: run the study again", EXIT_UNREACHABLE
-        )
+        try:
+            problems = _measure(folder, client, mutants, seed)
+            if not problems:
+                fail(f"{folder}: no package fits the study", EXIT_USAGE)
+            measures = study(problems, candidates, repeats, seed)
+        except RunFailed as error:
+            fail(f"{error}\nNothing was written: run the study again", EXIT_UNREACHABLE)
     (out / "votes.json").write_text(json.dumps([asdict(each) for each in measures], indent=2) + "\n", encoding="utf-8")
     _draw(measures, out / "votes.png")
     _show(measures)

@@ -10,14 +10,14 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from sandbox.problems.check import PROGRAM_LIMITS, accepts
+from sandbox.problems.check import PROGRAM_LIMITS, RunFailed, accepts
 from sandbox.problems.problem import InputValidator, Problem
 from sandbox.problems.unsupported import Unsupported
 from sandbox.runner.contract import Outcome, Status, Verdict
 from sandbox.schema import ExecuteRequest, ExecuteResult, TestCase, VerifyRequest, VerifyResult
 from sandbox.schema.checkers import InteractiveChecker, ProgramChecker
 from sandbox.schema.wire import LimitsRequest
-from sandbox.verify.agreement import Agreement, BuiltInAgreement, CheckerLost
+from sandbox.verify.agreement import Agreement, BuiltInAgreement
 from sandbox.verify.checker_calibration import damage_output
 from sandbox.verify.judge import CheckerChoice, judge_outcome
 from sandbox.verify.mutants.generate import make_mutants
@@ -51,17 +51,13 @@ class MeasuredProgram:
 
 @dataclass
 class MeasuredProblem:
-    """The programs and inputs of a problem. `truths` has the right output of each valid input, None if it is invalid.
-
-    `lost` is the number of runs that the service failed; those outcomes are `internal_error`.
-    """
+    """The programs and inputs of a problem. `truths` has the right output of each input, None if it is invalid."""
 
     name: str
     stdins: list[bytes]
     truths: list[bytes | None]
     agreement: Agreement
     programs: list[MeasuredProgram] = field(default_factory=list)
-    lost: int = 0
 
 
 class ServiceAgreement:
@@ -85,7 +81,7 @@ class ServiceAgreement:
         return 1
 
     def judge(self, position: int, outcome: Outcome, expected: bytes) -> TestResult:
-        """Judge an output. Raises CheckerLost if the service fails."""
+        """Judge an output. Raises RunFailed if the service fails: a vote without this pair would distort the study."""
         if not outcome.ended_well:
             return judge_outcome(outcome, expected, CheckerChoice("tokens", {}))
         key = (position, outcome.stdout, expected)
@@ -101,14 +97,17 @@ class ServiceAgreement:
             )
         )
         if result.verdict is Verdict.INTERNAL_ERROR and "the checker failed" not in result.tests[0].message:
-            raise CheckerLost(result.tests[0].message)
+            raise RunFailed(f"the service failed to run the checker: {result.tests[0].message}")
         return result.verdict
 
 
 def measure_problem(
     problem: Problem, client: ClientLike, mutants: int, seed: int, advance: Callable[[], object] = lambda: None
 ) -> MeasuredProblem:
-    """Run all programs on all inputs. Raises Unsupported if the package does not fit the study."""
+    """Run all programs on all inputs.
+
+    Raises Unsupported if the package does not fit the study, and RunFailed if the service fails.
+    """
     cases = [test.test for test in problem.tests if isinstance(test.test, TestCase)]
     if isinstance(problem.checker, InteractiveChecker) or not cases or not problem.input_validators:
         raise Unsupported(problem.name, "the study needs tests with stdin, an input validator, and no interaction")
@@ -129,12 +128,15 @@ def measure_problem(
     limits = problem.limits.model_copy(update={"output_kb": OUTPUT_KB})
     for program in programs:
         program.outcomes = _run(program.code, measured.stdins, limits, client)
-        measured.lost += sum(outcome.status is Status.INTERNAL_ERROR for outcome in program.outcomes)
+        if lost := sum(outcome.status is Status.INTERNAL_ERROR for outcome in program.outcomes):
+            raise RunFailed(f"{problem.name}: {program.name}: the service failed in {lost} runs")
         advance()
     for program in programs:
         program.is_right = not program.is_slow and is_right_everywhere(measured, program)
     names = {program.name for program in programs if program.name.startswith("mutant") and program.is_right}
     measured.programs = [program for program in programs if program.name not in names]  # equivalent mutants
+    if len({program.is_right for program in measured.programs}) < 2:
+        raise Unsupported(problem.name, "the study needs right and wrong programs in Python")
     return measured
 
 
@@ -154,8 +156,11 @@ def _list_programs(problem: Problem, mutants: int, seed: int) -> list[MeasuredPr
     right = next((each for each in python if each.is_reference), None)
     if right is None:
         raise Unsupported(problem.name, "no accepted submission is in Python")
-    made = make_mutants(right.code, mutants, seed, [])
-    return programs + [MeasuredProgram(f"mutant {place}", each.code, []) for place, each in enumerate(made)]
+    try:
+        found = make_mutants(right.code, mutants, seed)
+    except ValueError as error:
+        raise Unsupported(problem.name, f"the program {right.name} {error}") from None
+    return programs + [MeasuredProgram(f"mutant {place}", each.code, []) for place, each in enumerate(found)]
 
 
 def _list_bad_inputs(problem: Problem, cases: Sequence[TestCase]) -> list[bytes]:
@@ -174,7 +179,7 @@ def _validate(problem: Problem, validator: InputValidator, stdins: Sequence[byte
     results = dict(client.execute_stream(requests))
     judged = [accepts(validator, results[place]) for place in range(len(stdins))]
     if None in judged:
-        raise CheckerLost(f"{problem.name}: the service failed to run the validator")
+        raise RunFailed(f"{problem.name}: the service failed to run the validator")
     return [bool(each) for each in judged]
 
 

@@ -151,6 +151,9 @@ class QualityRequest(WireModel):
             raise ValueError(
                 "right.0.language: mutants are made of Python, C and C++ only; give wrong programs instead"
             )
+        chosen = self.mutants.operators if self.mutants else []
+        if chosen and self.mutated_language == "python" and not OPERATORS.keys() & chosen:
+            raise ValueError(f"mutants.operators: Python programs have only these: {', '.join(OPERATORS)}")
         self._check_inputs()
         for field, programs in (("right", self.right), ("wrong", self.wrong)):
             for position, program in enumerate(programs):

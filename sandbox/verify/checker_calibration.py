@@ -84,8 +84,8 @@ def damage_output(output: bytes) -> dict[Damage, bytes]:
 
 def _permute(texts: Sequence[bytes]) -> list[bytes]:
     """Return the tokens in reverse order, or moved by one place if they are a palindrome."""
-    turned = list(reversed(texts))
-    return turned if turned != list(texts) else [*texts[1:], texts[0]]
+    backwards = list(reversed(texts))
+    return backwards if backwards != list(texts) else [*texts[1:], texts[0]]
 
 
 def _replace_tokens(output: bytes, tokens: Sequence[tuple[int, int]], texts: Sequence[bytes]) -> bytes:
@@ -101,7 +101,7 @@ def calibrate(
     matrix: OutcomeMatrix, roles: Sequence[Role], agreement: Agreement, allowed: Collection[Damage] = ()
 ) -> Calibration:
     """Try a checker on the outputs of `matrix[program][input]` and on damaged copies of them."""
-    trial = _Trial(agreement)
+    record = _Record(agreement)
     for position in _choose_inputs(len(matrix[0]) if matrix else 0):
         outputs = [row[position].stdout for row in matrix if row[position].ended_well]
         trusted = [
@@ -110,10 +110,10 @@ def calibrate(
             if role is Role.REFERENCE and row[position].ended_well
         ]
         for output in list(dict.fromkeys(trusted))[:MAX_OUTPUTS_PER_INPUT]:
-            trial.try_own(position, output)
+            record.check_own_output(position, output)
         for output in list(dict.fromkeys(trusted or _find_most_frequent(outputs)))[:MAX_OUTPUTS_PER_INPUT]:
-            trial.try_damages(position, output)
-    return trial.conclude(allowed)
+            record.check_damaged_outputs(position, output)
+    return record.conclude(allowed)
 
 
 def _choose_inputs(count: int) -> list[int]:
@@ -127,7 +127,7 @@ def _find_most_frequent(outputs: Sequence[bytes]) -> list[bytes]:
     return [min(counted, key=lambda output: (-counted[output], len(output), output))] if counted else []
 
 
-class _Trial:
+class _Record:
     """What is known about the checker so far."""
 
     def __init__(self, agreement: Agreement) -> None:
@@ -149,14 +149,14 @@ class _Trial:
             self._failures.append(result.message)
         return result.verdict, result.message
 
-    def try_own(self, position: int, output: bytes) -> None:
+    def check_own_output(self, position: int, output: bytes) -> None:
         judged = self._judge(position, output, output)
         if judged is not None:
             self._own.append(judged[0])
             if judged[0] is not Verdict.ACCEPTED:
                 self._own_message = self._own_message or judged[1]
 
-    def try_damages(self, position: int, output: bytes) -> None:
+    def check_damaged_outputs(self, position: int, output: bytes) -> None:
         for kind, damaged in damage_output(output).items():
             judged = self._judge(position, damaged, output)
             if judged is not None:

@@ -72,10 +72,10 @@ def _describe_growth(growth: Growth | None, reference: Growth | None, kind: Prog
 
 def _find_slow_only(report: QualityResult, rows: Sequence[Row]) -> list[int]:
     """Return the tests that kill programs, each of them only by its time."""
-    found = []
-    for test, described in enumerate(report.tests):
-        killed = [row for row, program in enumerate(report.programs) if test in program.killed_by]
-        timed_out = [rows[row].verdicts[test] is Verdict.TIME_LIMIT_EXCEEDED for row in killed]
-        if described.kills and all(timed_out):
-            found.append(test)
-    return found
+    killed_otherwise = {
+        test
+        for row, program in zip(rows, report.programs, strict=True)
+        for test in program.killed_by
+        if row.verdicts[test] is not Verdict.TIME_LIMIT_EXCEEDED
+    }
+    return [test for test, each in enumerate(report.tests) if each.kills and test not in killed_otherwise]

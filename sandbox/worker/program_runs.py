@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from sandbox import languages
 from sandbox.box.box import Box
 from sandbox.box.slot import Slot
-from sandbox.errors import InfrastructureError
+from sandbox.errors import BoxOutOfMemory, InfrastructureError
 from sandbox.runner.contract import Outcome, Run, Status
 from sandbox.schema.wire import LimitsRequest
 from sandbox.verify.tally import StopRules
@@ -18,24 +18,21 @@ NEVER_STOP = StopRules()
 NOT_RUN = Outcome(Status.TIME_LIMIT_EXCEEDED, message="not run: the program exceeded its time limits before")
 
 
-def _keep(outcome: Outcome) -> Outcome:
-    return outcome
-
-
 def run_program(
     slot: Slot,
     language_name: str,
     code: str,
     limits: LimitsRequest,
     runs: Sequence[Run],
-    reduce_outcome: Callable[[Outcome], Outcome] = _keep,
+    reduce_outcome: Callable[[Outcome], Outcome],
     rules: StopRules = NEVER_STOP,
 ) -> tuple[list[Outcome], str]:
     """Return the outcome of each run and, if the program does not compile, the compiler's message.
 
     `limits` are those of compilation; each run has its own. `reduce_outcome` is applied to each outcome at once, so
     that what is not needed does not stay in memory. Once `rules` stop the program, the other runs count as timeouts. If
-    the service fails, all outcomes are `internal_error`.
+    the service fails, all outcomes are `internal_error`. If the program uses up the memory of its boxes, all are
+    `memory_limit_exceeded`.
     """
     language = languages.get_language(language_name)
 
@@ -49,6 +46,8 @@ def run_program(
 
     try:
         return run_with_retries(slot, language, run_in_box)
+    except BoxOutOfMemory as error:
+        return [Outcome(Status.MEMORY_LIMIT_EXCEEDED, message=str(error))] * len(runs), ""
     except InfrastructureError as error:
         return [Outcome(Status.INTERNAL_ERROR, message=str(error))] * len(runs), ""
 

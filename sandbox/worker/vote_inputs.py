@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from sandbox.box.slot import Slot
 from sandbox.runner.contract import Limits, Outcome, Run, Status
@@ -20,9 +21,14 @@ from sandbox.schema.vote_label import decode_text
 from sandbox.verify import validators
 from sandbox.verify.hacks import check_generator
 from sandbox.verify.input_generation import GeneratorRun
+from sandbox.verify.judge import extract_last_line
 from sandbox.worker.program_runs import run_program
 
 MAX_GENERATED_BYTES = 64 << 20
+TOO_MUCH = Outcome(
+    Status.OUTPUT_LIMIT_EXCEEDED,
+    message=f"the generated inputs together have more than {MAX_GENERATED_BYTES >> 20} MiB",
+)
 
 
 def prepare_inputs(request: VoteRequest, slot: Slot, default_limits: Limits) -> PreparedInputs:
@@ -41,6 +47,30 @@ def build_run(given: ProgramInput, limits: Limits) -> Run:
     return Run(stdin=given.stdin_bytes, args=tuple(given.args), files=given.files, limits=limits)
 
 
+class GeneratedInputs:
+    """Keeps one copy of each generated input, while there is room: a thousand runs may print 4 MiB each."""
+
+    def __init__(self) -> None:
+        self._kept: dict[bytes, bytes] = {}
+        self._left_bytes = MAX_GENERATED_BYTES
+
+    def reduce_outcome(self, outcome: Outcome) -> Outcome:
+        """Reduce the outcome of a generator's run to its input, or to `TOO_MUCH`, or to the reason why it failed."""
+        if not outcome.ended_well:
+            return keep_reason(outcome)
+        if outcome.stdout not in self._kept:
+            if len(outcome.stdout) > self._left_bytes:
+                return TOO_MUCH
+            self._left_bytes -= len(outcome.stdout)
+        return replace(outcome, stdout=self._kept.setdefault(outcome.stdout, outcome.stdout), stderr=b"")
+
+
+def keep_reason(outcome: Outcome) -> Outcome:
+    """Reduce an outcome to how the run ended and the last line that it printed."""
+    message = outcome.message or extract_last_line(outcome.stderr or outcome.stdout)
+    return replace(outcome, message=message, stdout=b"", stderr=b"")
+
+
 class _Preparation:
     """All inputs in order, each with its result. An input that a generator did not print is None."""
 
@@ -53,26 +83,24 @@ class _Preparation:
         self._lost = 0
 
     def generate(self) -> None:
-        left_bytes = MAX_GENERATED_BYTES
+        generated = GeneratedInputs()
         for position, generator in enumerate(self._request.generators):
             plan = generator.plan(position)
             runs = [Run(args=each.arguments, limits=self._limits) for each in plan]
-            outcomes, message = self._run(generator.language, generator.code, runs)
+            outcomes, message = self._run(generator.language, generator.code, runs, generated.reduce_outcome)
             for planned, outcome in zip(plan, outcomes, strict=True):
-                left_bytes -= len(outcome.stdout) if outcome.ended_well else 0
-                self._add_generated(planned, outcome, message, too_much=left_bytes < 0)
+                self._add_generated(planned, outcome, message)
 
-    def _add_generated(self, planned: GeneratorRun, outcome: Outcome, message: str, *, too_much: bool) -> None:
+    def _add_generated(self, planned: GeneratorRun, outcome: Outcome, message: str) -> None:
         refusal = check_generator(outcome)
         reason, status, made = "", InputStatus.USED, None
-        if refusal is not None:
+        if outcome is TOO_MUCH:
+            reason, status = outcome.message, InputStatus.TOO_MUCH_INPUT
+        elif refusal is not None:
             lost = refusal.valid is None
             status = InputStatus.UNJUDGED if lost else InputStatus.GENERATOR_FAILED
             reason = refusal.message.replace("generator", f"generators.{planned.generator}", 1)
             reason += f": {message}" if message else ""
-        elif too_much:
-            status = InputStatus.TOO_MUCH_INPUT
-            reason = f"the generated inputs together have more than {MAX_GENERATED_BYTES >> 20} MiB"
         else:
             made = _build_input(outcome.stdout)
         self._inputs.append(made)
@@ -144,8 +172,14 @@ class _Preparation:
             unjudged=sum(each.status is InputStatus.UNJUDGED for each in self._results),
         )
 
-    def _run(self, language: str, code: str, runs: Sequence[Run]) -> tuple[list[Outcome], str]:
-        outcomes, message = run_program(self._slot, language, code, self._request.trusted_limits, runs)
+    def _run(
+        self,
+        language: str,
+        code: str,
+        runs: Sequence[Run],
+        reduce_outcome: Callable[[Outcome], Outcome] = keep_reason,
+    ) -> tuple[list[Outcome], str]:
+        outcomes, message = run_program(self._slot, language, code, self._request.trusted_limits, runs, reduce_outcome)
         self._lost += sum(outcome.status is Status.INTERNAL_ERROR for outcome in outcomes)
         return outcomes, message
 

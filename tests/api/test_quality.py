@@ -69,6 +69,22 @@ async def test_surviving_mutants_are_compared_on_the_inputs(http: httpx.AsyncCli
     assert report["mutation_score"] == 0.0
 
 
+async def test_mutants_that_do_not_compile_count_in_no_rate(http: httpx.AsyncClient, service: FakeService) -> None:
+    def compile_or_fail(request: SubmissionRequest) -> dict[str, Any]:
+        assert isinstance(request, VerifyRequest)
+        if ">" in request.code:
+            return {"verdict": "compile_error", "passed": 0, "total": 2, "score": 0.0, "tests": []}
+        verdict = "accepted" if request.code == right else "wrong_answer"
+        return {"verdict": verdict, "passed": 0, "total": 2, "score": 0.0, "tests": [{"verdict": verdict}] * 2}
+
+    right = "int main() { return 1 < 2; }"
+    service.results = compile_or_fail
+    report = await send(http, language="cpp", right=[right], wrong=[])
+    assert [report["programs"][row]["mutation"]["operator"] for row in report["not_compiled"]] == ["comparison"]
+    assert len(report["programs"]) > 3
+    assert (report["tnr"], report["mutation_score"]) == (1.0, 1.0)
+
+
 async def test_a_lost_input_leaves_surviving_mutants_unjudged(http: httpx.AsyncClient, service: FakeService) -> None:
     def lose_an_output(request: SubmissionRequest) -> dict[str, Any]:
         if isinstance(request, ExecuteRequest) and request.stdin == "8\n":
@@ -114,6 +130,11 @@ async def test_a_request_that_takes_too_long_gets_advice(http: httpx.AsyncClient
         ({"wrong": [], "right": ["print("]}, "body.right.0.code", "not valid Python"),
         ({"wrong": [], "language": "java"}, "body", "right.0.language: mutants are made of Python, C and C++ only"),
         ({"mutants": {"operators": ["bound"]}}, "body.mutants", "operators.0: unknown operator 'bound'"),
+        (
+            {"mutants": {"operators": ["step"]}},
+            "body",
+            "mutants.operators: Python programs have only these",
+        ),
         ({"mutants": {"count": 512}}, "body", "more than 512"),
         ({"inputs": ["1\n"]}, "body", "set mutants"),
         (

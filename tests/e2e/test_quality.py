@@ -166,4 +166,5 @@ int main() {
     }
     assert report.unjudged == []
     assert report.tnr == 1.0, [report.programs[position].mutation for position in report.survivors]
-    assert not any(program.killed_by == [0, 1] and "error:" in (program.message or "") for program in mutants)
+    not_compiled = [report.programs[position] for position in report.not_compiled]
+    assert all(program.kind == "mutant" and not program.killed_by and program.message for program in not_compiled)

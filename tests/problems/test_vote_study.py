@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 
 import pytest
 
-from sandbox.problems.vote_matrix import MeasuredProblem, MeasuredProgram, is_right_everywhere
+from sandbox.problems.check import RunFailed
+from sandbox.problems.vote_matrix import MeasuredProblem, MeasuredProgram, ServiceAgreement, is_right_everywhere
 from sandbox.problems.vote_study import STEPS, Draw, draw_candidates, run_step, study
-from sandbox.runner.contract import Outcome, Status
+from sandbox.runner.contract import Outcome, Status, Verdict
+from sandbox.schema import ExecuteRequest, ExecuteResult, VerifyRequest, VerifyResult
+from sandbox.schema.checkers import ProgramChecker
 from sandbox.verify.agreement import BuiltInAgreement
 from sandbox.verify.judge import CheckerChoice
+from sandbox.verify.result import TestResult
 from tests.verify.outcome_matrices import CRASHED, TIMED_OUT, build_outcome
 
 SMALL, LARGE, INVALID = 6, 4, 2
@@ -112,6 +116,22 @@ def test_the_study_has_a_row_for_each_step_and_number_of_candidates() -> None:
         assert 0 <= row.label_accuracy <= 1
     of_step = {row.step: row for row in rows if row.candidates == 8}
     assert (of_step["+ sizes"].tnr or 0) >= (of_step["default"].tnr or 0)
+
+
+def test_a_failure_of_the_service_ends_the_study_and_does_not_count_as_disagreement() -> None:
+    class FailingClient:
+        def execute_stream(self, programs: Iterable[ExecuteRequest]) -> Iterator[tuple[int, ExecuteResult]]:
+            raise NotImplementedError
+
+        def verify(self, submission: VerifyRequest) -> VerifyResult:
+            tests = [TestResult(verdict=Verdict.INTERNAL_ERROR, message="no box starts")]
+            return VerifyResult(id="1", verdict=Verdict.INTERNAL_ERROR, passed=0, total=1, score=0.0, tests=tests)
+
+    problem = build_problem()
+    checker = ProgramChecker(type="program", language="python", code="")
+    problem.agreement = ServiceAgreement(FailingClient(), checker, problem.stdins)
+    with pytest.raises(RunFailed, match="no box starts"):
+        study([problem], [4], repeats=1)
 
 
 def test_a_problem_without_wrong_programs_does_not_fit() -> None:

@@ -1,7 +1,10 @@
 """Make mutants of a C or C++ program: each replaces one part of its text. The same seed gives the same mutants.
 
 The program is parsed by tree-sitter, which also reads programs with macros and errors. Parts with errors stay as they
-are. A mutant may not compile; a compile error fails every test, like any other change that tests notice at once.
+are. A mutant may not compile; it then counts in no rate of the quality report.
+
+The work is bounded, because the program may be hostile. Operators that copy a part of the program leave long parts as
+they are: the parts of a deeply nested program would take memory quadratic in its length.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     from tree_sitter import Node
 
 MAX_INTEGER_DIGITS = 18
+MAX_COPIED_BYTES = 500
 _ARITHMETIC = {"+": "-", "-": "+", "*": "+", "/": "*", "%": "/", "+=": "-=", "-=": "+=", "*=": "+=", "/=": "*="}
 _BOUNDARIES = {"<": "<=", "<=": "<", ">": ">=", ">=": ">"}
 _COMPARISONS = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "==": "!=", "!=": "=="}
@@ -25,6 +29,7 @@ _BOOLEANS = {"&&": "||", "||": "&&"}
 _STEPS = {"++": "--", "--": "++"}
 _FUNCTIONS = {"min": "max", "max": "min", "lower_bound": "upper_bound", "upper_bound": "lower_bound"}
 _SYMMETRIC = {"min", "max", "swap", "gcd", "__gcd", "lcm", "hypot"}
+_ARGUMENTS = {"call_expression": "arguments", "new_expression": "arguments", "init_declarator": "value"}
 _LOOPS = {"for_statement", "while_statement", "do_statement", "for_range_loop"}
 _INTEGER = re.compile(r"\d+")
 _WIDE_TYPE = re.compile(r"(unsigned )?long long( int)?|(u?)int64_t")
@@ -70,12 +75,12 @@ def _negate_condition(node: Node) -> Iterator[Edit]:
     if node.type in {"if_statement", "while_statement"}:
         condition = node.child_by_field_name("condition")
         value = None if condition is None else condition.child_by_field_name("value")
-        if value is not None and not value.type.endswith("declaration"):
+        if value is not None and _is_short(value) and not value.type.endswith("declaration"):
             yield _replace(value, f"!({_read(value)})")
 
 
 def _remove_statement(node: Node) -> Iterator[Edit]:
-    if node.type in {"expression_statement", "continue_statement"} and _read(node) != ";":
+    if node.type in {"expression_statement", "continue_statement"} and node.end_byte - node.start_byte > 1:
         yield _replace(node, ";")
 
 
@@ -92,29 +97,43 @@ def _shift_range(node: Node) -> Iterator[Edit]:
         condition = node.child_by_field_name("condition")
         if condition is not None and condition.type == "binary_expression":
             right = condition.child_by_field_name("right")
-            if right is not None:
+            if right is not None and _is_short(right):
                 yield _replace(right, f"({_read(right)}) - 1")
         start = node.child_by_field_name("initializer")
         declarator = None if start is None else start.child_by_field_name("declarator")
         value = None if declarator is None else declarator.child_by_field_name("value")
-        if value is not None:
+        if value is not None and _is_short(value):
             yield _replace(value, f"({_read(value)}) + 1")
 
 
 def _swap_arguments(node: Node) -> Iterator[Edit]:
-    if node.type == "argument_list" and len(node.named_children) == 2:
-        first, second = node.named_children
-        callee = None if node.parent is None else node.parent.child_by_field_name("function")
-        is_symmetric = callee is not None and _read(callee).rpartition("::")[2] in _SYMMETRIC
-        if _read(first) != _read(second) and not is_symmetric:
+    field = _ARGUMENTS.get(node.type)
+    arguments = None if field is None else node.child_by_field_name(field)
+    if arguments is None or arguments.type != "argument_list" or not _is_short(arguments):
+        return
+    if arguments.named_child_count == 2 and not _is_symmetric(node):
+        first, second = arguments.named_children
+        if _read(first) != _read(second):
             yield Edit(first.start_byte, second.end_byte, f"{_read(second)}, {_read(first)}")
 
 
+def _is_symmetric(call: Node) -> bool:
+    callee = _find_callee(call)
+    return callee is not None and _read(callee) in _SYMMETRIC
+
+
 def _replace_function(node: Node) -> Iterator[Edit]:
-    if node.type == "identifier" and node.parent is not None:
-        is_called = node.parent.type in {"call_expression", "qualified_identifier", "template_function"}
-        if is_called and (other := _FUNCTIONS.get(_read(node))):
-            yield _replace(node, other)
+    callee = _find_callee(node)
+    if callee is not None and (other := _FUNCTIONS.get(_read(callee))):
+        yield _replace(callee, other)
+
+
+def _find_callee(node: Node) -> Node | None:
+    """Return the name of the function that a call calls, without its namespaces and template arguments."""
+    callee = node.child_by_field_name("function") if node.type == "call_expression" else None
+    while callee is not None and callee.type in {"qualified_identifier", "template_function"}:
+        callee = callee.child_by_field_name("name")
+    return callee if callee is not None and callee.type == "identifier" else None
 
 
 def _narrow_type(node: Node) -> Iterator[Edit]:
@@ -195,6 +214,10 @@ def _walk(source: bytes) -> Iterator[Node]:
         while not cursor.goto_next_sibling():
             if not cursor.goto_parent():
                 return
+
+
+def _is_short(node: Node) -> bool:
+    return node.end_byte - node.start_byte <= MAX_COPIED_BYTES
 
 
 def _read(node: Node) -> str:

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice, zip_longest
 
+from sandbox.verify.checkers.block_reader import count_common_prefix
 from sandbox.verify.mutants.arithmetic import replace_arithmetic
 from sandbox.verify.mutants.boolean import change_boolean
 from sandbox.verify.mutants.boundary import move_boundary
@@ -198,9 +199,7 @@ def show_change(before: str, after: str) -> tuple[str, str]:
     before, after = " ".join(before.split()), " ".join(after.split())
     if max(len(before), len(after)) <= MAX_SHOWN_CHARS:
         return before, after
-    pairs = enumerate(zip(before, after, strict=False))
-    differs_at = next((place for place, (old, new) in pairs if old != new), min(len(before), len(after)))
-    start = max(0, differs_at - MAX_SHOWN_CHARS // 2)
+    start = max(0, count_common_prefix(before, after) - MAX_SHOWN_CHARS // 2)
     return _cut(before, start), _cut(after, start)
 
 
