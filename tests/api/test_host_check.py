@@ -56,8 +56,8 @@ FOREIGN_HOSTS = [
 async def ask(hosts: frozenset[str] | None, host: str, path: str = "/execute") -> httpx.Response:
     with tempfile.TemporaryDirectory() as home:
         app = create_app(ApiSettings(home=Path(home)), FakeService(), hosts=hosts)
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://api") as client:
-        return await client.post(path, json=EXECUTE, headers={"Host": host})
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://api") as client:
+            return await client.post(path, json=EXECUTE, headers={"Host": host})
 
 
 @pytest.mark.parametrize("host", LOOPBACK_HOSTS)
