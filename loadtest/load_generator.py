@@ -249,9 +249,10 @@ class LoadRound:
             try:
                 async with asyncio.timeout(PATIENCE_S):
                     answer = await wire.send(request)
+                took_s = time.perf_counter() - began
                 judged = request.check(answer)
             except WrongVerdict as wrong:
-                sample.latencies_s.append(time.perf_counter() - began)
+                sample.latencies_s.append(took_s)
                 sample.wrong += wrong.count
                 sample.verdicts += request.expected - wrong.count
             except (MeasurementFailed, OSError, TimeoutError, ValueError, LookupError, TypeError):
@@ -260,7 +261,7 @@ class LoadRound:
                 await asyncio.sleep(PAUSE_AFTER_LOSS_S)  # a service that is down must not make this loop busy
                 wire = await self._connect()
             else:
-                sample.latencies_s.append(time.perf_counter() - began)
+                sample.latencies_s.append(took_s)
                 sample.verdicts += judged.verdicts
                 sample.program_cpu_s += judged.program_cpu_s
             if time.perf_counter() >= deadline:

@@ -22,11 +22,8 @@ LEGEND = {
 def draw_tail(results: Sequence[TailResult], folder: Path) -> list[Path]:
     """Draw the last step of each slot count, with and without spreading tests."""
     last = {(one.slots, one.spread): one for one in results}
-    return [_draw_slots([last[key] for key in sorted(last) if key[0] == slots], folder) for slots in _list_slots(last)]
-
-
-def _list_slots(keys: Sequence[tuple[int, bool]] | dict[tuple[int, bool], TailResult]) -> list[int]:
-    return sorted({slots for slots, _ in keys})
+    counts = sorted({slots for slots, _ in last})
+    return [_draw_slots([last[key] for key in sorted(last) if key[0] == slots], folder) for slots in counts]
 
 
 def _draw_slots(results: Sequence[TailResult], folder: Path) -> Path:

@@ -77,16 +77,18 @@ class GpuWorker(PatientRqWorker):
         self._settings = settings
         self._gpus = gpus
         self._subprocesses = SubprocessStarter()
+        # On this host, because several hosts may share the GPU folder.
+        own_folder = settings.home / f"gpu-worker-{share}"
         trains = settings.gpu_spare and TRAINING_LANE in lanes
         self._spare = SpareTrainer(
             get_python(settings) if trains else "",
             list(MODULES.values()),
             gpus[:1],
             self._subprocesses,
-            settings.effective_gpu_folder,
+            own_folder,
             name,
         )
-        self._engine = make_engine(settings, gpus, self._subprocesses, settings.effective_gpu_folder)
+        self._engine = make_engine(settings, gpus, self._subprocesses, own_folder)
         connection = connect(settings.effective_redis_url, forever=True)
         self._claims = GpuClaims(connection, settings.queue_ttl_s, settings.result_ttl_s)
         self._lease = WorkerLease(connection, self._claims, name, lease_keys, settings)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -51,15 +51,8 @@ def build_server(
 @contextmanager
 def serve_in_background(folder: Path, host: str, port: int, refresh: Callable[[], object]) -> Iterator[None]:
     """Serve `/metrics` from a thread of this process. Raises OSError if the port is in use."""
-    with build_server(folder, host, port, refresh) as server:
-        thread = Thread(target=server.serve_forever, name="metrics", daemon=True)
-        thread.start()
-        logger.info("metrics at http://%s:%d/metrics", host, server.server_address[1])
-        try:
-            yield
-        finally:
-            server.shutdown()
-            thread.join()
+    with _run_in_thread(build_server(folder, host, port, refresh)):
+        yield
 
 
 @contextmanager
@@ -72,32 +65,25 @@ def serve_host_in_background(folder: Path, host: str, port: int) -> Iterator[Non
             "no metrics at port %d: %s; this is fine if another process of this host serves them", port, error
         )
         server = None
-    if server is None:
+    with nullcontext() if server is None else _run_in_thread(server):
         yield
-        return
-    with server:
-        thread = Thread(target=server.serve_forever, name="metrics", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 def serve(folder: Path, host: str, port: int) -> None:
     """Serve until SIGTERM or SIGINT. If the port is in use, for example by other workers of this host, only wait."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
-    try:
-        opened = build_server(folder, host, port)
-    except OSError as error:
-        logger.warning("no metrics at port %d: %s; this is fine if other workers of this host serve them", port, error)
+    with serve_host_in_background(folder, host, port):
         signal.sigwait({signal.SIGTERM, signal.SIGINT})
-        return
-    with opened as server:
+
+
+@contextmanager
+def _run_in_thread(server: ThreadingHTTPServer) -> Iterator[None]:
+    with server:
         thread = Thread(target=server.serve_forever, name="metrics", daemon=True)
         thread.start()
-        logger.info("metrics at http://%s:%d/metrics", host, server.server_address[1])
-        signal.sigwait({signal.SIGTERM, signal.SIGINT})
-        server.shutdown()
-        thread.join()
+        logger.info("metrics at http://%s:%d/metrics", *server.server_address[:2])
+        try:
+            yield
+        finally:
+            server.shutdown()
+            thread.join()

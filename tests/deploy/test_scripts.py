@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-SCRIPTS = sorted((ROOT / "deploy").glob("*.sh"))
+SCRIPTS = sorted((ROOT / "deploy").rglob("*.sh"))
 
 # Replaces the virtual environment's interpreter and the console script, and records how it is called.
 STUB = """#!/bin/sh

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import httpx
+import pytest
 
 from sandbox.api.app import create_app
 from sandbox.config import ApiSettings
@@ -54,12 +55,14 @@ def test_the_webhook_sender_serves_metrics_too(redis_server: RedisServer, tmp_pa
         process.wait()
 
 
-def test_a_port_in_use_does_not_stop_the_webhook_sender(tmp_path: Path) -> None:
+def test_a_port_in_use_does_not_stop_the_webhook_sender(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        with serve_host_in_background(tmp_path, "127.0.0.1", taken.getsockname()[1]):
-            pass
+        port = taken.getsockname()[1]
+        with serve_host_in_background(tmp_path, "127.0.0.1", port):
+            assert [record.levelname for record in caplog.records] == ["WARNING"]
+            assert f"no metrics at port {port}: " in caplog.text
 
 
 def test_one_process_of_a_host_opens_the_port(redis_server: RedisServer, tmp_path: Path) -> None:

@@ -90,11 +90,12 @@ class LocalEngine:
 
     def release_gpus(self) -> None:
         with self._lock:
-            if self._settings.llm_sleep and self._gpus:
+            # A server whose start was cancelled still takes memory, and cannot sleep yet.
+            if self._settings.llm_sleep and self._gpus and all(server.is_ready for server in self._servers):
                 began = time.monotonic()
                 try:
                     for server in self._servers:
-                        if not server.is_asleep and server.is_ready:
+                        if not server.is_asleep:
                             server.sleep()
                 except httpx.HTTPError as error:
                     logger.info("the model server cannot sleep and is stopped: %s", error)

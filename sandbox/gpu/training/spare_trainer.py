@@ -60,9 +60,10 @@ class SpareTrainer:
         process = self._process
         if process is None or process.poll() is not None or list(gpus) != self._gpus:
             return None
+        # Only what differs from the process's own environment, which may hold passwords, is written to the disk.
         order = {
             "module": module,
-            "environment": dict(environment),
+            "environment": dict(environment.items() - build_environment(self._gpus).items()),
             "directory": str(job_dir.path),
             "log": str(job_dir.log),
         }

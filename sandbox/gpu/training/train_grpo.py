@@ -2,10 +2,9 @@
 
 Theory of operation. TRL's GRPO generates completions, this service judges them, and the rewards train the model. TRL
 generates with transformers, with vLLM on the same GPUs (in this process, or in the worker's warm server), or with a
-vLLM server on other GPUs. With vLLM, each completion
-is judged as soon as it is finished (`reward_prefetch`). Held-out tasks, if any, are evaluated before the first step and
-after the last; a completion counts as correct if it passes every test. If the folder holds a checkpoint, training
-continues from there.
+vLLM server on other GPUs. With vLLM, each completion is judged as soon as it is finished (`reward_prefetch`). Held-out
+tasks, if any, are evaluated before the first step and after the last; a completion counts as correct if it passes every
+test. If the folder holds a checkpoint, training continues from there.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from sandbox.config import GpuSettings
-from sandbox.errors import BadRequest
+from sandbox.errors import BadRequest, Cancelled
 from sandbox.gpu.serving import local_engine
 from sandbox.gpu.serving.local_engine import LocalEngine
 from sandbox.gpu.serving.model_server import find_start_stage, read_start_parts
@@ -131,6 +131,21 @@ def test_a_start_that_takes_long_reports_its_stage(host: EngineHost, monkeypatch
     stages: list[str] = []
     host.engine.serve(host.base, stages.append)
     assert stages[0] == "the engine starts: importing (0 s)"
+
+
+def test_a_training_gets_the_gpu_of_a_server_whose_start_was_cancelled(
+    host: EngineHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local_engine, "REPORT_INTERVAL_S", 0.1)
+    host.write_script(start_s=30.0)
+
+    def cancel(stage: str) -> None:
+        raise Cancelled(stage)
+
+    with pytest.raises(Cancelled):
+        host.engine.serve(host.base, cancel)
+    host.engine.release_gpus()
+    assert host.engine.list_server_urls() == []
 
 
 def test_only_one_server_can_be_lent(tmp_path: Path) -> None:

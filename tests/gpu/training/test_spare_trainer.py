@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from sandbox.gpu.child_environment import build_environment
 from sandbox.gpu.job_dir import JobDir
 from sandbox.gpu.subprocesses import SubprocessStarter
 from sandbox.gpu.training.spare_trainer import LOG_NAME, SpareTrainer
@@ -55,6 +58,24 @@ def test_a_training_runs_in_the_spare_process_and_the_next_one_in_its_successor(
     assert results[0]["process"] != results[1]["process"]
     spare.stop()
     assert not list((tmp_path / "pool").glob("spare-*.json"))
+
+
+def test_the_order_does_not_repeat_the_environment_of_the_worker(
+    starter: SubprocessStarter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SANDBOX_LLM_KEY", "secret")
+    spare = _make_spare(starter, tmp_path, [MODULE])
+    spare.prepare()
+    assert spare._process is not None
+    spare._process.send_signal(signal.SIGSTOP)
+    environment = {**build_environment([0]), "MASTER_PORT": "1111"}
+    process = spare.take(MODULE, [0], environment, _make_job(tmp_path, "job"))
+    assert process is not None
+    [order] = (tmp_path / "pool").glob("spare-*.json")
+    assert json.loads(order.read_bytes())["environment"] == {"MASTER_PORT": "1111"}
+    process.send_signal(signal.SIGCONT)
+    assert process.wait(30) == 0
+    spare.stop()
 
 
 def test_an_error_of_the_training_is_in_its_log(starter: SubprocessStarter, tmp_path: Path) -> None:
