@@ -357,7 +357,7 @@ class ClientSettings(_Settings):
 
     url: str = Field("http://127.0.0.1:8080", description="URL of the service")
     api_key: str = Field("", repr=False, description="API key that the client sends; empty: none")
-    run: str = Field("", description="training run that reward functions of trainers name, for the page; empty: none")
+    run: str = Field("", description="training run, shown on the page, to which trainers' rewards belong; empty: none")
 
 
 def build_environment(settings: QueueSettings) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Render the Markdown pages under `sandbox/docs` as HTML: with the page's header, a menu, contents, and neighbors."""
+"""Render the Markdown pages under `sandbox/docs` as HTML, with a header, a menu, a table of contents, and a search."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from markdown_it.token import Token
 
 FOLDER = Path(str(files("sandbox").joinpath("docs")))
 FIRST_PAGE = "index.md"
-MAX_SECTION_CHARS = 3_000  # of the text that the search knows of a section
+MAX_SECTION_CHARS = 3_000  # the search ignores the rest of a section
 
 _TEMPLATE = """<!doctype html>
 <html lang="en">
@@ -62,7 +62,7 @@ _TEMPLATE = """<!doctype html>
 
 
 class Section(NamedTuple):
-    """A part of a page that the search can find. `anchor` is empty for the part before the first heading."""
+    """A part of a page, for the search. `anchor` is empty for the part before the first heading."""
 
     page: str
     title: str
@@ -72,7 +72,7 @@ class Section(NamedTuple):
 
 
 class MenuEntry(NamedTuple):
-    """A page in the menu. `group` is the heading of the index that it stands below."""
+    """A page in the menu. `group` is the heading above its link in the index."""
 
     group: str
     title: str
@@ -121,13 +121,15 @@ def list_sections() -> list[Section]:
 
 
 def render_markdown(text: str) -> str:
-    """Render CommonMark with tables. HTML is escaped. Headings get the same anchors as on code forges."""
+    """Render CommonMark with tables. HTML is escaped. Headings get the same anchors as on GitHub."""
     markdown, tokens = _parse(text)
     for opening, content in pairwise(tokens):
         if opening.type == "heading_open":
             opening.attrSet("id", build_anchor(content.content))
+        if opening.attrs.pop("style", None) == "text-align:right":  # the page's policy forbids inline styles
+            opening.attrSet("class", "number")
     rendered: Any = markdown.renderer.render(tokens, markdown.options, {})
-    # What scrolls must be reachable with the keyboard.
+    # Elements that scroll must be reachable with the keyboard.
     html = str(rendered).replace("<pre>", '<pre tabindex="0">')
     return html.replace("<table>", '<div class="scroll" tabindex="0"><table>').replace("</table>", "</table></div>")
 

@@ -22,7 +22,7 @@ X_CODER_PAPER = {4: 0.9175, 8: 0.9208, 16: 0.9247}
 
 def study_votes(
     folder: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="A package, or a folder of packages.")],
-    out: Annotated[Path, typer.Option(help="Folder for votes.json and the picture votes.png.")],
+    out: Annotated[Path, typer.Option(help="Folder for votes.json and the plot votes.png.")],
     candidates: Annotated[list[int], typer.Option(min=2, help="Number of candidates; may be repeated.")] = [4, 8, 16],  # noqa: B006
     repeats: Annotated[int, typer.Option(min=1, help="Votes for each package and number of candidates.")] = 12,
     mutants: Annotated[int, typer.Option(min=0, help="Mutants of each reference, as wrong programs.")] = 8,

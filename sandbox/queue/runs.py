@@ -1,7 +1,7 @@
 """The history of training runs: one point for each reward request that names a run.
 
 The history is bounded: it keeps the latest `MAX_RUNS` runs, and the latest `MAX_POINTS` requests of each. A point that
-cannot be stored is dropped, because a reward is worth more than its place in a picture.
+cannot be stored is dropped: a failure to record it must not cost the request its rewards.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from redis import Redis
 from redis.exceptions import RedisError
@@ -85,16 +85,19 @@ class RunHistory:
     def _record(self, owner: str, name: str, point: RunPoint) -> None:
         run_id = _build_id(owner, name)
         key, points = redis_keys.run(run_id), redis_keys.run_points(run_id)
-        number = self._redis.hincrby(key, "requests", 1)
+        pipeline = self._redis.pipeline(transaction=False)
+        pipeline.hincrby(key, "requests", 1)
+        # Set with every request, so that a run whose first request met a failure of Redis is complete after the next.
+        pipeline.hset(key, mapping={"name": name, "owner": owner})
+        pipeline.hsetnx(key, "started_at", point.at - point.took_s)
+        pipeline.expire(key, TTL_S)
+        number = pipeline.execute()[0]
         if point.step == UNKNOWN_STEP:
             point = point.model_copy(update={"step": number - 1})
         pipeline = self._redis.pipeline(transaction=False)
-        if number == 1:
-            pipeline.hset(key, mapping={"name": name, "owner": owner, "started_at": point.at - point.took_s})
         pipeline.rpush(points, point.model_dump_json())
         pipeline.ltrim(points, -MAX_POINTS, -1)
         pipeline.expire(points, TTL_S)
-        pipeline.expire(key, TTL_S)
         pipeline.zadd(redis_keys.RUNS, {run_id: point.at})
         pipeline.execute()
         if number == 1:
@@ -109,37 +112,42 @@ class RunHistory:
 
     def list_latest(self, may_see: Callable[[str], bool]) -> list[RunSummary]:
         """Return the latest runs that the caller may see, latest first. Raises RedisError."""
-        found: list[RunSummary] = []
-        for run_id in self._redis.zrevrange(redis_keys.RUNS, 0, -1):
-            if len(found) < MAX_LISTED and (summary := self._read_summary(run_id.decode(), may_see)) is not None:
-                found.append(summary)
-        return found
+        ids = [run_id.decode() for run_id in self._redis.zrevrange(redis_keys.RUNS, 0, -1)]
+        return [run for run in self._read_summaries(ids, may_see) if run is not None][:MAX_LISTED]
 
     def get(self, run_id: str, limit: int, may_see: Callable[[str], bool]) -> Run:
         """Return a run with at most `limit` points. Raises NotFound or RedisError."""
-        summary = self._read_summary(run_id, may_see)
+        (summary,) = self._read_summaries([run_id], may_see)
         if summary is None:
             raise NotFound(f"there is no run {run_id!r}, or it is older than {TTL_S // 86_400} days", field="id")
         lines = self._redis.lrange(redis_keys.run_points(run_id), 0, -1)
         points = merge_points([RunPoint.model_validate_json(line) for line in lines], limit)
         return Run(**summary.model_dump(), points=points)
 
-    def _read_summary(self, run_id: str, may_see: Callable[[str], bool]) -> RunSummary | None:
+    def _read_summaries(self, run_ids: Sequence[str], may_see: Callable[[str], bool]) -> list[RunSummary | None]:
+        """Read runs in one round trip. None stands for a run that is gone, or that the caller may not see."""
         pipeline = self._redis.pipeline(transaction=False)
-        pipeline.hgetall(redis_keys.run(run_id))
-        pipeline.lindex(redis_keys.run_points(run_id), -1)
-        fields, last = pipeline.execute()
-        if b"name" not in fields or last is None or not may_see(fields[b"owner"].decode()):
-            return None
-        latest = RunPoint.model_validate_json(last)
-        return RunSummary(
-            id=run_id,
-            name=fields[b"name"].decode(),
-            started_at=float(fields[b"started_at"]),
-            ended_at=latest.at,
-            requests=int(fields[b"requests"]),
-            latest=latest,
-        )
+        for run_id in run_ids:
+            pipeline.hgetall(redis_keys.run(run_id))
+            pipeline.lindex(redis_keys.run_points(run_id), -1)
+        answers = iter(pipeline.execute())
+        return [_parse_summary(*each, may_see) for each in zip(run_ids, answers, answers, strict=True)]
+
+
+def _parse_summary(
+    run_id: str, fields: Mapping[bytes, bytes], last: bytes | None, may_see: Callable[[str], bool]
+) -> RunSummary | None:
+    if b"name" not in fields or last is None or not may_see(fields[b"owner"].decode()):
+        return None
+    latest = RunPoint.model_validate_json(last)
+    return RunSummary(
+        id=run_id,
+        name=fields[b"name"].decode(),
+        started_at=float(fields[b"started_at"]),
+        ended_at=latest.at,
+        requests=int(fields[b"requests"]),
+        latest=latest,
+    )
 
 
 def _build_id(owner: str, name: str) -> str:

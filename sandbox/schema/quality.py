@@ -61,7 +61,7 @@ class MutantOptions(WireModel):
     """The mutants of the first right program. The same options always make the same mutants."""
 
     count: int = Field(
-        DEFAULT_MUTANTS, ge=1, le=MAX_PROGRAMS, description="at most so many mutants; a long program has fewer"
+        DEFAULT_MUTANTS, ge=1, le=MAX_PROGRAMS, description="maximum number of mutants; a long program may have fewer"
     )
     seed: int = Field(0, ge=0, lt=1 << 63)
     operators: list[str] = Field(
@@ -81,7 +81,7 @@ class MutantOptions(WireModel):
 
 
 class TimeMultipliers(WireModel):
-    """How a time limit follows from the slowest right program, as in Kattis problem packages."""
+    """How a time limit is derived from the slowest right program, as in Kattis problem packages."""
 
     ac_to_time_limit: float = Field(AC_TO_TIME_LIMIT, ge=1, le=1_000)
     time_limit_to_tle: float = Field(TIME_LIMIT_TO_TLE, ge=1, le=1_000)
@@ -127,7 +127,7 @@ class QualityRequest(WireModel):
     sizes: list[Annotated[float, Field(ge=0, allow_inf_nan=False)]] = Field(
         default_factory=list,
         max_length=MAX_TESTS,
-        description="size of each test, to measure how times grow; default: the bytes of its input",
+        description="size of each test, to measure how times grow; default: the length of its input in bytes",
     )
     time_multipliers: TimeMultipliers = TimeMultipliers()
     entry_point: str = Field("", max_length=MAX_NAME_CHARS)

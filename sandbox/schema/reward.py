@@ -151,7 +151,7 @@ class RewardRequest(WireModel):
     environment: EnvironmentReference = ""
     priority: Lane = Lane.RL
     run: RunName | None = Field(
-        None, description="the training run whose history these rewards join; default: the header Sandbox-Run"
+        None, description="name of the training run that these rewards belong to; default: the header Sandbox-Run"
     )
     step: int | None = Field(
         None, ge=0, le=1 << 31, description="with `run`: the training step; default: the number of the request"

@@ -1,4 +1,4 @@
-"""Training runs: what the reward requests that carry a run's name got over the steps of the run."""
+"""Training runs: the rewards, verdicts and latency of the reward requests that name a run."""
 
 from __future__ import annotations
 
@@ -12,16 +12,18 @@ RunName = Annotated[str, Field(pattern=RUN_NAME_PATTERN, max_length=MAX_RUN_NAME
 
 
 class RunPoint(BaseModel):
-    """One reward request of a run, or several neighboring ones together."""
+    """One reward request of a run, or several consecutive ones combined."""
 
-    step: int = Field(description="the request's `step`, or its number in the run; of several requests, the last")
+    step: int = Field(
+        description="the request's `step`, or its number in the run; if combined, that of the last request"
+    )
     at: float = Field(description="Unix time in seconds")
     completions: int
     reward: float | None = Field(description="mean reward of the completions that have one")
     verdicts: dict[str, int] = Field(
-        description="completions by verdict; `no_code`: without code, `lost`: the service failed or had no tests"
+        description="number of completions by verdict; `no_code`: the completion has no code; `lost`: it has no reward"
     )
-    took_s: float = Field(description="seconds from the request until its rewards; of several requests, the mean")
+    took_s: float = Field(description="seconds from the request to its rewards; if combined, the mean")
 
     @property
     def rewarded(self) -> int:
@@ -47,6 +49,6 @@ class RunList(BaseModel):
 
 
 class Run(RunSummary):
-    """A run with its history. If it has too many requests, each point stands for several of them."""
+    """A run with its history. If it has more requests than `points` allows, consecutive ones are combined."""
 
     points: list[RunPoint]

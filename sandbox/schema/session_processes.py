@@ -1,4 +1,4 @@
-"""Processes that a session runs beside its interpreter or shell."""
+"""Processes that a session runs next to its interpreter or shell."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class ProcessLimits(WireModel):
 
 
 class ProcessRequest(WireModel):
-    """Start a process beside the interpreter or shell of a session."""
+    """Start a process next to the interpreter or shell of a session."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"command": ["python3", "server.py"]}]})
 

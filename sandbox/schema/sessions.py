@@ -96,7 +96,7 @@ class SessionRequest(WireModel):
 
 
 class SessionUpdate(WireModel):
-    """Change how long a session may go on."""
+    """Change how long a session may stay open."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"ttl_s": 600}]})
 
@@ -104,7 +104,7 @@ class SessionUpdate(WireModel):
 
 
 class SessionSummary(WireModel):
-    """What every view of a session shows."""
+    """The fields that every view of a session contains."""
 
     id: str
     language: SessionLanguage

@@ -120,7 +120,7 @@ class VoteRequest(WireModel):
     stop_after_timeouts: int | None = Field(
         None,
         ge=1,
-        description="do not run a candidate on further inputs after so many that exceed the time limit; it has no vote"
+        description="do not run a candidate on further inputs after this many exceed the time limit; it has no vote"
         " on them; default: never",
     )
     priority: Lane = Lane.DEFAULT

@@ -41,7 +41,7 @@ class SizeSweep(WireModel):
 
     smallest: Size = 1
     largest: Size = Field(description="the largest size that the task's constraints allow")
-    count: int = Field(6, ge=2, le=64, description="number of sizes; fewer if there are not so many whole numbers")
+    count: int = Field(6, ge=2, le=64, description="number of sizes; fewer if the range has fewer whole numbers")
 
     @model_validator(mode="after")
     def _check_order(self) -> SizeSweep:
@@ -93,7 +93,7 @@ class ValidatorProbe(WireModel):
 
 
 class InputStatus(StrEnum):
-    """What became of an input. Only `used` inputs take part in the vote."""
+    """How a vote treated an input. Only `used` inputs take part in the vote."""
 
     USED = "used"
     DUPLICATE = "duplicate"
@@ -104,7 +104,7 @@ class InputStatus(StrEnum):
 
 
 class VoteInputResult(WireModel):
-    """What became of one input, and where it comes from. An input of the request has no generator."""
+    """How a vote treated one input, and where the input comes from. An input of the request has no generator."""
 
     generator: int | None = Field(None, description="position in `generators`")
     args: list[str] = Field(default_factory=list, description="all arguments of the generator's run")

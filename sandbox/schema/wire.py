@@ -44,7 +44,7 @@ class LimitsRequest(WireModel):
         None,
         gt=0,
         le=MAX_TOTAL_CPU_TIME_S,
-        description="CPU seconds of all tests of a program together, then the rest is skipped; default: none",
+        description="CPU seconds for all tests of a program, after which the rest is skipped; default: no limit",
     )
     wall_time_s: float | None = Field(
         None,

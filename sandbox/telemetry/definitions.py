@@ -136,7 +136,7 @@ SLOTS = _gauge(
 SLOT_SINCE = _latest(
     "slot_state_since_timestamp_seconds",
     "seconds",
-    "Unix time since when a slot has been in its state; 0 for the states that it is not in",
+    "Unix time at which a slot entered its current state; 0 for all other states",
     "slot",
     "state",
 )

@@ -1,12 +1,12 @@
-// What the playground keeps in this browser: the program as it was last, and the latest submissions.
+// What the playground stores in this browser: the current program, and the latest submissions. It never stores the API key.
 
 const DRAFT = "sandbox.draft";
 const HISTORY = "sandbox.history";
 const MAX_ENTRIES = 20;
-const MAX_CHARACTERS = 200_000; // of an entry; browsers keep a few million in all
+const MAX_CHARACTERS = 200_000; // of a program with its tests; browsers limit all entries together to a few million
 
 export function saveDraft(state) {
-  write(DRAFT, state);
+  if (JSON.stringify(state).length <= MAX_CHARACTERS) write(DRAFT, state);
 }
 
 export function readDraft() {
@@ -14,8 +14,9 @@ export function readDraft() {
   return draft && typeof draft.code === "string" ? draft : null;
 }
 
-// Add a submission with the words of its result. A program that is submitted again moves to the front.
+// Add a submission and a text that describes its result. A program that is submitted again moves to the front.
 export function addEntry(state, result) {
+  if (JSON.stringify(state).length > MAX_CHARACTERS) return;
   const same = (entry) => JSON.stringify(entry.state) === JSON.stringify(state);
   const entries = [{ at: Date.now(), result, state }, ...listEntries().filter((entry) => !same(entry))];
   write(HISTORY, entries.slice(0, MAX_ENTRIES));
@@ -35,9 +36,8 @@ export function clearEntries() {
 }
 
 function write(name, value) {
-  const text = JSON.stringify(value);
   try {
-    if (name === HISTORY || text.length <= MAX_CHARACTERS) localStorage.setItem(name, text);
+    localStorage.setItem(name, JSON.stringify(value));
   } catch {
     if (name === HISTORY && value.length > 1) write(name, value.slice(0, Math.floor(value.length / 2))); // storage is full
   }

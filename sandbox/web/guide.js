@@ -1,4 +1,4 @@
-// The guide around its pages: color theme, search, and a button that copies each example.
+// The interactive parts of the guide: color theme, search, and a copy button on each example.
 
 import { h, replace, shorten } from "./dom.js";
 import { startTheme } from "./theme.js";
@@ -49,7 +49,7 @@ function addSearch(place) {
       show(words, await sections, found, count);
     } catch {
       sections = null;
-      count.textContent = "The search does not work: the service does not respond.";
+      count.textContent = "Cannot search, because the service does not respond.";
     }
   });
   document.addEventListener("keydown", (event) => {

@@ -1,4 +1,4 @@
-// The runs view: rewards, verdicts and latency of training runs over their steps, one run or several beside each other.
+// The runs view: rewards, verdicts and latency of one or more training runs over their steps.
 
 import { ask, changeKey } from "./api.js";
 import { announce, h, replace, svg } from "./dom.js";
@@ -37,7 +37,7 @@ export async function build(place) {
   parts.pictures = h("div", { class: "run-charts" }, Object.values(parts.charts).map((chart) => chart.element), parts.mixes);
   place.append(
     h("div", { class: "title-bar" }, h("h1", {}, "Runs"), parts.state),
-    h("p", { class: "lead" }, "What trainers got for their completions, over the steps of each run. Choose up to six runs to compare. The address of this page names them, so you can share it."),
+    h("p", { class: "lead" }, "The rewards, verdicts and latency of training runs over their steps. Choose up to six runs to compare. The URL contains your choice, so you can share it."),
     h("section", { class: "card", "aria-label": "All runs" }, parts.empty, parts.table),
     parts.pictures);
 }
@@ -61,7 +61,9 @@ async function refresh() {
     listed = (await ask("runs")).runs;
     if (!chosen.length && listed.length) chosen = [listed[0].id];
     drawTable();
+    const wanted = chosen;
     const histories = await Promise.all(chosen.map((id) => ask(`runs/${encodeURIComponent(id)}`).catch(unlessGone)));
+    if (wanted !== chosen) return; // the choice changed meanwhile: its own refresh draws it
     drawCharts(histories.filter(Boolean));
     parts.state.className = "muted";
     say(listed.length ? "Updated every five seconds" : "");

@@ -92,6 +92,20 @@ def test_a_redis_that_is_away_costs_a_point_and_no_reward(redis: Redis, monkeypa
         raise RedisConnectionError("away")
 
     history = RunHistory(redis)
-    monkeypatch.setattr(redis, "hincrby", fail)
-    history.record("", "a", make_point(0))
+    with monkeypatch.context() as patch:
+        patch.setattr(redis, "pipeline", fail)
+        history.record("", "a", make_point(0))
     assert history.list_latest(allow_all) == []
+
+
+def test_a_run_whose_first_request_was_stored_in_part_is_complete_after_the_next(redis: Redis) -> None:
+    history = RunHistory(redis)
+    history.record("ann", "a", make_point(0))
+    (run,) = history.list_latest(allow_all)
+    redis.hdel(redis_keys.run(run.id), "name", "owner", "started_at")
+    redis.persist(redis_keys.run(run.id))
+    assert history.list_latest(allow_all) == []
+    history.record("ann", "a", make_point(1))
+    (run,) = history.list_latest("ann".__eq__)
+    assert (run.name, run.requests) == ("a", 2)
+    assert redis.ttl(redis_keys.run(run.id)) > 0

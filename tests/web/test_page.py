@@ -188,6 +188,23 @@ def test_a_file_is_judged_and_each_bad_line_is_named(visit: OpenPage, tmp_path: 
     assert "422" in one.console_errors.pop()
 
 
+def test_a_file_that_is_loaded_while_another_is_judged_takes_its_place(visit: OpenPage, tmp_path: Path) -> None:
+    slow = {"language": "python", "code": "import time\ntime.sleep(60)", "limits": {"wall_time_s": 60}}
+    file = tmp_path / "slow.jsonl"
+    file.write_text(json.dumps(slow))
+    page = visit("#batch").page
+    page.locator("#batch-file").set_input_files(file)
+    with page.expect_request("**/execute/batch"):
+        page.get_by_role("button", name="Judge").click()
+    with page.expect_event("requestfailed"):
+        page.get_by_role("button", name="Example").click()
+    page.evaluate("() => new Promise((done) => setTimeout(done))")  # until the page has handled the end of the request
+    expect(page.get_by_text("Example: 3 lines.")).to_be_visible()
+    expect(page.get_by_role("button", name="Stop")).to_be_hidden()
+    page.get_by_role("button", name="Judge", exact=True).click()
+    expect(page.get_by_role("list", name="Verdicts")).to_contain_text("Runtime error: 1")
+
+
 def test_the_keyboard_does_it_all_and_nobody_is_caught_in_the_editor(visit: OpenPage) -> None:
     page = visit().page
     editor = page.get_by_role("textbox", name="Program")

@@ -1,4 +1,4 @@
-"""`/guide`: the pages of the guide, and what its search looks through. They load nothing from other servers."""
+"""`/guide`: the pages of the guide, and the text for its search. They load nothing from other servers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def search(request: Request) -> Response:
 
 
 @router.get("/guide/{page:path}")
-async def guide_page(request: Request, page: str) -> Response:
+def guide_page(request: Request, page: str) -> Response:
     """Return a page by its path below `sandbox/docs`; the suffix `.md` may be left out."""
     if not page:
         return RedirectResponse(FIRST_PAGE)

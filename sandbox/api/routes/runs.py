@@ -1,4 +1,4 @@
-"""`/runs`: training runs, as the reward requests that carried their names got them."""
+"""`/runs`: the history of training runs, recorded from reward requests."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAX_POINTS = 5_000
 
 @router.get("/runs", **document_response(RunList, 503))
 def runs(request: Request) -> Response:
-    """List the latest runs: the names that reward requests gave in their field `run` or in the header Sandbox-Run."""
+    """List the latest training runs. Reward requests name their run in `run` or in the header Sandbox-Run."""
     listed = RunList(runs=get_context(request).service.list_runs())
     return build_json_response(listed.model_dump_json())
 
@@ -28,9 +28,10 @@ def runs(request: Request) -> Response:
 def run(
     request: Request,
     id: Annotated[str, Path(max_length=64)],
-    points: Annotated[int, Query(ge=1, le=MAX_POINTS, description="merge neighbors until there are no more")] = (
-        DEFAULT_POINTS
-    ),
+    points: Annotated[
+        int,
+        Query(ge=1, le=MAX_POINTS, description="return at most this many points; consecutive requests are combined"),
+    ] = (DEFAULT_POINTS),
 ) -> Response:
-    """Return the mean reward, the verdicts and the latency of a run over its steps."""
+    """Return the mean rewards, verdicts and latency of a run over its steps."""
     return build_json_response(get_context(request).service.get_run(id, points).model_dump_json())

@@ -535,7 +535,7 @@ export interface components {
         };
         /**
          * InputStatus
-         * @description What became of an input. Only `used` inputs take part in the vote.
+         * @description How a vote treated an input. Only `used` inputs take part in the vote.
          * @enum {string}
          */
         InputStatus: "used" | "duplicate" | "rejected" | "generator_failed" | "too_much_input" | "unjudged";
@@ -665,7 +665,7 @@ export interface components {
             cpu_time_s?: number | null;
             /**
              * Total Cpu Time S
-             * @description CPU seconds of all tests of a program together, then the rest is skipped; default: none
+             * @description CPU seconds for all tests of a program, after which the rest is skipped; default: no limit
              * @default null
              */
             total_cpu_time_s?: number | null;
@@ -1122,7 +1122,7 @@ export interface components {
             priority?: components["schemas"]["Lane"];
             /**
              * Run
-             * @description the training run whose history these rewards join; default: the header Sandbox-Run
+             * @description name of the training run that these rewards belong to; default: the header Sandbox-Run
              * @default null
              */
             run?: string | null;
@@ -1184,7 +1184,7 @@ export interface components {
             largest: number;
             /**
              * Count
-             * @description number of sizes; fewer if there are not so many whole numbers
+             * @description number of sizes; fewer if the range has fewer whole numbers
              * @default 6
              */
             count?: number;
@@ -1747,7 +1747,7 @@ export interface components {
         };
         /**
          * VoteInputResult
-         * @description What became of one input, and where it comes from. An input of the request has no generator.
+         * @description How a vote treated one input, and where the input comes from. An input of the request has no generator.
          */
         VoteInputResult: {
             /**
@@ -2043,7 +2043,7 @@ export interface components {
             environment?: string;
             /**
              * Stop After Timeouts
-             * @description do not run a candidate on further inputs after so many that exceed the time limit; it has no vote on them; default: never
+             * @description do not run a candidate on further inputs after this many exceed the time limit; it has no vote on them; default: never
              * @default null
              */
             stop_after_timeouts?: number | null;
