@@ -244,29 +244,31 @@ class LoadRound:
 
     async def _run_failing_connection(self, wire: HttpConnection, requests: Iterator[Request], deadline: float) -> None:
         sample = self.sample
-        for request in requests:
-            began = time.perf_counter()
-            try:
-                async with asyncio.timeout(PATIENCE_S):
-                    answer = await wire.send(request)
-                took_s = time.perf_counter() - began
-                judged = request.check(answer)
-            except WrongVerdict as wrong:
-                sample.latencies_s.append(took_s)
-                sample.wrong += wrong.count
-                sample.verdicts += request.expected - wrong.count
-            except (MeasurementFailed, OSError, TimeoutError, ValueError, LookupError, TypeError):
-                sample.lost += request.expected
-                wire.close()
-                await asyncio.sleep(PAUSE_AFTER_LOSS_S)  # a service that is down must not make this loop busy
-                wire = await self._connect()
-            else:
-                sample.latencies_s.append(took_s)
-                sample.verdicts += judged.verdicts
-                sample.program_cpu_s += judged.program_cpu_s
-            if time.perf_counter() >= deadline:
-                break
-        wire.close()
+        try:
+            for request in requests:
+                began = time.perf_counter()
+                try:
+                    async with asyncio.timeout(PATIENCE_S):
+                        answer = await wire.send(request)
+                    took_s = time.perf_counter() - began
+                    judged = request.check(answer)
+                except WrongVerdict as wrong:
+                    sample.latencies_s.append(took_s)
+                    sample.wrong += wrong.count
+                    sample.verdicts += request.expected - wrong.count
+                except (MeasurementFailed, OSError, TimeoutError, ValueError, LookupError, TypeError):
+                    sample.lost += request.expected
+                    wire.close()
+                    await asyncio.sleep(PAUSE_AFTER_LOSS_S)  # a service that is down must not make this loop busy
+                    wire = await self._connect()
+                else:
+                    sample.latencies_s.append(took_s)
+                    sample.verdicts += judged.verdicts
+                    sample.program_cpu_s += judged.program_cpu_s
+                if time.perf_counter() >= deadline:
+                    break
+        finally:
+            wire.close()
 
     async def _connect(self) -> HttpConnection:
         parts = urlsplit(self.url)

@@ -28,6 +28,7 @@ from sandbox.config import QueueSettings, WorkerSettings
 from sandbox.errors import EngineUnavailable
 from sandbox.runner.contract import Run
 from sandbox.service import Service
+from tests import timeouts
 from tests.redis_server import RedisServer, run_redis_server
 from tests.running_service import run_service_with_workers
 from tests.virtualenvs import CannotInstall, Virtualenv, ensure_python
@@ -35,6 +36,10 @@ from tests.virtualenvs import CannotInstall, Virtualenv, ensure_python
 SLOT = 90
 FOREVER = 1_000_000
 NEEDED_IMAGES = ("python", "cpp", "js")  # a test of a language in another image asks for that one itself
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(timeouts, "timeouts")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

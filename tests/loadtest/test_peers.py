@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,30 +26,33 @@ from sandbox.config import ApiSettings
 from sandbox.service import Service
 from tests.api.threaded_server import serve_in_thread
 
-# The judges of these tests break off connections on purpose, also while one is being accepted.
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
 RIGHT, WRONG, ERROR, CLOSE = "right", "wrong", "error", "close"
 
 
 @contextmanager
 def serve(answer: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[Any, Any, None]]) -> Iterator[str]:
-    """Yield the URL of a server in a thread, and end all of its connections at the end."""
+    """Yield the URL of a server in a thread. At the end it waits until the clients have closed their connections."""
     loop = asyncio.new_event_loop()
-    server = loop.run_until_complete(asyncio.start_server(answer, "127.0.0.1", 0))
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await answer(reader, writer)
+        except (asyncio.IncompleteReadError, ConnectionError):  # the client has closed the connection
+            pass
+        finally:
+            writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
 
     async def stop() -> None:
+        # asyncio leaks a connection that it has accepted but not yet set up when its server closes.
+        while tasks := asyncio.all_tasks() - {asyncio.current_task()}:
+            await asyncio.wait(tasks)
         server.close()
-        tasks = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await asyncio.sleep(0.05)  # transports close in the loop's next turns
 
+    server = loop.run_until_complete(asyncio.start_server(handle, "127.0.0.1", 0))
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
     try:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     finally:
@@ -66,20 +69,15 @@ def serve_judge(script: list[str]) -> Iterator[str]:
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal turn
-        try:
-            while True:
-                head = await reader.readuntil(b"\r\n\r\n")
-                length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
-                await reader.readexactly(length)
-                kind, turn = script[turn % len(script)], turn + 1
-                if kind == CLOSE:
-                    break
-                body = orjson.dumps({"success": kind == RIGHT, "reason": "internal_error" if kind == ERROR else ""})
-                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
-        except asyncio.IncompleteReadError:  # the other side has closed the connection
-            return
-        finally:
-            writer.close()
+        while True:
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
+            await reader.readexactly(length)
+            kind, turn = script[turn % len(script)], turn + 1
+            if kind == CLOSE:
+                return
+            body = orjson.dumps({"success": kind == RIGHT, "reason": "internal_error" if kind == ERROR else ""})
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
 
     with serve(answer) as url:
         yield url
@@ -101,10 +99,7 @@ def test_a_silent_peer_loses_its_verdicts_in_time(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(load_generator, "PATIENCE_S", 0.1)
 
     async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            await reader.read(-1)
-        finally:
-            writer.close()
+        await reader.read(-1)
 
     workload = replace(find_workload("W1 single"), programs=2, concurrency=1)
     with serve(hang) as url:
