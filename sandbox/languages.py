@@ -6,6 +6,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
 from types import MappingProxyType
@@ -143,8 +144,9 @@ def get_language(name: str) -> Language:
     try:
         return _index_names()[name.lower()]
     except KeyError:
-        known = ", ".join(load_languages())
-        raise UnknownLanguage(f"unknown language {name!r}; use one of {known}", field="language") from None
+        close = get_close_matches(name.lower(), _index_names(), n=1)
+        advice = f"did you mean {close[0]!r}? GET /languages lists all" if close else "see GET /languages"
+        raise UnknownLanguage(f"unknown language; {advice}", field="language") from None
 
 
 def get_language_by_suffix(suffix: str) -> Language:

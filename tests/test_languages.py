@@ -113,8 +113,10 @@ def test_names_aliases_and_suffixes_lead_to_the_language() -> None:
 
 
 def test_an_unknown_name_or_suffix_is_told_with_what_is_known() -> None:
-    with pytest.raises(UnknownLanguage, match=r"cobol.*python"):
-        languages.get_language("cobol")
+    with pytest.raises(UnknownLanguage, match="unknown language; did you mean 'python'"):
+        languages.get_language("Pyhton")
+    with pytest.raises(UnknownLanguage, match="unknown language; see GET /languages"):
+        languages.get_language("malbolge")
     with pytest.raises(UnknownLanguage, match=r"\.cob"):
         languages.get_language_by_suffix(".cob")
 

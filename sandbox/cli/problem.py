@@ -20,7 +20,11 @@ if TYPE_CHECKING:
     from sandbox.problems.importer import Skipped
     from sandbox.problems.problem import Problem
 
-app = typer.Typer(no_args_is_help=True, help="Import problem packages and data sets as tasks, and check packages.")
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    help="Import problem packages and data sets as tasks, and check packages.",
+)
 
 app.command("check")(check_packages)
 app.command("study")(study_votes)

@@ -12,7 +12,9 @@ import typer
 from sandbox.cli.console import EXIT_USAGE, Url, connect_to_service, fail, say
 from sandbox.cli.synth import Folder, Seed, open_pipeline, read_dataset_rows, resolve_service_url, show_rows
 
-app = typer.Typer(no_args_is_help=True, help="Run studies: budget, data size, wrong labels.")
+app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode="markdown", help="Run studies: budget, data size, wrong labels."
+)
 
 Steps = Annotated[int, typer.Option(min=1, help="Steps per training job.")]
 Repeats = Annotated[int, typer.Option(min=1, help="Trainings per point, with consecutive seeds.")]

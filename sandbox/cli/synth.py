@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from sandbox.synth.pipeline import OnProgress, Pipeline
 
 app = typer.Typer(
-    no_args_is_help=True, help="Create synthetic tasks, solutions and tests with a language model and votes."
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    help="Create synthetic tasks, solutions and tests with a language model and votes.",
 )
 
 Folder = Annotated[Path, typer.Argument(help="The run's directory.")]

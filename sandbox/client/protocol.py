@@ -103,6 +103,8 @@ def build_error_from_problem(problem: Problem, retry_after: str = "") -> Sandbox
     code = error_codes.find_by_type(problem.type)
     kind = code.error if code is not None else _choose_error_class(problem.status)
     message = f"{problem.title}: {problem.detail}" if problem.detail else problem.title
+    if problem.detail.lower().startswith(problem.title.lower()):
+        message = problem.detail
     if issubclass(kind, Refused):
         return kind(message, float(retry_after) if retry_after.isdecimal() else 1.0)
     if issubclass(kind, BadRequest):
