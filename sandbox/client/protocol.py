@@ -13,6 +13,7 @@ import httpx
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
 
+from sandbox.client.invalid_request import build_bad_request
 from sandbox.client.retries import RETRYABLE_STATUSES
 from sandbox.errors import BadRequest, InfrastructureError, NotFound, Refused, SandboxError
 from sandbox.schema import (
@@ -26,7 +27,6 @@ from sandbox.schema import (
     VerifyResult,
     error_codes,
 )
-from sandbox.schema.error_paths import format_dotted_path
 
 if TYPE_CHECKING:
     from sandbox.schema.gpu import GpuJob, GpuPool, GpuRequest
@@ -138,8 +138,7 @@ def validate_and_encode(model: type[BaseModel], request: Any) -> bytes:
     try:
         return _encode_model(model.model_validate(request))
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        raise BadRequest(str(error), format_dotted_path(("body", *first["loc"]))) from None
+        raise build_bad_request(model, error) from None
 
 
 def _encode_model(request: BaseModel) -> bytes:
