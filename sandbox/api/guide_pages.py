@@ -86,6 +86,12 @@ def list_pages() -> frozenset[str]:
 
 
 @cache
+def list_images() -> frozenset[str]:
+    """Return the paths of the images that pages show."""
+    return frozenset(path.relative_to(FOLDER).as_posix() for path in FOLDER.rglob("*.svg"))
+
+
+@cache
 def list_menu() -> list[MenuEntry]:
     """Return the menu: the pages in the order in which the index links to them."""
     entries: dict[str, MenuEntry] = {}
