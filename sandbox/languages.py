@@ -140,7 +140,7 @@ def _index_names() -> Mapping[str, Language]:
 
 
 def get_language(name: str) -> Language:
-    """Return the language with this name or alias. Raises UnknownLanguage."""
+    """Return the language with this name or alias. Raises UnknownLanguage, which does not quote the name."""
     try:
         return _index_names()[name.lower()]
     except KeyError:

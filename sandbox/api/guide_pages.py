@@ -100,8 +100,14 @@ def list_menu() -> list[MenuEntry]:
         if line.startswith("## "):
             group = line.removeprefix("## ")
         for title, page in re.findall(r"\[([^\]]+)\]\(([^)#:]+\.md)\)", line):
-            entries.setdefault(page, MenuEntry(group, title[0].upper() + title[1:], page))
+            entries.setdefault(page, MenuEntry(group, _capitalize(title), page))
     return list(entries.values())
+
+
+def _capitalize(title: str) -> str:
+    """Begin with a capital letter, except in names such as rLLM and ms-swift."""
+    word = title.split()[0]
+    return title[0].upper() + title[1:] if word.isalpha() and word.islower() else title
 
 
 @cache

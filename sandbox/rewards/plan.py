@@ -63,7 +63,8 @@ def build_plan(request: RewardRequest, lookup: TaskLookup) -> RewardPlan:
             candidate, program = _plan_completion(request, index, task, prompts[index])
         except BadRequest as error:
             first = first or error
-            candidate, program = PlannedCompletion("", 0, [], 0, message=str(error), usable=False), None
+            message = _describe_unusable(error, request, index, task)
+            candidate, program = PlannedCompletion("", 0, [], 0, message=message, usable=False), None
         candidates.append(candidate if program is None else replace(candidate, program_index=programs.add(program)))
     if first is not None and not any(candidate.usable for candidate in candidates):
         raise first
@@ -148,6 +149,13 @@ def _plan_completion(
         priority=request.priority,
     )
     return PlannedCompletion(answer.language, len(counted_tests), weights, length, answer.closed), verify
+
+
+def _describe_unusable(error: BadRequest, request: RewardRequest, index: int, task: Task | NotFound) -> str:
+    """Return why a row cannot be used. The error of an unknown language does not quote it, so it is added."""
+    if isinstance(error, UnknownLanguage) and not isinstance(task, NotFound):
+        return f"{_select_language(request, index, task)}: {error}"
+    return str(error)
 
 
 def _check_tests(request: RewardRequest, index: int, task: Task, language: str) -> str:
