@@ -15,7 +15,7 @@ from sandbox.schema.gpu_jobs import GpuLease as GpuLease
 from sandbox.schema.gpu_jobs import GpuPool as GpuPool
 from sandbox.schema.gpu_jobs import Progress as Progress
 from sandbox.schema.programs import MAX_NAME_CHARS
-from sandbox.schema.reward import PolicyChoice, Tests
+from sandbox.schema.reward import PolicyChoice, RewardedTests, Tests
 from sandbox.schema.reward_policy import Extraction, Policy
 from sandbox.schema.tests import AnyTest
 from sandbox.schema.wire import STOP_AFTER_TIMEOUTS, LimitsRequest, WireModel
@@ -103,7 +103,7 @@ class RlTask(WireModel):
     """A prompt and the tests that reward its completions."""
 
     prompt: str | list[Message]
-    tests: Tests
+    tests: RewardedTests
     name: str = Field("", max_length=MAX_NAME_CHARS)
 
 

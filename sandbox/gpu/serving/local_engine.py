@@ -86,10 +86,9 @@ class LocalEngine:
             return [f"{server.url}/v1" for server in self._servers]
 
     def prepare(self) -> None:
-        with self._lock:
-            with suppress(EngineUnavailable):  # the next job reports it
-                gpus = self._split_gpus()[0]
-                self._starter.prepare(_build_server_environment(gpus), self._get_log(gpus))
+        with self._lock, suppress(EngineUnavailable):  # the next job reports it
+            gpus = self._split_gpus()[0]
+            self._starter.prepare(_build_server_environment(gpus), self._get_log(gpus))
 
     def get_served_name(self, model: str) -> str:
         return SERVED_NAME

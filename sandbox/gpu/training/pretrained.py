@@ -1,7 +1,7 @@
 """Load the model and tokenizer that a training starts from, and save the result in the type of its base model.
 
-Training keeps the weights in 32 bits, because small updates are lost in fewer. A model that was published in bfloat16 is
-saved in bfloat16 again, which halves its size and the time to load it. Checkpoints keep all 32 bits.
+Training keeps the weights in 32 bits, because small updates are lost in fewer. A model that was published in bfloat16
+is saved in bfloat16 again, which halves its size and the time to load it. Checkpoints keep all 32 bits.
 """
 
 from __future__ import annotations
