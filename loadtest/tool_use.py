@@ -31,6 +31,7 @@ from sandbox.trainers.trl_environment import trl_environment
 
 NUMBER = re.compile(r"-?\d+")
 GUESS_SHARE = 0.3
+UNUSED_TESTS = '[{"stdin": "", "expected": ""}]'  # the answer is in a message, not in the session
 HELD_OUT_SEED = 1_000
 
 
@@ -68,7 +69,7 @@ def make_rows(count: int, seed: int) -> list[dict[str, Any]]:
         a, b, c = dice.randint(100, 999), dice.randint(100, 999), dice.randint(10, 99)
         expression = dice.choice((f"{a} * {b} + {c}", f"{a} * {c} - {b}", f"({a} + {b}) * {c}"))
         prompt = [{"role": "user", "content": f"What is {expression}? Answer with the number."}]
-        rows.append({"prompt": prompt, "expression": expression, "answer": str(eval(expression)), "tests": "[]"})
+        rows.append({"prompt": prompt, "expression": expression, "answer": str(eval(expression)), "tests": UNUSED_TESTS})
     return rows
 
 
