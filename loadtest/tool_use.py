@@ -69,7 +69,9 @@ def make_rows(count: int, seed: int) -> list[dict[str, Any]]:
         a, b, c = dice.randint(100, 999), dice.randint(100, 999), dice.randint(10, 99)
         expression = dice.choice((f"{a} * {b} + {c}", f"{a} * {c} - {b}", f"({a} + {b}) * {c}"))
         prompt = [{"role": "user", "content": f"What is {expression}? Answer with the number."}]
-        rows.append({"prompt": prompt, "expression": expression, "answer": str(eval(expression)), "tests": UNUSED_TESTS})
+        rows.append(
+            {"prompt": prompt, "expression": expression, "answer": str(eval(expression)), "tests": UNUSED_TESTS}
+        )
     return rows
 
 
