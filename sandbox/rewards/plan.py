@@ -12,7 +12,7 @@ import re
 from dataclasses import replace
 
 from sandbox.errors import BadRequest, NotFound, UnknownLanguage
-from sandbox.languages import get_language, load_languages
+from sandbox.languages import find_language, get_language, load_languages
 from sandbox.rewards.extraction import Answer, extract, get_completion_text, tag_language
 from sandbox.rewards.hack_plan import build_hack_plan
 from sandbox.rewards.planned import PlannedCompletion as PlannedCompletion
@@ -219,9 +219,7 @@ def _explain_unrunnable(answer: Answer | None, task: Task, prompt: Prompt) -> st
         return "no code in the completion" + (" besides the prompt's own" if prompt.code_fingerprints else "")
     if len(answer.code) > MAX_CODE_CHARS:
         return f"the code is longer than {MAX_CODE_CHARS} characters"
-    try:
-        get_language(answer.language)
-    except UnknownLanguage:
+    if find_language(answer.language) is None:
         return "cannot detect the language of the code; set `language`"
     if not _is_python(answer.language) and _has_call_tests(task):
         return "the tests call Python functions, but the code is in another language"
