@@ -96,7 +96,7 @@ function ticks(left, right) {
 }
 
 // Return the smallest of 1, 2, 2.5, 5 and 10 times a power of ten that is at least `value`.
-function nice(value) {
+export function nice(value) {
   const power = 10 ** Math.floor(Math.log10(value));
   return Number(([1, 2, 2.5, 5, 10].find((factor) => factor * power >= value * 0.999) * power).toPrecision(3));
 }

@@ -24,6 +24,19 @@ PHONE_VIEWPORT = {"width": 390, "height": 844}
 OpenPage = Callable[..., "Visit"]
 
 
+def fill_program(page: Page, code: str) -> None:
+    """Replace the program in the editor, as a paste would."""
+    page.get_by_role("textbox", name="Program").fill(code)
+
+
+def expect_program(page: Page, code: str) -> None:
+    """Wait until the editor contains exactly this program."""
+    page.wait_for_function(
+        "code => [...document.querySelectorAll('.cm-line')].map((line) => line.textContent).join('\\n') === code",
+        arg=code,
+    )
+
+
 @dataclass
 class Visit:
     """An open page, its complaints, and the addresses that it requested."""
