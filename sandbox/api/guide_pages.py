@@ -41,7 +41,7 @@ _TEMPLATE = """<!doctype html>
     <a href="{root}#batch">Batch</a>
   </nav>
   <div class="top-end">
-    <a class="quiet" href="{root}guide/{first}">Guide</a>
+    <a class="quiet" href="{root}guide/{first}" aria-current="page">Guide</a>
     <a class="quiet wide-only" href="{root}docs">REST</a>
     <button type="button" id="theme" class="icon-button" hidden></button>
   </div>

@@ -99,7 +99,7 @@ export class RateChart {
   }
 
   point(at) {
-    const inside = at !== null && at >= this.from && at < this.to + this.every;
+    const inside = at !== null && at >= this.from && at < this.to;
     this.pointed = inside ? at : null;
     this.marker.setAttribute("visibility", inside ? "visible" : "hidden");
     if (!inside) {

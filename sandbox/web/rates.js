@@ -28,8 +28,8 @@ export class Rates {
       if (performance.now() - this.readAt > REFRESH_MS) this.refresh();
       return;
     }
-    const now = Math.floor(at);
-    this.show(seconds, { from: now - LIVE_S, to: now, step: 1 }, "no verdicts in the last two minutes");
+    const to = Math.floor(at) + 1;
+    this.show(seconds, { from: to - LIVE_S, to, step: 1 }, "no verdicts in the last two minutes");
   }
 
   choose(hours) {
@@ -44,7 +44,8 @@ export class Rates {
     try {
       const { at, step_s: step, periods } = await ask(`live/history?hours=${hours}`);
       if (this.hours !== hours) return; // the choice changed meanwhile
-      this.show(periods, { from: at - 3_600 * hours, to: at, step }, "no verdicts in this time");
+      const to = (Math.floor(at / step) + 1) * step;
+      this.show(periods, { from: to - 3_600 * hours, to, step }, "no verdicts in this time");
     } catch (problem) {
       this.note.textContent = problem.message;
     }

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from typer.testing import CliRunner
 
@@ -160,6 +161,8 @@ def test_one_command_makes_tasks_trains_a_model_on_them_with_this_service_as_the
     assert (result["steps"], result["held_out_before"], result["held_out_after"]) == (2, 0.0, 0.0)
     assert 0 < result["timing"]["verdict_s"] < result["timing"]["step_s"]
     assert (trainer.directory / "pool" / "jobs" / reinforced.id / "model" / "config.json").exists()
+    runs = httpx.get(f"{trainer.client.url}/runs").json()["runs"]
+    assert f"train_grpo/{reinforced.id}" in [run["name"] for run in runs]
     jobs = len(trainer.client.gpus().jobs)
     assert _run_cli(trainer, *loop).count("grpo") >= 1
     assert len(trainer.client.gpus().jobs) == jobs, "a second time starts nothing"
