@@ -96,7 +96,8 @@ def list_menu() -> list[MenuEntry]:
         if line.startswith("## "):
             group = line.removeprefix("## ")
         for title, page in re.findall(r"\[([^\]]+)\]\(([^)#:]+\.md)\)", line):
-            entries.setdefault(page, MenuEntry(group, title[0].upper() + title[1:], page))
+            is_name = re.match(r"[a-z]+[-A-Z]", title)  # of a project, such as rLLM or ms-swift
+            entries.setdefault(page, MenuEntry(group, title if is_name else title[0].upper() + title[1:], page))
     return list(entries.values())
 
 

@@ -4,9 +4,9 @@ import { h, replace, svg } from "./dom.js";
 
 const WIDTH = 600;
 const HEIGHT = 200;
-const LEFT = 72;
+const LEFT = 78;
 const BOTTOM = 28;
-const TOP = 8;
+const TOP = 16;
 const RIGHT = 8;
 
 export class LineChart {

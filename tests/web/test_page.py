@@ -62,6 +62,9 @@ def test_a_file_is_judged_and_each_bad_line_is_named(visit: OpenPage, tmp_path: 
     assert "not JSON" in saved[-1]["error"]
     assert len(one.console_errors) == 1
     assert "422" in one.console_errors.pop()
+    drop = "() => { const data = new DataTransfer(); data.items.add(new File(['{}'], 'dropped.jsonl')); return data; }"
+    page.locator(".drop-zone").dispatch_event("drop", {"dataTransfer": page.evaluate_handle(drop)})
+    expect(page.get_by_text("dropped.jsonl: 1 line.")).to_be_visible()
     page.get_by_role("button", name="Example with votes").click()
     page.keyboard.press("Control+Enter")
     for text in ("Golden candidate accepted: 1", "No golden candidate: 1"):
