@@ -45,10 +45,10 @@ class Visit:
     console_errors: list[str] = field(default_factory=list)
     requested_urls: list[str] = field(default_factory=list)
 
-    def take_screenshot(self, name: str) -> None:
+    def take_screenshot(self, name: str, *, whole: bool = True) -> None:
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         self.page.evaluate("scrollTo(0, 0)")
-        self.page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
+        self.page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=whole)
 
 
 # Per module, not per session: Playwright keeps an event loop running, and tests of coroutines need their own.
