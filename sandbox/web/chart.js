@@ -33,7 +33,8 @@ export class RateChart {
   }
 
   // `periods` is [{at, verdicts: {verdict: number}}]. The axis goes from `from` to `to`, in seconds since the epoch.
-  draw(periods, { from, to, step }) {
+  draw(all, { from, to, step }) {
+    const periods = all.filter((period) => period.at >= from);
     Object.assign(this, { periods, from, to, every: step });
     const most = Math.max(0, ...periods.map(sum)) / step;
     const rise = nice(most / 4 || 0.25);
