@@ -32,7 +32,7 @@ from sandbox.schema import Job
 from sandbox.schema.callbacks import DeadWebhook
 from sandbox.schema.gpu import GpuJob, GpuKind, GpuPool, GpuRequest
 from sandbox.schema.health import Readiness
-from sandbox.schema.live import LiveView
+from sandbox.schema.live import LiveHistory, LiveView
 from sandbox.schema.reward import RewardRequest, RewardResult, Task, TaskSetInfo
 from sandbox.schema.runs import Run, RunSummary
 from sandbox.webhooks.queue import WebhookQueue
@@ -223,3 +223,8 @@ class Service:
     def get_live_view(self) -> LiveView:
         """Return what is running now and the latest results. Raises `errors.QueueUnavailable`."""
         return live_view.read_live_view(self._redis, self._settings.lease_s, self._transit.sender.count_waiting())
+
+    @translate_redis_errors
+    def get_live_history(self, hours: int) -> LiveHistory:
+        """Return the verdicts of the last `hours`, 1 to 24. Raises `errors.QueueUnavailable`."""
+        return live_view.read_history(self._redis, hours)

@@ -37,9 +37,11 @@ _TEMPLATE = """<!doctype html>
     <a href="{root}#playground">Playground</a>
     <a href="{root}#live">Live</a>
     <a href="{root}#runs">Runs</a>
-    <a href="{root}guide/{first}" aria-current="page">Guide</a>
+    <a href="{root}#vote">Vote</a>
+    <a href="{root}#batch">Batch</a>
   </nav>
   <div class="top-end">
+    <a class="quiet" href="{root}guide/{first}" aria-current="page">Guide</a>
     <a class="quiet wide-only" href="{root}docs">REST</a>
     <button type="button" id="theme" class="icon-button" hidden></button>
   </div>

@@ -11,7 +11,7 @@ from sandbox.schema.programs import MAX_STDIN_CHARS, Base64Data
 from sandbox.schema.wire import WireModel
 from sandbox.verify import voting
 from sandbox.verify.checker_calibration import Calibration, Damage
-from sandbox.verify.golden import CandidateScore, VoteOutcome
+from sandbox.verify.golden import CandidateScore, TieBreak, VoteOutcome
 from sandbox.verify.roles import Role, check_role
 
 
@@ -63,6 +63,8 @@ class VoteGolden(WireModel):
     holdout_total: int
     holdout_pass_rate: float | None = Field(None, description="null if nothing was held out")
     accepted: bool = Field(description="the candidate passes every held-out test")
+    tied: int = Field(0, description="candidates with its score, itself included")
+    tie_break: TieBreak | None = Field(None, description="what decided among them; null if no other has its score")
 
 
 class VoteCandidate(WireModel):
@@ -124,6 +126,8 @@ def build_golden(outcome: VoteOutcome) -> VoteGolden:
         holdout_total=golden.holdout_total,
         holdout_pass_rate=round(golden.holdout_passed / golden.holdout_total, 6) if golden.holdout_total else None,
         accepted=golden.accepted,
+        tied=golden.tied,
+        tie_break=golden.tie_break,
     )
 
 

@@ -68,7 +68,7 @@ async def test_the_menu_has_every_page_and_marks_the_current_one(http: httpx.Asy
     menu = [entry.page for entry in guide_pages.list_menu()]
     assert set(menu) | {guide_pages.FIRST_PAGE} == guide_pages.list_pages()
     titles = {entry.title for entry in guide_pages.list_menu()}
-    assert {"Judge programs", "rLLM", "ms-swift"} <= titles
+    assert {"Judge programs", "rLLM", "ms-swift", "Command line", "Runbooks for alerts"} <= titles
     text = (await http.get("/guide/how-to/judge.md")).text
     assert text.count('aria-current="page"') == 2  # the guide in the header, and the page in the menu
     assert '<a href="../how-to/judge.md" aria-current="page">' in text

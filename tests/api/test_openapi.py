@@ -59,6 +59,7 @@ ROUTES = {
     ("get", "/metrics"),
     ("get", "/live"),
     ("get", "/live/events"),
+    ("get", "/live/history"),
 }
 GPU_ROUTES = {"/generate", "/train/sft", "/train/grpo", "/evaluate"}
 NOT_IN_SCHEMA: dict[str, Any] = {"Usage": Usage, "Readiness": Readiness, "Live": Live}

@@ -1365,6 +1365,12 @@ export interface components {
             checker: components["schemas"]["ExactChecker"] | components["schemas"]["LinesChecker"] | components["schemas"]["TokensChecker"] | components["schemas"]["FloatChecker"] | components["schemas"]["UnorderedLinesChecker"] | components["schemas"]["UnorderedTokensChecker"] | components["schemas"]["CaseInsensitiveChecker"] | components["schemas"]["JsonChecker"] | components["schemas"]["RegexChecker"] | components["schemas"]["LiveCodeBenchChecker"] | components["schemas"]["AppsChecker"] | components["schemas"]["CodeforcesChecker"] | components["schemas"]["CodeJudgeChecker"] | components["schemas"]["SandboxFusionChecker"] | components["schemas"]["HumanEvalChecker"] | components["schemas"]["ProgramChecker"] | components["schemas"]["InteractiveChecker"];
         };
         /**
+         * TieBreak
+         * @description The first property that set the golden candidate apart from the others with its score.
+         * @enum {string}
+         */
+        TieBreak: "cpu_time" | "length" | "index";
+        /**
          * TokensChecker
          * @description Whitespace-separated tokens are equal.
          */
@@ -1715,6 +1721,17 @@ export interface components {
              * @description the candidate passes every held-out test
              */
             accepted: boolean;
+            /**
+             * Tied
+             * @description candidates with its score, itself included
+             * @default 0
+             */
+            tied?: number;
+            /**
+             * @description what decided among them; null if no other has its score
+             * @default null
+             */
+            tie_break?: components["schemas"]["TieBreak"] | null;
         };
         /**
          * VoteInput
