@@ -66,6 +66,9 @@ def test_a_package_is_sound(name: str, url: str) -> None:
     code, report = run_check(PACKAGES / name, url)
     assert find_failures(report) == {}
     assert code == 0
+    quality = report["quality"]
+    assert quality["tpr"] == quality["tnr"] == 1.0
+    assert len(quality["smallest_suite"]["tests"]) < len(quality["tests"])
 
 
 def test_a_check_finds_what_does_not_hold(tmp_path: Path, url: str) -> None:
@@ -102,7 +105,8 @@ def test_a_time_limit_without_a_margin_is_found_and_an_unreadable_package_hides_
     right = "print(2 * int(input()))\n"
     write_kattis(tmp_path / "double", {**KATTIS, "submissions/accepted/right.py": SLOW.format(seconds=0.9) + right})
     write_kattis(tmp_path / "unreadable", {**KATTIS, "problem.yaml": "name: [\n"})
-    result = CliRunner().invoke(app, ["problem", "check", str(tmp_path), "--json", "--url", url])
+    page = tmp_path / "report.html"
+    result = CliRunner().invoke(app, ["problem", "check", str(tmp_path), "--json", "--html", str(page), "--url", url])
     assert result.exit_code == 2
     assert "unreadable: problem.yaml: is not YAML" in result.stderr
     answer = json.loads(result.stdout)
@@ -110,6 +114,11 @@ def test_a_time_limit_without_a_margin_is_found_and_an_unreadable_package_hides_
     (report,) = answer["packages"]
     failures = {(each["kind"], each["name"]): each["detail"] for each in report["findings"] if not each["passed"]}
     assert failures["time limit", "problem"].endswith("s, more than half of it")
+    html = page.read_text(encoding="utf-8")
+    assert "more than half of it" in html
+    assert "is not YAML" in html
+    assert "Kill matrix" in html
+    assert "http" not in html
 
 
 def test_an_example_larger_than_a_source_is_judged(tmp_path: Path, url: str) -> None:
