@@ -5,6 +5,7 @@ import { post } from "./api.js";
 import { failed, output } from "./outcome.js";
 import { chip, code, seconds, tone, words } from "./verdicts.js";
 import { load } from "./playground.js";
+import * as quality from "./quality.js";
 
 const EXAMPLE = {
   candidates: [
@@ -36,7 +37,7 @@ export async function build(place) {
       h("div", { class: "buttons" }, parts.run,
         h("button", { type: "button", id: "vote-example", onclick: () => example() }, "Example"),
         h("span", { class: "file" }, h("label", { for: "vote-file" }, "Load a file"), parts.file))),
-    parts.result);
+    parts.result, quality.build());
 }
 
 function example() {
@@ -91,6 +92,7 @@ function summary(request, result) {
     failedRuns && h("p", { class: "ill" }, failedRuns),
     h("div", { class: "buttons" },
       golden.index !== null && h("button", { type: "button", id: "vote-open", onclick: () => openGolden(request, result) }, "Open the golden candidate in the playground"),
+      golden.index !== null && h("button", { type: "button", id: "vote-measure", onclick: () => quality.measureVote(request, result) }, "Measure the labeled tests"),
       h("button", { type: "button", onclick: () => save(result.test_set) }, "Download the labeled tests")));
 }
 
