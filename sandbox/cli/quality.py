@@ -128,7 +128,7 @@ def build_request(problem: Problem, mutants: int, seed: int) -> dict[str, Any]:
         right.sort(key=lambda each: each.language not in MUTATED_LANGUAGES)
         options = {"mutants": {"count": mutants, "seed": seed} if mutants else {"seed": seed}}
     programs = {"right": [*map(_describe, right)], "wrong": [*map(_describe, wrong)]}
-    return {**problem.build_task(), **programs, **options}
+    return {**problem.build_judging(), **programs, **options}
 
 
 def _describe(submission: Submission) -> dict[str, str]:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Protocol
 
 from sandbox.problems.problem import Problem, Submission
 from sandbox.runner.contract import Verdict
-from sandbox.schema import TestCase, VerifyResult
+from sandbox.schema import TestCase, VerifyRequest, VerifyResult
 from sandbox.verify.complexity import AC_TO_TIME_LIMIT, TIME_LIMIT_TO_TLE
 from sandbox.verify.quality import Row, measure_quality
 from sandbox.verify.quality_report import ProgramKind, QualityResult
 from sandbox.verify.quality_rows import read_verdicts
 from sandbox.verify.quality_timing import add_timing
+
+
+class ClientLike(Protocol):
+    """The method of `sandbox.client.Client` that judges submissions."""
+
+    def verify_stream(self, submissions: Iterable[VerifyRequest]) -> Iterator[tuple[int, VerifyResult]]: ...
 
 
 def split_submissions(problem: Problem) -> tuple[list[Submission], list[Submission]]:
@@ -20,6 +27,20 @@ def split_submissions(problem: Problem) -> tuple[list[Submission], list[Submissi
     right.sort(key=lambda each: not each.is_reference)
     wrong = [each for each in problem.submissions if each not in right and Verdict.ACCEPTED not in each.required]
     return right, wrong
+
+
+def judge_submissions(problem: Problem, client: ClientLike) -> QualityResult | None:
+    """Run the right and the wrong programs on all tests and build the report; None without a right program.
+
+    Raises the client's errors.
+    """
+    right, wrong = split_submissions(problem)
+    numbers = [number for number, each in enumerate(problem.submissions) if each in right or each in wrong]
+    requests = [
+        VerifyRequest.model_validate(problem.build_verify_request(problem.submissions[number])) for number in numbers
+    ]
+    results = {numbers[place]: result for place, result in client.verify_stream(requests)} if right else {}
+    return measure_package(problem, results)
 
 
 def measure_package(problem: Problem, results: Mapping[int, VerifyResult]) -> QualityResult | None:

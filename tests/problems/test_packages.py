@@ -13,9 +13,12 @@ from typer.testing import CliRunner
 
 from sandbox.api.app import create_app
 from sandbox.cli import app
+from sandbox.client import Client
 from sandbox.config import ApiSettings
 from sandbox.problems.kattis.metadata import read_metadata
 from sandbox.problems.kattis.submissions import read_submissions
+from sandbox.schema.reward import Task
+from sandbox.schema.wire import LimitsRequest
 from sandbox.service import Service
 from tests.api.threaded_server import serve_in_thread
 from tests.problems.test_kattis import BASE as KATTIS
@@ -94,6 +97,27 @@ def test_a_check_finds_what_does_not_hold(tmp_path: Path, url: str) -> None:
     assert failures["submissions/accepted/broken.cpp"].startswith("compile_error: ")
     assert failures["submissions/wrong_answer/right.py"] == "no test gives wrong_answer"
     assert "submissions/wrong_answer/repeats.cpp" not in failures
+
+
+def test_an_imported_task_carries_validators_references_limits_and_quality(tmp_path: Path, url: str) -> None:
+    package, out, task_set = PACKAGES / "no_neighbors", tmp_path / "tasks.jsonl", tmp_path / "set.json"
+    words = ["problem", "import", str(package), "--out", str(out), "--set", str(task_set), "--generate", "--quality"]
+    result = CliRunner().invoke(app, [*words, "--url", url])
+    assert result.exit_code == 0, result.output
+    with Client(url) as client:
+        tasks = json.loads(task_set.read_bytes())["tasks"]
+        info = client.put_tasks(tasks)
+        task = client.task(f"{info.id}/no_neighbors")
+    assert task == Task.model_validate(tasks["no_neighbors"])
+    assert (len(task.validators), task.limits, task.checker and task.checker.type) == (
+        1,
+        LimitsRequest(cpu_time_s=1, memory_mb=512),
+        "program",
+    )
+    assert len(task.references) >= 3
+    assert task.quality is not None
+    assert (task.quality.tpr, task.quality.tnr) == (1.0, 1.0)
+    assert 0 < len(task.quality.smallest_suite) < len(task.tests)
 
 
 SLOW = "import time\nend = time.process_time() + {seconds}\nwhile time.process_time() < end:\n    pass\n"
