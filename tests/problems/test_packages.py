@@ -111,7 +111,7 @@ def test_an_imported_task_carries_validators_references_limits_and_quality(tmp_p
     assert task == Task.model_validate(tasks["no_neighbors"])
     assert (len(task.validators), task.limits, task.checker and task.checker.type) == (
         1,
-        LimitsRequest(cpu_time_s=1, memory_mb=512),
+        LimitsRequest(cpu_time_s=0.5, memory_mb=512),
         "program",
     )
     assert len(task.references) >= 3
