@@ -34,7 +34,7 @@ export function build() {
   parts.request = h("textarea", { id: "quality-request", rows: 8, spellcheck: "false", class: "mono", wrap: "off" });
   parts.run = h("button", { type: "button", class: "primary", id: "quality-run", onclick: () => run() }, "Measure");
   parts.result = h("div", { id: "quality-result", class: "stack" });
-  return h("section", { class: "card stack", "aria-label": "Quality of tests" },
+  return h("section", { class: "card", "aria-label": "Quality of tests" },
     h("div", { class: "card-title" }, h("h2", {}, "Quality of tests")),
     h("p", { class: "muted" }, "Run programs that are known to be right or wrong, and mutants of a right one, to see which wrong programs the tests miss."),
     field("Programs and tests", parts.request, "The JSON body of POST /verify/quality. A vote above can fill it in."),
