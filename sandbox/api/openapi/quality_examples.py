@@ -62,6 +62,7 @@ QUALITY_EXAMPLES: dict[str, Any] = {
     },
     "QualityRow": _ROW,
     "QualityTest": _TESTS[1],
+    "TaskQuality": {"tpr": 1.0, "tnr": 1.0, "smallest_suite": [1], "cpu_time_s": 0.004, "all_cpu_time_s": 0.008},
     "TimeLimitAdvice": {
         "cpu_time_s": 1.2,
         "too_slow_s": 1.8,
