@@ -4,9 +4,9 @@
 `results/suites.json`. It exits with 1 if a goal is missed.
 
 The first table compares all tests of a package with the smallest suite of the same kills, by the mean CPU time of the
-right programs. Tests written by hand are few. So the second table adds more seeds of each generated test, as a vote
-does. The third one calibrates time limits with and without busy processes, four per core. The two conditions take
-turns, so that other work on the machine affects both, and their medians are compared.
+right programs. The second one calibrates time limits with and without busy processes, four per core. The two conditions
+take turns, so that other work on the machine affects both, and their medians are compared. Tests written by hand are
+few, so the last table adds more seeds of each generated test, as a vote does.
 """
 
 from __future__ import annotations
@@ -90,16 +90,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         reports = {name: client.quality(request) for name, request in requests.items()}
         suites = [measure_suite(name, report) for name, report in reports.items()]
         show_suites("tests of the packages", suites, console)
-        seeded = build_requests(list_problems(options.packages, client, options.seeds), options.mutants)
-        larger = [measure_suite(name, client.quality(request)) for name, request in seeded.items()]
-        show_suites(f"{1 + options.seeds} seeds per generated test", larger, console)
         chosen = {
             name: keep_right(request)
             for name, request in requests.items()
             if (limit := reports[name].time_limit) is not None and limit.slowest_s >= MIN_SLOWEST_S
         }
         calibrations = calibrate(chosen, client, options.rounds, cores, console)
-    show_calibrations(calibrations, console)
+        show_calibrations(calibrations, console)
+        seeded = build_requests(list_problems(options.packages, client, options.seeds), options.mutants)
+        larger = []
+        for name, request in seeded.items():
+            larger.append(measure_suite(name, client.quality(request)))
+            console.print(f"[dim]{name}: {larger[-1].tests} tests, {larger[-1].ratio:.2f}[/]")
+    show_suites(f"{1 + options.seeds} seeds per generated test", larger, console)
     result = build_json(suites, larger, calibrations, cores)
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "suites.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
@@ -111,7 +114,7 @@ def parse_options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("packages", nargs="?", type=Path, default=PACKAGES, help="folder of problem packages")
     parser.add_argument("--out", type=Path, default=RESULTS, metavar="DIR")
     parser.add_argument("--rounds", type=int, default=5, help="calibrations per package and condition")
-    parser.add_argument("--seeds", type=int, default=4, help="other seeds per generated test in the second table")
+    parser.add_argument("--seeds", type=int, default=4, help="other seeds per generated test in the last table")
     parser.add_argument("--mutants", type=int, default=0, help="also make mutants of each package's reference")
     return parser.parse_args(arguments)
 

@@ -70,7 +70,9 @@ class TrainingData:
     def list_references(self) -> list[Record]:
         """Return a submission for each golden solution that the run may learn from, with the tests of its task."""
         tests = {row["name"]: row["tests"] for row in self.rl}
-        found = [(row["name"], extract(row["messages"][-1]["content"], "python")) for row in self.sft]
+        found = [
+            (row["name"], extract(row["messages"][-1]["content"], "python")) for row in self.sft if row["name"] in tests
+        ]
         return [
             {"language": answer.language, "code": answer.code, "tests": tests[name]}
             for name, answer in found

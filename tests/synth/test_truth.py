@@ -12,6 +12,7 @@ from sandbox.synth.resumable_jsonl import Unit, read_records
 from sandbox.synth.run_config import RunConfig
 from sandbox.synth.stages.checkers import _parse_checker
 from sandbox.synth.stages.votes import run_vote
+from sandbox.synth.training_plan import TrainingData
 from tests.synth.conftest import CommandLine, read_lines, write_lines
 from tests.synth.scripted_model import ScriptedModel
 
@@ -67,6 +68,15 @@ async def test_a_checker_decides_only_if_its_calibration_trusts_it(url: str) -> 
 def test_an_answer_about_a_checker_is_a_program_or_says_that_one_output_is_right() -> None:
     assert _parse_checker("There is exactly One Answer.") == ""
     assert _parse_checker("Not one answer:\n```python\npass\n```") == "pass"
+
+
+def test_training_leaves_out_tasks_with_a_checker_of_their_own() -> None:
+    rows = [{"name": str(n), "prompt": "p", "tests": [{"stdin": "", "expected": "1"}]} for n in range(6)]
+    rows[3]["checker"] = {"type": "program", "language": "python", "code": "pass"}
+    answer = {"role": "assistant", "content": "```python\nprint(1)\n```"}
+    data = TrainingData.from_rows([{"name": row["name"], "messages": [answer]} for row in rows], rows, seed=1)
+    assert not any("checker" in row for row in data.rl + data.held_out)
+    assert len(data.list_references()) == len(data.rl) == 4
 
 
 def test_a_run_has_examples_or_statements(sandbox: CommandLine, tmp_path: Path) -> None:
