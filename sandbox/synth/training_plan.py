@@ -70,9 +70,7 @@ class TrainingData:
     def list_references(self) -> list[Record]:
         """Return a submission for each golden solution that the run may learn from, with the tests of its task."""
         tests = {row["name"]: row["tests"] for row in self.rl}
-        found = [
-            (row["name"], extract(row["messages"][-1]["content"], "python")) for row in self.sft if row["name"] in tests
-        ]
+        found = [(row["name"], extract(row["messages"][-1]["content"], "python")) for row in self.sft]
         return [
             {"language": answer.language, "code": answer.code, "tests": tests[name]}
             for name, answer in found
