@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -71,7 +72,9 @@ def test_an_answer_about_a_checker_is_a_program_or_says_that_one_output_is_right
 
 
 def test_training_leaves_out_tasks_with_a_checker_of_their_own() -> None:
-    rows = [{"name": str(n), "prompt": "p", "tests": [{"stdin": "", "expected": "1"}]} for n in range(6)]
+    rows: list[dict[str, Any]] = [
+        {"name": str(n), "prompt": "p", "tests": [{"stdin": "", "expected": "1"}]} for n in range(6)
+    ]
     rows[3]["checker"] = {"type": "program", "language": "python", "code": "pass"}
     answer = {"role": "assistant", "content": "```python\nprint(1)\n```"}
     data = TrainingData.from_rows([{"name": row["name"], "messages": [answer]} for row in rows], rows, seed=1)
