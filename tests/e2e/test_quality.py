@@ -32,11 +32,10 @@ def run_command(*words: str, url: str) -> tuple[int, str]:
     return result.exit_code, result.stdout
 
 
-@pytest.mark.parametrize("name", ["no_neighbors", "pair_with_sum"])
-def test_a_package_tells_right_from_wrong(name: str, url: str, tmp_path: Path) -> None:
+def test_a_package_tells_right_from_wrong(url: str, tmp_path: Path) -> None:
     page, picture = tmp_path / "report.html", tmp_path / "matrix.png"
     options = ("--json", "--html", str(page), "--png", str(picture))
-    code, output = run_command(str(PACKAGES / name), *options, url=url)
+    code, output = run_command(str(PACKAGES / "pair_with_sum"), *options, url=url)
     report = QualityResult.model_validate_json(output)
     assert (code, report.tpr, report.tnr, report.verifier_accuracy) == (0, 1.0, 1.0, True)
     assert report.unjudged == report.survivors == report.fail_right == []

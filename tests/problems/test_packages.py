@@ -100,24 +100,25 @@ def test_a_check_finds_what_does_not_hold(tmp_path: Path, url: str) -> None:
 
 
 def test_an_imported_task_carries_validators_references_limits_and_quality(tmp_path: Path, url: str) -> None:
-    package, out, task_set = PACKAGES / "no_neighbors", tmp_path / "tasks.jsonl", tmp_path / "set.json"
-    words = ["problem", "import", str(package), "--out", str(out), "--set", str(task_set), "--generate", "--quality"]
-    result = CliRunner().invoke(app, [*words, "--url", url])
+    files = {
+        **KATTIS,
+        "input_validators/check.py": "import sys\nsys.exit(42)\n",
+        "submissions/wrong_answer/constant.cpp": "int main() { return 0; }\n",
+        "submissions/wrong_answer/square.py": "print(2 * int(input()) ** 2)\n",
+    }
+    package, task_set = write_kattis(tmp_path / "double", files), tmp_path / "set.json"
+    words = ["problem", "import", str(package), "--out", str(tmp_path / "tasks.jsonl"), "--set", str(task_set)]
+    result = CliRunner().invoke(app, [*words, "--quality", "--url", url])
     assert result.exit_code == 0, result.output
     with Client(url) as client:
         tasks = json.loads(task_set.read_bytes())["tasks"]
         info = client.put_tasks(tasks)
-        task = client.task(f"{info.id}/no_neighbors")
-    assert task == Task.model_validate(tasks["no_neighbors"])
-    assert (len(task.validators), task.limits, task.checker and task.checker.type) == (
-        1,
-        LimitsRequest(cpu_time_s=0.5, memory_mb=512),
-        "program",
-    )
-    assert len(task.references) >= 3
+        task = client.task(f"{info.id}/double")
+    assert task == Task.model_validate(tasks["double"])
+    assert (len(task.validators), task.limits) == (1, LimitsRequest(cpu_time_s=1.5, memory_mb=256))
+    assert [program.code for program in task.references] == [KATTIS["submissions/accepted/right.py"]]
     assert task.quality is not None
-    assert (task.quality.tpr, task.quality.tnr) == (1.0, 1.0)
-    assert 0 < len(task.quality.smallest_suite) < len(task.tests)
+    assert (task.quality.tpr, task.quality.tnr, task.quality.smallest_suite) == (1.0, 1.0, [1])
 
 
 SLOW = "import time\nend = time.process_time() + {seconds}\nwhile time.process_time() < end:\n    pass\n"
