@@ -12,7 +12,7 @@ from typing import Any
 
 from sandbox.client import AsyncClient
 from sandbox.errors import BadRequest, InfrastructureError
-from sandbox.runner.contract import Verdict
+from sandbox.runner.contract import Status, Verdict
 from sandbox.synth.pipeline import Pipeline
 from sandbox.synth.resumable_jsonl import Record
 from sandbox.synth.stages.tasks import read_given_units
@@ -21,7 +21,7 @@ STUDY_FILE = "truth.json"
 
 
 async def run_truth_study(pipeline: Pipeline, client: AsyncClient) -> Record:
-    """Judge the right program of each task on its labeled tests, and the golden solution's tests with it.
+    """Judge the right program of each task on its labeled tests, and the golden solution by its answers.
 
     Returns counts and shares, and writes them to `studies/truth.json`. Raises BadRequest if no task has a solution.
     """
@@ -35,7 +35,10 @@ async def run_truth_study(pipeline: Pipeline, client: AsyncClient) -> Record:
     written = {line["key"]: line["code"] for line in pipeline.read_stage("solutions")}
     kept = {row["name"] for row in pipeline.read_rl_rows()}
     judged = await asyncio.gather(
-        *(_judge(solutions[key], vote, written, run_config.language, client) for key, vote in votes.items())
+        *(
+            _judge(solutions[key], inputs[key], vote, written, run_config.language, client)
+            for key, vote in votes.items()
+        )
     )
     point = _summarize(list(zip(votes.values(), judged, strict=True)), kept)
     point["inputs"] = sum(len(inputs[key]) for key in votes)
@@ -47,21 +50,39 @@ async def run_truth_study(pipeline: Pipeline, client: AsyncClient) -> Record:
 
 
 async def _judge(
-    solution: str, vote: Record, written: dict[str, str], language: str, client: AsyncClient
+    solution: str, inputs: list[Record], vote: Record, written: dict[str, str], language: str, client: AsyncClient
 ) -> tuple[int, bool]:
-    """Return how many labels are right, and whether the accepted golden solution passes all right labels."""
-    tests: list[dict[str, Any]] = vote.get("test_set", {}).get("tests", [])
-    if not tests:
+    """Return how many labels are right, and whether the golden solution, if it was accepted, is right on all inputs."""
+    labeled: list[dict[str, Any]] = vote.get("test_set", {}).get("tests", [])
+    if not labeled:
         return 0, False
-    request = {"language": "python", "code": solution, "tests": tests, "checker": vote["test_set"]["checker"]}
-    result = await client.verify(request)
+    checker = vote["test_set"]["checker"]
+    verdicts = await _verify(vote["key"], "python", solution, labeled, checker, client)
+    right = verdicts.count(Verdict.ACCEPTED)
+    if not vote["accepted"]:
+        return right, False
+    runs = await client.execute_batch(
+        [{"language": "python", "code": solution, "stdin": given["stdin"]} for given in inputs]
+    )
+    answered = [
+        {"stdin": given["stdin"], "expected": run.stdout}
+        for given, run in zip(inputs, runs, strict=True)
+        if run.status is Status.OK
+    ]
+    golden = await _verify(vote["key"], language, written[vote["golden"]], answered, checker, client)
+    return right, set(golden) == {Verdict.ACCEPTED}
+
+
+async def _verify(
+    key: str, language: str, code: str, tests: list[dict[str, Any]], checker: dict[str, Any], client: AsyncClient
+) -> list[Verdict]:
+    """Return the verdict on each test. Raises InfrastructureError if the service failed."""
+    if not tests:
+        return []
+    result = await client.verify({"language": language, "code": code, "tests": tests, "checker": checker})
     if result.verdict is Verdict.INTERNAL_ERROR:
-        raise InfrastructureError(f"{vote['key']}: the service failed to judge the right program; run the study again")
-    right = [test for test, each in zip(tests, result.tests, strict=True) if each.verdict is Verdict.ACCEPTED]
-    if not vote["accepted"] or not right:
-        return len(right), False
-    golden = await client.verify({**request, "language": language, "code": written[vote["golden"]], "tests": right})
-    return len(right), golden.accepted
+        raise InfrastructureError(f"{key}: the service failed to judge a program; run the study again")
+    return [test.verdict for test in result.tests]
 
 
 def _summarize(judged: list[tuple[Record, tuple[int, bool]]], kept: set[str]) -> Record:
