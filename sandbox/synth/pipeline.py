@@ -32,7 +32,7 @@ STAGE_DEPENDENCIES: dict[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str,
     "inputs": (
         (
             *SAMPLING_FIELDS,
-            *("generators", "validators", "sizes", "checkers"),
+            *("generators", "validators", "sizes", "checkers", "brutes"),
             *("random_inputs", "edge_inputs", "stress_inputs", "input_chars"),
         ),
         ("generator", "validator"),
@@ -42,7 +42,7 @@ STAGE_DEPENDENCIES: dict[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str,
     "votes": (("seed", "language", "policy", "mutants"), (), ("inputs", "solutions")),
 }
 # Prompts of the stage inputs that only some runs use, by the field that turns them on.
-OPTIONAL_PROMPTS = {"sizes": "generator-sized", "checkers": "checker"}
+OPTIONAL_PROMPTS = {"sizes": "generator-sized", "checkers": "checker", "brutes": "brute"}
 
 OnProgress = Callable[[str, int, int], object]
 

@@ -15,9 +15,17 @@ RUN_CONFIG_FILE = "recipe.json"
 Style = Literal["codeforces", "leetcode", "atcoder"]
 
 
-_NEWER_FIELDS = ("generators", "validators", "sizes", "checkers", "mutants", "statements")
+_NEWER_FIELDS = ("generators", "validators", "sizes", "checkers", "brutes", "mutants", "statements")
 # `sandbox synth new --thorough` sets these.
-THOROUGH = {"generators": 2, "validators": 3, "sizes": 6, "checkers": 2, "mutants": 30, "min_mutation_score": 0.5}
+THOROUGH: dict[str, Any] = {
+    "generators": 2,
+    "validators": 3,
+    "sizes": 6,
+    "checkers": 2,
+    "brutes": 2,
+    "mutants": 30,
+    "min_mutation_score": 0.5,
+}
 
 
 class RunConfig(BaseModel):
@@ -53,6 +61,12 @@ class RunConfig(BaseModel):
     )
     checkers: int = Field(
         0, ge=0, le=16, description="checker programs asked for per task; 0: all tasks have one right output per input"
+    )
+    brutes: int = Field(
+        0,
+        ge=0,
+        le=16,
+        description="brute-force programs asked for per task; candidates that they contradict do not vote",
     )
     random_inputs: int = Field(6, ge=0, le=500)
     edge_inputs: int = Field(3, ge=0, le=250)

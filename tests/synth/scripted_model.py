@@ -107,6 +107,15 @@ def write_checker(prompt: str, rng: random.Random) -> str:
     return "```python\npass\n```" if rng.random() < 0.2 else "There is exactly one answer."
 
 
+def write_brute(prompt: str, rng: random.Random) -> str:
+    """Write a slower solution, which is wrong half as often as others."""
+    code = find_task(prompt).solution
+    if rng.random() < WRONG_SHARE / 2:
+        body, _, last = code.rpartition("\n")
+        code = f"{body}\n{rng.choice(MISTAKES)}\n{last}"
+    return f"```python\n{code}\n```"
+
+
 def solve(prompt: str, rng: random.Random) -> str:
     code = find_task(prompt).solution
     words = f"Idea {rng.randrange(1_000)}: read the numbers, follow the rules one after the other, print."
@@ -130,6 +139,7 @@ ANSWERS = {
     "# Write a generator": write_generator,
     "# Write a validator": write_validator,
     "# Write a checker": write_checker,
+    "# Write a brute-force program": write_brute,
     "# Solve a task": solve,
 }
 

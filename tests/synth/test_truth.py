@@ -66,6 +66,22 @@ async def test_a_checker_decides_only_if_its_calibration_trusts_it(url: str) -> 
             assert record["why"] == ("" if labelled else "untrusted checker")
 
 
+async def test_brute_force_programs_take_the_vote_of_a_wrong_majority(url: str) -> None:
+    right, wrong = "print(sum(map(int, input().split())))", "print(max(map(int, input().split())))"
+    codes = [right, right, wrong, wrong, wrong]
+    candidates = [{"key": f"t/{n}", "code": f"# {n}\n{code}", "dropped": ""} for n, code in enumerate(codes)]
+    inputs = [{"stdin": text, "kind": "random"} for text in ("1 2\n", "3 4\n")]
+    config = RunConfig(examples=Path("x"), model="m")
+    async with AsyncClient(url) as client:
+        for brutes, golden, label in (([], wrong, "2\n"), ([right], right, "3\n")):
+            record = await run_vote(
+                Unit("t", {"inputs": inputs, "candidates": candidates, "brutes": brutes}), client, config
+            )
+            assert codes[int(record["golden"].rpartition("/")[2])] == golden
+            assert record["test_set"]["tests"][0]["expected"] == label
+            assert record["pass_rate"] == codes.count(golden) / 5
+
+
 def test_an_answer_about_a_checker_is_a_program_or_says_that_one_output_is_right() -> None:
     assert _parse_checker("There is exactly One Answer.") == ""
     assert _parse_checker("Not one answer:\n```python\npass\n```") == "pass"

@@ -22,7 +22,10 @@ LIMITS = {"cpu_time_s": 10, "wall_time_s": 30, "output_kb": 1024}
 async def generate_inputs(
     unit: Unit, model: ChatModel, prompts: Prompts, client: AsyncClient, run_config: RunConfig
 ) -> Record:
-    """Generate the inputs of one task, drop duplicates, and check them with the validator. Also ask for checkers."""
+    """Generate the inputs of one task, drop duplicates, and check them with the validator.
+
+    Also ask for the checkers and brute-force programs of the vote.
+    """
     session = model.start_session("inputs", unit.key)
     statement = unit.payload["statement"]
     generator_prompt = "generator-sized" if run_config.sizes else "generator"
@@ -33,6 +36,7 @@ async def generate_inputs(
     if generators and validators:
         kept, dropped = await _generate_and_validate(generators, validators, client, run_config)
     checkers = await ask_for_checkers(session, prompts, statement, run_config.checkers) if kept else []
+    brutes = await _ask(session, prompts.fill("brute", statement=statement), run_config.brutes) if kept else []
     several = run_config.generators > 1 or run_config.validators > 1
     return {
         "inputs": kept,
@@ -41,6 +45,7 @@ async def generate_inputs(
         "validator": validators[0] if validators else "",
         **({"generators": generators, "validators": validators} if several else {}),
         **({"checkers": checkers} if run_config.checkers else {}),
+        **({"brutes": brutes} if run_config.brutes else {}),
         "failed": not kept,
         "usage": session.usage.to_record(),
     }

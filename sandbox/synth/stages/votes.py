@@ -31,6 +31,7 @@ def build_units(tasks: list[Record], inputs: list[Record], solutions: list[Recor
                 "inputs": given[task["key"]]["inputs"],
                 "candidates": candidates.get(task["key"], []),
                 "checkers": given[task["key"]].get("checkers", []),
+                "brutes": given[task["key"]].get("brutes", []),
             },
         )
         for task in tasks
@@ -56,6 +57,10 @@ async def _vote_with_checkers(unit: Unit, client: AsyncClient, run_config: RunCo
     Raises InfrastructureError if the service failed in a run.
     """
     request = build_vote_request(unit.payload["candidates"], unit.payload["inputs"], run_config)
+    if brutes := unit.payload.get("brutes", []):
+        # They follow the candidates, so that the golden solution has the same position in both lists.
+        request["candidates"] += [{"language": "python", "code": code, "role": "brute"} for code in brutes]
+        request["policy"] = {"brute_disqualifies": True, **request["policy"]}
     checkers = unit.payload.get("checkers", [])
     for code in checkers[:-1]:
         result = await _vote(unit.key, {**request, **_choose_checker(code)}, client)
@@ -118,7 +123,7 @@ def build_record(result: VoteResult, candidates: list[Record]) -> Record:
     """Return the record of a vote."""
     labelled = [label for label in result.labels if label.expected is not None]
     golden = result.golden
-    rate = compute_pass_rate(result)
+    rate = compute_pass_rate(result, len(candidates))
     calibration = result.calibration
     untrusted = calibration is not None and not calibration.trusted
     why = "untrusted checker" if untrusted else "no label" if not labelled else "golden failed the hold-out"
@@ -138,9 +143,9 @@ def build_record(result: VoteResult, candidates: list[Record]) -> Record:
     }
 
 
-def compute_pass_rate(result: VoteResult) -> float:
-    """Return the share of the candidates that pass every labeled test."""
-    judged = [[verdict for verdict in row if verdict is not Verdict.SKIPPED] for row in result.matrix]
+def compute_pass_rate(result: VoteResult, count: int) -> float:
+    """Return the share of the first `count` programs, the candidates, that pass every labeled test."""
+    judged = [[verdict for verdict in row if verdict is not Verdict.SKIPPED] for row in result.matrix[:count]]
     passing = sum(bool(row) and all(verdict is Verdict.ACCEPTED for verdict in row) for row in judged)
     return round(passing / len(judged), 6) if judged else 0.0
 
