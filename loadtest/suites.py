@@ -114,7 +114,7 @@ def parse_options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("packages", nargs="?", type=Path, default=PACKAGES, help="folder of problem packages")
     parser.add_argument("--out", type=Path, default=RESULTS, metavar="DIR")
     parser.add_argument("--rounds", type=int, default=5, help="calibrations per package and condition")
-    parser.add_argument("--seeds", type=int, default=4, help="other seeds per generated test in the last table")
+    parser.add_argument("--seeds", type=int, default=2, help="other seeds per generated test in the last table")
     parser.add_argument("--mutants", type=int, default=0, help="also make mutants of each package's reference")
     return parser.parse_args(arguments)
 
