@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
@@ -18,11 +18,13 @@ from fastapi import HTTPException, Request
 
 from sandbox.api.request_parsing import Preferences
 from sandbox.api.responses import submit_and_wait
+from sandbox.api.result_waiter import OnResults
 from sandbox.errors import BadRequest, SandboxError
 from sandbox.queue.submission import Submission
 from sandbox.runner.contract import Status
 from sandbox.schema import ExecuteRequest, ExecuteResult, TestCase, VerifyRequest
 from sandbox.schema.quality import QualityProgram, QualityRequest, QualityResult
+from sandbox.schema.quality_progress import QualityPhase, QualityProgress, QualityRow
 from sandbox.schema.wire import cap_output
 from sandbox.verify.mutants.cpp import make_cpp_mutants
 from sandbox.verify.mutants.generate import Mutant, make_mutants
@@ -30,6 +32,9 @@ from sandbox.verify.quality import NO_COMPARISON, Comparison, Row, find_survivin
 from sandbox.verify.quality_report import ProgramKind
 from sandbox.verify.quality_rows import JudgedRow, compare_rows, read_verdicts
 from sandbox.verify.quality_timing import add_timing
+
+OnProgress = Callable[[QualityProgress], object]
+DescribeRows = Callable[[Mapping[int, bytes | SandboxError]], list[QualityRow]]
 
 _ITEM_FIELD = re.compile(r"items\.(\d+)\.(language|code)$")
 
@@ -49,6 +54,37 @@ class _Plan:
     def items(self) -> list[VerifyRequest]:
         return [self.request.build_item(program) for program in self.programs]
 
+    def describe_rows(self, results: Mapping[int, bytes | SandboxError]) -> list[QualityRow]:
+        test_count = len(self.request.tests)
+        return [
+            QualityRow(
+                program=row,
+                name=self.names[row],
+                kind=self.kinds[row],
+                verdicts=read_verdicts(result, test_count).verdicts,
+            )
+            for row, result in results.items()
+        ]
+
+
+def _describe_none(results: Mapping[int, bytes | SandboxError]) -> list[QualityRow]:
+    return []
+
+
+def _count_results(
+    phase: QualityPhase, total: int, describe: DescribeRows, on_progress: OnProgress | None
+) -> OnResults | None:
+    if on_progress is None:
+        return None
+    done = 0
+
+    def count(results: Mapping[int, bytes | SandboxError]) -> None:
+        nonlocal done
+        done += len(results)
+        on_progress(QualityProgress(phase=phase, done=done, total=total, rows=describe(results)))
+
+    return count
+
 
 @dataclass
 class _Batches:
@@ -56,9 +92,13 @@ class _Batches:
 
     request: Request
     preferences: Preferences
+    on_progress: OnProgress | None = None
     started_at: float = field(default_factory=time.monotonic)
 
-    async def run(self, kind: str, name: str, items: Sequence[Any]) -> list[bytes | SandboxError]:
+    async def run(
+        self, kind: str, name: QualityPhase, items: Sequence[Any], describe: DescribeRows = _describe_none
+    ) -> list[bytes | SandboxError]:
+        """Run a batch and report its progress. `describe` turns new results into rows of the progress."""
         left_s = max(0.1, self.preferences.wait_s - (time.monotonic() - self.started_at))
         # Each batch has a key of its own: a key stands for one submission.
         key = self.preferences.idempotency_key
@@ -66,7 +106,13 @@ class _Batches:
             key = f"quality-{name}-{sha256(key.encode()).hexdigest()}"
         submission = Submission("execute" if kind == "execute" else "verify", items, batch=True, idempotency_key=key)
         try:
-            return await submit_and_wait(self.request, submission, limit_s=left_s, is_large=self.preferences.is_large)
+            return await submit_and_wait(
+                self.request,
+                submission,
+                limit_s=left_s,
+                is_large=self.preferences.is_large,
+                on_results=_count_results(name, len(items), describe, self.on_progress),
+            )
         except HTTPException as error:
             if error.status_code != 504:
                 raise
@@ -74,16 +120,19 @@ class _Batches:
             raise HTTPException(504, f"no report within {self.preferences.wait_s:g} s: {advice}") from None
 
 
-async def judge_programs(request: Request, body: QualityRequest, preferences: Preferences) -> QualityResult:
-    """Run all programs and return the report.
+async def judge_programs(
+    request: Request, body: QualityRequest, preferences: Preferences, on_progress: OnProgress | None = None
+) -> QualityResult:
+    """Run all programs and return the report. `on_progress` is called once each batch is accepted, and with new rows.
 
     Raises BadRequest, with the field of the program, if one cannot be run or mutated, and HTTPException with status 504
     if the time limit of the request ends first.
     """
     plan = await asyncio.to_thread(_build_plan, body)
-    batches = _Batches(request, preferences)
+    batches = _Batches(request, preferences, on_progress)
     try:
-        results = await batches.run("verify", "tests", await asyncio.to_thread(lambda: plan.items))
+        items = await asyncio.to_thread(lambda: plan.items)
+        results = await batches.run("verify", "tests", items, plan.describe_rows)
     except BadRequest as error:
         raise _rename_field(error, plan) from None
     rows = await asyncio.to_thread(_build_rows, plan, results)

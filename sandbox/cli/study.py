@@ -97,6 +97,26 @@ def labels(
     )
 
 
+@app.command()
+def truth(
+    folder: Folder,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    url: Url = "",
+) -> None:
+    """Compare the labels with the right programs of a run's statements, such as toy tasks."""
+    import asyncio
+
+    from sandbox.client import AsyncClient
+    from sandbox.synth.truth_study import run_truth_study
+
+    async def judge() -> dict[str, Any]:
+        async with AsyncClient(resolve_service_url(url)) as client:
+            return await run_truth_study(open_pipeline(folder), client)
+
+    point = asyncio.run(judge())
+    typer.echo(json.dumps(point)) if as_json else show_rows([point])
+
+
 def _read_extra_fields(path: Path | None, steps: int) -> dict[str, Any]:
     if path is None:
         return {"steps": steps}

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from sandbox.schema.health import Readiness
     from sandbox.schema.live import LiveView
     from sandbox.schema.quality import QualityRequest, QualityResult
-    from sandbox.schema.reward import RewardRequest, RewardResult, TaskSet, TaskSetInfo
+    from sandbox.schema.reward import RewardRequest, RewardResult
     from sandbox.schema.submissions import SubmissionKind
     from sandbox.schema.vote import VoteRequest, VoteResult
 
@@ -248,13 +248,6 @@ def build_reward_call(request: RewardRequest | Mapping[str, Any], key: str) -> A
     body = validate_and_encode(RewardRequest, request)
     completions = request["completions"] if isinstance(request, Mapping) else request.completions
     return ApiCall("POST", "/reward", RewardResult, body, build_headers(key), item_count=len(completions))
-
-
-def build_task_set_call(tasks: TaskSet | Mapping[str, Any]) -> ApiCall[TaskSetInfo]:
-    from sandbox.schema.reward import TaskSet, TaskSetInfo
-
-    body = validate_and_encode(TaskSet, tasks if isinstance(tasks, TaskSet) else {"tasks": tasks})
-    return ApiCall("PUT", f"/tasks/{TaskSet.compute_id(body)}", TaskSetInfo, body, _JSON_HEADERS)
 
 
 def build_job_call(job_id: str) -> ApiCall[Job]:

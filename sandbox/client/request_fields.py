@@ -282,6 +282,7 @@ class RewardFields(TypedDict, total=False):
     weights: Sequence[Sequence[float]] | None
     tasks: Sequence[str] | None
     hacks: Sequence[HackTask | Mapping[str, Any]] | None
+    suite: Literal["all", "smallest"]
     lengths: Sequence[int] | None
     policy: Literal["binary", "fraction", "x-coder", "weighted", "first-k", "hack"] | Policy | PolicyFields
     extract: Extraction | ExtractionFields

@@ -14,7 +14,7 @@ from dataclasses import replace
 from sandbox.errors import BadRequest, NotFound, UnknownLanguage
 from sandbox.languages import find_language, get_language, load_languages
 from sandbox.rewards.extraction import Answer, extract, get_completion_text, tag_language
-from sandbox.rewards.hack_plan import build_hack_plan
+from sandbox.rewards.hack_plan import build_hack_plan, find_hack
 from sandbox.rewards.planned import PlannedCompletion as PlannedCompletion
 from sandbox.rewards.planned import RewardPlan as RewardPlan
 from sandbox.rewards.preamble import insert_preamble
@@ -52,8 +52,10 @@ def build_plan(request: RewardRequest, lookup: TaskLookup) -> RewardPlan:
     Unusable rows make the whole request a bad request only if all rows are unusable.
     """
     if request.hacks is not None:
-        return build_hack_plan(request, request.hacks)
+        return build_hack_plan(request, request.spread(request.hacks))
     tasks = resolve_tasks(request, lookup)
+    if request.policy.name == "hack":
+        return build_hack_plan(request, [find_hack(task) for task in tasks])
     prompts = _read_prompts(request)
     candidates: list[PlannedCompletion] = []
     programs = _UniquePrograms()

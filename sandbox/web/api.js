@@ -34,9 +34,11 @@ export async function readHealth(signal) {
   return (await fetch(new URL("health/ready", base), { cache: "no-store", signal })).json();
 }
 
-// Read server-sent events until the server or `signal` ends the stream. EventSource cannot send a key, fetch can.
-export async function listen(path, onEvent, signal) {
-  const response = await send(path, { headers: { Accept: "text/event-stream" }, signal });
+// Read server-sent events until the server or `signal` ends the stream. EventSource cannot send a key, fetch can. With a
+// `body`, the request is a POST.
+export async function listen(path, onEvent, signal, body) {
+  const method = body === undefined ? "GET" : "POST";
+  const response = await send(path, { method, body, headers: { Accept: "text/event-stream" }, signal });
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
   for (;;) {

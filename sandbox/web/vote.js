@@ -7,6 +7,7 @@ import { countInputs, explainChoice, scores } from "./golden.js";
 import { failed, output } from "./outcome.js";
 import { chip, code, seconds, tone, words } from "./verdicts.js";
 import { load } from "./playground.js";
+import * as quality from "./quality.js";
 import { postAndWatch } from "./waiting.js";
 
 const EXAMPLE = {
@@ -42,7 +43,7 @@ export async function build(place) {
       h("div", { class: "buttons" }, parts.run, parts.stop,
         h("button", { type: "button", id: "vote-example", onclick: () => example() }, "Example"),
         h("span", { class: "file" }, h("label", { for: "vote-file" }, "Load a file"), parts.file)), parts.waiting),
-    parts.result);
+    parts.result, quality.build());
 }
 
 function example() {
@@ -110,6 +111,7 @@ function summary(request, result) {
     failedRuns && h("p", { class: "ill" }, failedRuns),
     h("div", { class: "buttons" },
       golden.index !== null && h("button", { type: "button", id: "vote-open", onclick: () => openGolden(request, result) }, "Open the golden candidate in the playground"),
+      golden.index !== null && h("button", { type: "button", id: "vote-measure", onclick: () => quality.measureVote(request, result) }, "Measure the labeled tests"),
       h("button", { type: "button", onclick: () => saveFile("tests.json", JSON.stringify(result.test_set, null, 2)) }, "Download the labeled tests"),
       h("button", { type: "button", onclick: () => saveFile("vote.json", JSON.stringify(result, null, 2)) }, "Download the result")));
 }

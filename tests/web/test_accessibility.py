@@ -102,6 +102,11 @@ def _vote(one: Visit, name: str) -> None:
     page.locator("[data-cell='3-2']").click()
     assert_accessible(page, name)
     one.take_screenshot(f"vote-{name}")
+    page.get_by_role("button", name="Sample report").click()
+    page.get_by_role("button", name="Measure", exact=True).click()
+    expect(page.locator("#quality-findings")).to_be_visible()
+    assert_accessible(page, phone)
+    one.take_screenshot(f"quality-{name}")
 
 
 def _compare_runs(one: Visit, name: str) -> None:

@@ -191,9 +191,27 @@ def test_a_vote_is_a_matrix_with_dissenters_and_a_golden_row(visit: OpenPage) ->
     expect(page.locator("#vote-cell").get_by_label("Label")).to_have_text("55")
     dissenter.press("ArrowRight")
     expect(page.locator("[data-cell='3-3']")).to_be_focused()
+    page.get_by_role("button", name="Measure the labeled tests").click()
+    expect(page.get_by_role("img", name=re.compile("Verdicts of .* on 8 tests. The smallest suite"))).to_be_visible()
     page.get_by_role("button", name="Open the golden candidate").click()
     page.get_by_role("button", name="Verify").click()
     expect(page.locator("#verdict")).to_have_text("Accepted")
+
+
+def test_tests_are_measured_in_a_picture_of_their_kills(visit: OpenPage, tmp_path: Path) -> None:
+    one = visit("#vote")
+    page = one.page
+    page.get_by_role("button", name="Sample report").click()
+    page.get_by_role("button", name="Measure", exact=True).click()
+    findings = page.locator("#quality-findings")
+    expect(findings).to_contain_text("Wrong, but passes: from zero")
+    assert page.locator(".kill-matrix .tone-time.kill").count() == 6
+    assert page.locator(".kill-matrix .kept").count() == len(page.locator("#quality-result td:text-is('yes')").all())
+    page.locator(".kill-matrix .tone-time.kill").first.hover()
+    expect(page.locator(".kill-values")).to_have_text("never ends on test 0: Time limit exceeded")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download the picture").click()
+    assert "<rect" in Path(download.value.path()).read_text(encoding="utf-8")
 
 
 def test_a_request_that_is_wrong_is_answered_with_what_is_wrong(visit: OpenPage) -> None:

@@ -15,6 +15,7 @@ from sandbox.schema.hack import HackBatchRequest, HackBatchResult, HackRequest, 
 from sandbox.schema.health import Readiness
 from sandbox.schema.live import LiveHistory, LiveView
 from sandbox.schema.quality import QualityRequest, QualityResult
+from sandbox.schema.quality_progress import QualityLine
 from sandbox.schema.reward import RewardRequest, RewardResult, TaskSet, TaskSetInfo
 from sandbox.schema.runs import Run, RunList
 from sandbox.schema.sessions import REQUEST_MODELS as SESSION_REQUESTS
@@ -56,6 +57,7 @@ RESPONSE_MODELS: tuple[type[Any], ...] = (
     HackResult,
     HackBatchResult,
     QualityResult,
+    QualityLine,
     RewardResult,
     TaskSetInfo,
     EnvironmentInfo,

@@ -1043,6 +1043,13 @@ export interface components {
              */
             hacks?: components["schemas"]["HackTask"][] | null;
             /**
+             * Suite
+             * @description smallest: of `tasks` that have a quality report, run only the tests of the smallest suite, which reject the same programs of the report for less CPU time
+             * @default all
+             * @enum {string}
+             */
+            suite?: "all" | "smallest";
+            /**
              * Lengths
              * @description tokens of each completion, for the policy's length term; default: its number of characters
              * @default null
