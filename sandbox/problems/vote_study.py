@@ -35,6 +35,7 @@ from sandbox.verify.roles import Role
 SHARED_IDEA = 0.8
 RIGHT_SHARES = (0.4, 0.55, 0.7)
 SMALL_SHARE = 0.5
+PROVEN_AFTER = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,8 @@ class Step:
 
 _DEFAULT = voting.Policy()
 _STRICT = voting.Policy(brute_disqualifies=True)
+_LABELS = replace(_STRICT, brute_labels=True)
+_PROVEN = replace(_LABELS, proven_after=PROVEN_AFTER)
 STEPS = (
     Step("x-coder", voting.X_CODER_POLICY),
     Step("default", _DEFAULT),
@@ -59,7 +62,9 @@ STEPS = (
     Step("+ sizes", _DEFAULT, True, True, True),
     Step("+ brute", _DEFAULT, True, True, True, True),
     Step("+ disqualify", _STRICT, True, True, True, True),
-    Step("+ loo_auc", replace(_STRICT, weights="loo_auc"), True, True, True, True),
+    Step("+ brute labels", _LABELS, True, True, True, True),
+    Step("+ proven", _PROVEN, True, True, True, True),
+    Step("+ loo_auc", replace(_PROVEN, weights="loo_auc"), True, True, True, True),
 )
 
 
