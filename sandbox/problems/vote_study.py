@@ -12,7 +12,9 @@ ablation labels the inputs and chooses a golden candidate; every step adds one t
 5. `+ sizes`: the large inputs, too.
 6. `+ brute`: a slow but simple program votes, with a veto on inputs that it finishes.
 7. `+ disqualify`: a candidate that the brute program contradicts on any input loses its vote on all inputs.
-8. `+ loo_auc`: tests are weighed by leave-one-out AUC when the golden candidate is chosen.
+8. `+ brute labels`: the output of the brute program is the label of each input that it finishes, without a vote.
+9. `+ proven`: the vote of a candidate that is right on all of these inputs suffices for the others, without dissent.
+10. `+ loo_auc`: tests are weighed by leave-one-out AUC when the golden candidate is chosen.
 
 A label on an invalid input is wrong. The golden candidate is right if it is right on all valid inputs. TPR and TNR are
 those of the labeled tests, over all programs of the package, each counted once per vote.
@@ -21,10 +23,11 @@ those of the labeled tests, over all programs of the package, each counted once 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from sandbox.problems.vote_matrix import MeasuredProblem, MeasuredProgram
+from sandbox.problems.vote_measures import Counts, Measures, count_programs, summarize
 from sandbox.runner.contract import Outcome, Status, Verdict
 from sandbox.verify import golden, voting
 from sandbox.verify.agreement import Agreement, BuiltInAgreement
@@ -69,39 +72,6 @@ STEPS = (
 
 
 @dataclass
-class Counts:
-    """Sums over votes, from which the measures follow."""
-
-    votes: int = 0
-    inputs: int = 0
-    labels: int = 0
-    right_labels: int = 0
-    golden_right: int = 0
-    right_programs: int = 0
-    right_passing: int = 0
-    wrong_programs: int = 0
-    wrong_failing: int = 0
-
-    def add(self, other: Counts) -> None:
-        for name, value in asdict(other).items():
-            setattr(self, name, getattr(self, name) + value)
-
-
-@dataclass(frozen=True, slots=True)
-class Measures:
-    """The measures of one step with one number of candidates. A share without anything to count is None."""
-
-    step: str
-    candidates: int
-    votes: int
-    label_accuracy: float | None
-    labels_given: float | None
-    golden_full_pass: float | None
-    tpr: float | None
-    tnr: float | None
-
-
-@dataclass
 class Draw:
     """The candidates of one vote, and a brute program if the package has a slow one."""
 
@@ -110,19 +80,38 @@ class Draw:
     idea: str = field(default="")
 
 
+CountsOf = Mapping[tuple[int, str], Counts]
+
+
 def study(
     problems: Sequence[MeasuredProblem], sizes: Iterable[int] = (4, 8, 16), repeats: int = 6, seed: int = 0
 ) -> list[Measures]:
     """Return the measures of every step for each number of candidates."""
-    measures = []
+    sizes = list(sizes)
+    return combine([count_votes(problem, sizes, repeats, seed) for problem in problems])
+
+
+def count_votes(problem: MeasuredProblem, sizes: Iterable[int], repeats: int, seed: int) -> CountsOf:
+    """Return the counts of one problem by number of candidates and name of the step."""
+    counts: dict[tuple[int, str], Counts] = {}
     for size in sizes:
-        totals = {step.name: Counts() for step in STEPS}
-        for problem in problems:
-            for repeat in range(repeats):
-                drawn = draw_candidates(problem, size, repeat, seed)
-                for step in STEPS:
-                    totals[step.name].add(run_step(problem, drawn, step))
-        measures += [_summarize(step.name, size, totals[step.name]) for step in STEPS]
+        for step in STEPS:
+            counts[size, step.name] = Counts()
+        for repeat in range(repeats):
+            drawn = draw_candidates(problem, size, repeat, seed)
+            for step in STEPS:
+                counts[size, step.name].add(run_step(problem, drawn, step))
+    return counts
+
+
+def combine(counts_of: Sequence[CountsOf]) -> list[Measures]:
+    """Return the measures of several problems together."""
+    measures = []
+    for size, step in counts_of[0] if counts_of else ():
+        total = Counts()
+        for counts in counts_of:
+            total.add(counts[size, step])
+        measures.append(summarize(step, size, total))
     return measures
 
 
@@ -169,14 +158,11 @@ def run_step(problem: MeasuredProblem, drawn: Draw, step: Step) -> Counts:
         counts.right_labels += _is_right(problem, places[column], expected)
     chosen = outcome.golden.index
     counts.golden_right = int(chosen is not None and programs[chosen].is_right)
-    for program in problem.programs:
-        passes = all(
-            _passes(program, places[column], column, expected, agreement) for column, expected in labels.items()
-        )
-        counts.right_programs += program.is_right
-        counts.right_passing += program.is_right and passes
-        counts.wrong_programs += not program.is_right
-        counts.wrong_failing += not program.is_right and not passes
+    passes = {
+        places[column]: [_passes(program, places[column], column, expected, agreement) for program in problem.programs]
+        for column, expected in labels.items()
+    }
+    count_programs(problem.programs, passes, counts)
     return counts
 
 
@@ -212,20 +198,3 @@ def _is_right(problem: MeasuredProblem, place: int, expected: bytes) -> bool:
 
 def _passes(program: MeasuredProgram, place: int, column: int, expected: bytes, agreement: Agreement) -> bool:
     return agreement.judge(column, program.outcomes[place], expected).verdict is Verdict.ACCEPTED
-
-
-def _summarize(step: str, size: int, counts: Counts) -> Measures:
-    return Measures(
-        step,
-        size,
-        counts.votes,
-        _divide(counts.right_labels, counts.labels),
-        _divide(counts.labels, counts.inputs),
-        _divide(counts.golden_right, counts.votes),
-        _divide(counts.right_passing, counts.right_programs),
-        _divide(counts.wrong_failing, counts.wrong_programs),
-    )
-
-
-def _divide(part: int, whole: int) -> float | None:
-    return round(part / whole, 4) if whole else None
