@@ -60,7 +60,8 @@ class Published:
     candidates: int | None = None
 
 
-# On other problems and with other programs, so they are no baseline, only the order of magnitude.
+# On other problems and with other programs, so they are no baseline. X-Coder's are from the repository JieWu02/X-Coder,
+# data-recipe/test_generation/accuracy_reports.md.
 PUBLISHED = (
     *(
         Published("X-Coder, arXiv 2601.06953", "label_accuracy", share, size)
