@@ -6,7 +6,8 @@ some inputs, crashes on some, and is correct on the rest. The share of wrong can
 mean = error rate). On a hard problem most candidates are wrong, and a vote fails no matter how many take part.
 
 The same problems are voted on with the first 4, 8, 16 and 32 candidates, by the functions behind `POST /verify/vote`.
-`python -m loadtest.simulated_votes` writes `results/simulated_votes.json` and `.png`. It is seeded, so results are reproducible.
+`python -m loadtest.simulated_votes` writes `results/simulated_votes.json` and `.png`. It is seeded, so results are
+reproducible.
 
 `sandbox problem study` compares votes on real programs instead. Those have the errors that programs really have, but
 there are too few of them to vary the error rate, and their number beyond 16.

@@ -45,7 +45,7 @@ def study_votes(
     that it contradicts, its labels, trusting candidates that it confirms, and weights by leave-one-out AUC.
     """
     from sandbox.problems.check import RunFailed
-    from sandbox.problems.vote_study import combine, count_votes
+    from sandbox.problems.vote_study import WEIGHT_STEPS, combine, count_votes
 
     out.mkdir(parents=True, exist_ok=True)
     with connect_to_service(url) as client:
@@ -56,6 +56,7 @@ def study_votes(
             if not study.problems:
                 fail(f"{folder}: no package fits the study", EXIT_USAGE)
             counts = {each.name: count_votes(each, candidates, repeats, seed) for each in study.problems}
+            weighed = [count_votes(each, candidates, repeats, seed, WEIGHT_STEPS) for each in study.problems]
         except RunFailed as error:
             fail(f"{error}\nNothing was written: run the study again", EXIT_UNREACHABLE)
     measures = combine(list(counts.values()))
@@ -63,10 +64,18 @@ def study_votes(
         "packages": combine([each for name, each in counts.items() if name not in study.toys]),
         "toy tasks": combine([each for name, each in counts.items() if name in study.toys]),
     }
-    numbers = {"problems": study.describe(), "measures": measures, "groups": groups, "interactive": study.interactive}
+    weights = combine(weighed)
+    numbers = {
+        "problems": study.describe(),
+        "measures": measures,
+        "groups": groups,
+        "weights": weights,
+        "interactive": study.interactive,
+    }
     _write(out / "votes.json", numbers)
     _draw(measures, out / "votes.png")
     _show(measures, study.interactive)
+    _show_weights(weights)
 
 
 class _Study:
@@ -174,6 +183,18 @@ def _show(measures: Sequence[Measures], interactive: Sequence[InteractiveRates])
     for figure in PUBLISHED:
         size = f", n = {figure.candidates}" if figure.candidates else ""
         say(f"  {TITLES[figure.measure]} {100 * figure.share:.2f} % ({figure.source}{size})")
+
+
+def _show_weights(measures: Sequence[Measures]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    sizes = list(dict.fromkeys(each.candidates for each in measures))
+    table = Table("golden right: step, weights", *(f"n = {size}" for size in sizes))
+    for step in dict.fromkeys(each.step for each in measures):
+        shares = [each.golden_full_pass or 0.0 for each in measures if each.step == step]
+        table.add_row(step, *(f"{100 * share:.1f} %" for share in shares))
+    Console().print(table)
 
 
 def _draw(measures: Sequence[Measures], path: Path) -> None:

@@ -16,6 +16,8 @@ ablation labels the inputs and chooses a golden candidate; every step adds one t
 9. `+ proven`: the vote of a candidate that is right on all of these inputs suffices for the others, without dissent.
 10. `+ loo_auc`: tests are weighed by leave-one-out AUC when the golden candidate is chosen.
 
+`WEIGHT_STEPS` compares the weights of tests, which only choose the golden candidate, at three of these steps.
+
 A label on an invalid input is wrong. The golden candidate is right if it is right on all valid inputs. TPR and TNR are
 those of the labeled tests, over all programs of the package, each counted once per vote.
 """
@@ -69,6 +71,13 @@ STEPS = (
     Step("+ proven", _PROVEN, True, True, True, True),
     Step("+ loo_auc", replace(_PROVEN, weights="loo_auc"), True, True, True, True),
 )
+WEIGHTINGS: tuple[voting.Weighting, ...] = ("uniform", "confidence", "discrimination", "size", "loo_auc")
+WEIGHT_STEPS = tuple(
+    replace(step, name=f"{step.name}, {weights}", policy=replace(step.policy, weights=weights))
+    for step in STEPS
+    if step.name in {"default", "+ sizes", "+ proven"}
+    for weights in WEIGHTINGS
+)
 
 
 @dataclass
@@ -91,15 +100,17 @@ def study(
     return combine([count_votes(problem, sizes, repeats, seed) for problem in problems])
 
 
-def count_votes(problem: MeasuredProblem, sizes: Iterable[int], repeats: int, seed: int) -> CountsOf:
+def count_votes(
+    problem: MeasuredProblem, sizes: Iterable[int], repeats: int, seed: int, steps: Sequence[Step] = STEPS
+) -> CountsOf:
     """Return the counts of one problem by number of candidates and name of the step."""
     counts: dict[tuple[int, str], Counts] = {}
     for size in sizes:
-        for step in STEPS:
+        for step in steps:
             counts[size, step.name] = Counts()
         for repeat in range(repeats):
             drawn = draw_candidates(problem, size, repeat, seed)
-            for step in STEPS:
+            for step in steps:
                 counts[size, step.name].add(run_step(problem, drawn, step))
     return counts
 
@@ -142,7 +153,7 @@ def run_step(problem: MeasuredProblem, drawn: Draw, step: Step) -> Counts:
     if step.uses_brute and drawn.brute is not None:
         programs.append(drawn.brute)
         roles.append(Role.BRUTE)
-    kind = "code-judge" if step.name == "x-coder" else "tokens"
+    kind = "code-judge" if step.policy == voting.X_CODER_POLICY else "tokens"
     agreement = _Selected(problem.agreement if step.checks else BuiltInAgreement(CheckerChoice(kind, {})), places)
     outcome = golden.decide_vote(
         [[program.outcomes[place] for place in places] for program in programs],

@@ -59,9 +59,9 @@ class VotePolicy(WireModel):
     )
     proven_after: int | None = Field(
         None,
-        ge=1,
+        ge=0,
         description="if a candidate is right on every input that a brute program finishes, and there are at least this"
-        " many, its vote suffices where nobody disagrees; default: never",
+        " many, its vote suffices where nobody disagrees; 0 means never; default 0",
     )
 
     def resolve(self) -> voting.Policy:

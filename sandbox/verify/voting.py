@@ -62,7 +62,7 @@ class Policy:
     golden_tie: Literal["fastest", "first"] = "fastest"
     brute_disqualifies: bool = False  # a candidate that a brute program contradicts loses all its votes
     brute_labels: bool = False  # where brute programs finish, their output is the label
-    proven_after: int | None = None  # inputs after which a candidate that brute programs confirm needs no second vote
+    proven_after: int = 0  # inputs after which a candidate that brute programs confirm needs no second vote; 0: never
 
 
 # The released code of the X-Coder repository: plurality of stripped outputs, and the first of the best candidates.
