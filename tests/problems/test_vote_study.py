@@ -8,10 +8,21 @@ import pytest
 
 from sandbox.problems.check import RunFailed
 from sandbox.problems.vote_matrix import MeasuredProblem, MeasuredProgram, ServiceAgreement, is_right_everywhere
-from sandbox.problems.vote_study import STEPS, Draw, draw_candidates, run_step, study
+from sandbox.problems.vote_measures import Counts, count_programs
+from sandbox.problems.vote_study import (
+    STEPS,
+    WEIGHT_STEPS,
+    Draw,
+    combine,
+    count_votes,
+    draw_candidates,
+    run_step,
+    study,
+)
 from sandbox.runner.contract import Outcome, Status, Verdict
 from sandbox.schema import ExecuteRequest, ExecuteResult, VerifyRequest, VerifyResult
 from sandbox.schema.checkers import ProgramChecker
+from sandbox.schema.vote import VoteRequest, VoteResult
 from sandbox.verify.agreement import BuiltInAgreement
 from sandbox.verify.judge import CheckerChoice
 from sandbox.verify.result import TestResult
@@ -123,6 +134,9 @@ def test_a_failure_of_the_service_ends_the_study_and_does_not_count_as_disagreem
         def execute_stream(self, programs: Iterable[ExecuteRequest]) -> Iterator[tuple[int, ExecuteResult]]:
             raise NotImplementedError
 
+        def vote(self, request: VoteRequest) -> VoteResult:
+            raise NotImplementedError
+
         def verify(self, submission: VerifyRequest) -> VerifyResult:
             tests = [TestResult(verdict=Verdict.INTERNAL_ERROR, message="no box starts")]
             return VerifyResult(id="1", verdict=Verdict.INTERNAL_ERROR, passed=0, total=1, score=0.0, tests=tests)
@@ -146,3 +160,29 @@ def test_a_program_that_crashes_somewhere_is_wrong() -> None:
     crashing = build_program("crashes", lambda place: CRASHED if place == 0 else f"{place / 2:.1f}")
     assert crashing.outcomes[0].status is Status.RUNTIME_ERROR
     assert not is_right_everywhere(problem, crashing)
+
+
+def test_the_smallest_suite_is_compared_by_the_time_of_right_programs() -> None:
+    problem = build_problem()
+    counts = Counts()
+    everyone = [True] * len(problem.programs)
+    passes = {0: everyone, 1: [*everyone[:2], False, True, True], 2: [*everyone[:2], False, True, True]}
+    count_programs(problem.programs, passes, counts)
+    assert (counts.right_passing, counts.wrong_failing, counts.wrong_programs) == (2, 1, 3)
+    assert counts.all_tests_cpu_s == pytest.approx(3 * counts.suite_cpu_s), "one of the three tests kills as much"
+
+
+def test_problems_are_combined_by_their_sums() -> None:
+    problem = build_problem()
+    once = count_votes(problem, [4], repeats=3, seed=0, steps=STEPS[:2])
+    [first, second] = combine([once, once])
+    assert [first.step, second.step] == ["x-coder", "default"]
+    assert (first.votes, first.tnr) == (6, combine([once])[0].tnr)
+    assert combine([]) == []
+
+
+def test_weights_are_compared_at_three_steps() -> None:
+    names = [step.name for step in WEIGHT_STEPS]
+    assert names[0] == "default, uniform"
+    assert len(names) == 15
+    assert STEP_OF["+ proven"].policy in [step.policy for step in WEIGHT_STEPS]
