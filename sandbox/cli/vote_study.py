@@ -45,7 +45,7 @@ def study_votes(
     that it contradicts, its labels, trusting candidates that it confirms, and weights by leave-one-out AUC.
     """
     from sandbox.problems.check import RunFailed
-    from sandbox.problems.vote_study import WEIGHT_STEPS, combine, count_votes
+    from sandbox.problems.vote_study import WEIGHT_STEPS, WRONG_BRUTE_STEPS, combine, count_votes
 
     out.mkdir(parents=True, exist_ok=True)
     with connect_to_service(url) as client:
@@ -56,7 +56,10 @@ def study_votes(
             if not study.problems:
                 fail(f"{folder}: no package fits the study", EXIT_USAGE)
             counts = {each.name: count_votes(each, candidates, repeats, seed) for each in study.problems}
-            weighed = [count_votes(each, candidates, repeats, seed, WEIGHT_STEPS) for each in study.problems]
+            others = [
+                combine([count_votes(each, candidates, repeats, seed, steps) for each in study.problems])
+                for steps in (WEIGHT_STEPS, WRONG_BRUTE_STEPS)
+            ]
         except RunFailed as error:
             fail(f"{error}\nNothing was written: run the study again", EXIT_UNREACHABLE)
     measures = combine(list(counts.values()))
@@ -64,18 +67,21 @@ def study_votes(
         "packages": combine([each for name, each in counts.items() if name not in study.toys]),
         "toy tasks": combine([each for name, each in counts.items() if name in study.toys]),
     }
-    weights = combine(weighed)
+    weights, wrong_brute = others
     numbers = {
         "problems": study.describe(),
         "measures": measures,
         "groups": groups,
         "weights": weights,
+        "wrong_brute": wrong_brute,
         "interactive": study.interactive,
     }
     _write(out / "votes.json", numbers)
     _draw(measures, out / "votes.png")
-    _show(measures, study.interactive)
+    _show("step", measures)
+    _show("step, if the brute program is wrong", wrong_brute)
     _show_weights(weights)
+    _show_others(study.interactive)
 
 
 class _Study:
@@ -161,19 +167,22 @@ def _write(path: Path, numbers: dict[str, Any]) -> None:
     path.write_text("{\n" + ",\n".join(format_fields()) + "\n}\n", encoding="utf-8")
 
 
-def _show(measures: Sequence[Measures], interactive: Sequence[InteractiveRates]) -> None:
+def _show(heading: str, measures: Sequence[Measures]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from sandbox.problems.vote_measures import PUBLISHED
-
-    table = Table("candidates", "step", *TITLES.values(), "suite cheaper")
+    table = Table("candidates", heading, *TITLES.values(), "suite cheaper")
     for each in measures:
         shares = [getattr(each, name) for name in TITLES]
         shown = ["" if share is None else f"{100 * share:.1f} %" for share in shares]
         saving = "" if each.suite_saving is None else f"{each.suite_saving:.1f} times"
         table.add_row(str(each.candidates), each.step, *shown, saving)
     Console().print(table)
+
+
+def _show_others(interactive: Sequence[InteractiveRates]) -> None:
+    from sandbox.problems.vote_measures import PUBLISHED
+
     for rates in interactive:
         say(
             f"{rates.name} (interactive): {rates.right_passing} of {rates.right} right programs pass, "

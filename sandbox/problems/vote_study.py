@@ -17,6 +17,7 @@ ablation labels the inputs and chooses a golden candidate; every step adds one t
 10. `+ loo_auc`: tests are weighed by leave-one-out AUC when the golden candidate is chosen.
 
 `WEIGHT_STEPS` compares the weights of tests, which only choose the golden candidate, at three of these steps.
+`WRONG_BRUTE_STEPS` shows the harm if the brute program is itself wrong.
 
 A label on an invalid input is wrong. The golden candidate is right if it is right on all valid inputs. TPR and TNR are
 those of the labeled tests, over all programs of the package, each counted once per vote.
@@ -53,6 +54,7 @@ class Step:
     checks: bool = False
     uses_large: bool = False
     uses_brute: bool = False
+    brute_is_wrong: bool = False
 
 
 _DEFAULT = voting.Policy()
@@ -78,14 +80,18 @@ WEIGHT_STEPS = tuple(
     if step.name in {"default", "+ sizes", "+ proven"}
     for weights in WEIGHTINGS
 )
+WRONG_BRUTE_STEPS = tuple(
+    replace(step, name=f"{step.name}, wrong brute", brute_is_wrong=True) for step in STEPS if step.uses_brute
+)
 
 
 @dataclass
 class Draw:
-    """The candidates of one vote, and a brute program if the package has a slow one."""
+    """The candidates of one vote, a brute program if the package has a slow one, and a wrong program in its place."""
 
     candidates: list[MeasuredProgram]
     brute: MeasuredProgram | None = None
+    wrong_brute: MeasuredProgram | None = None
     idea: str = field(default="")
 
 
@@ -142,7 +148,7 @@ def draw_candidates(problem: MeasuredProblem, size: int, repeat: int, seed: int)
             candidates.append(chance.choice(right))
         else:
             candidates.append(idea if chance.random() < SHARED_IDEA else chance.choice(wrong))
-    return Draw(candidates, chance.choice(slow) if slow else None, idea.name)
+    return Draw(candidates, chance.choice(slow) if slow else None, chance.choice(wrong), idea.name)
 
 
 def run_step(problem: MeasuredProblem, drawn: Draw, step: Step) -> Counts:
@@ -150,8 +156,9 @@ def run_step(problem: MeasuredProblem, drawn: Draw, step: Step) -> Counts:
     places = _choose_inputs(problem, step)
     programs = list(drawn.candidates)
     roles = [Role.CANDIDATE] * len(programs)
-    if step.uses_brute and drawn.brute is not None:
-        programs.append(drawn.brute)
+    brute = drawn.wrong_brute if step.brute_is_wrong else drawn.brute
+    if step.uses_brute and brute is not None:
+        programs.append(brute)
         roles.append(Role.BRUTE)
     kind = "code-judge" if step.policy == voting.X_CODER_POLICY else "tokens"
     agreement = _Selected(problem.agreement if step.checks else BuiltInAgreement(CheckerChoice(kind, {})), places)

@@ -12,7 +12,9 @@ from sandbox.problems.vote_measures import Counts, count_programs
 from sandbox.problems.vote_study import (
     STEPS,
     WEIGHT_STEPS,
+    WRONG_BRUTE_STEPS,
     Draw,
+    Step,
     combine,
     count_votes,
     draw_candidates,
@@ -78,10 +80,10 @@ def test_draws_are_reproducible_and_share_one_wrong_idea() -> None:
     assert drawn.brute.is_slow
 
 
-def run(problem: MeasuredProblem, step: str, *names: str) -> dict[str, float]:
+def run(problem: MeasuredProblem, step: str | Step, *names: str) -> dict[str, float]:
     of_name = {program.name: program for program in problem.programs}
-    drawn = Draw([of_name[name] for name in names], of_name["slow"])
-    counts = run_step(problem, drawn, STEP_OF[step])
+    drawn = Draw([of_name[name] for name in names], of_name["slow"], of_name["idea"])
+    counts = run_step(problem, drawn, step if isinstance(step, Step) else STEP_OF[step])
     return {
         "labels": counts.labels,
         "wrong labels": counts.labels - counts.right_labels,
@@ -115,6 +117,15 @@ def test_a_brute_program_vetoes_a_shared_wrong_idea() -> None:
     assert run(problem, "+ sizes", *candidates)["wrong labels"] > 0
     vetoed = run(problem, "+ brute", *candidates)
     assert vetoed["wrong labels"] <= LARGE / 2, "only inputs that the brute program does not finish"
+
+
+def test_a_wrong_brute_program_harms_most_where_it_is_trusted_most() -> None:
+    problem = build_problem()
+    wrong = [
+        run(problem, step, "right", "right", "idea")["wrong labels"]
+        for step in (WRONG_BRUTE_STEPS[0], WRONG_BRUTE_STEPS[3])
+    ]
+    assert wrong[0] < wrong[1]
 
 
 def test_the_study_has_a_row_for_each_step_and_number_of_candidates() -> None:
@@ -181,8 +192,9 @@ def test_problems_are_combined_by_their_sums() -> None:
     assert combine([]) == []
 
 
-def test_weights_are_compared_at_three_steps() -> None:
+def test_weights_and_a_wrong_brute_program_are_compared_at_some_steps() -> None:
     names = [step.name for step in WEIGHT_STEPS]
     assert names[0] == "default, uniform"
     assert len(names) == 15
+    assert [step.name for step in WRONG_BRUTE_STEPS][:2] == ["+ brute, wrong brute", "+ disqualify, wrong brute"]
     assert STEP_OF["+ proven"].policy in [step.policy for step in WEIGHT_STEPS]
