@@ -93,7 +93,7 @@ class VoteCost:
 
 def total(rounds: Sequence[Round], kind: str) -> float:
     """Return the median of the CPU seconds of one kind of vote, all processes together."""
-    return statistics.median(sum(getattr(each, kind).values()) for each in rounds)
+    return float(statistics.median(sum(getattr(each, kind).values()) for each in rounds))
 
 
 def measure(rounds: int, report: Callable[[str], None]) -> VoteCost:

@@ -34,11 +34,11 @@ SMALL, LARGE, INVALID = 6, 4, 2
 STEP_OF = {step.name: step for step in STEPS}
 
 
-def build_program(name: str, print_on: Callable[[int], str | Outcome], **fields: bool) -> MeasuredProgram:
+def build_program(name: str, print_on: Callable[[int], str | Outcome], *, is_slow: bool = False) -> MeasuredProgram:
     """Build a program from its output on the input at each position: small, invalid, and then large ones."""
     printed = [print_on(place) for place in range(SMALL + INVALID + LARGE)]
     outcomes = [one if isinstance(one, Outcome) else build_outcome(one) for one in printed]
-    return MeasuredProgram(name, name, outcomes, **fields)
+    return MeasuredProgram(name, name, outcomes, is_slow=is_slow)
 
 
 def build_problem() -> MeasuredProblem:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from sandbox.runner.contract import Outcome, Status, Verdict
@@ -142,7 +144,7 @@ def test_the_label_of_a_brute_program_gives_way_to_a_reference_and_to_brute_prog
     assert (label.expected, label.by_brute, label.why) == (None, False, NoLabel.BRUTE_VETO)
 
 
-def label_large_input(proven_after: int, *rows: list[str | Outcome], min_votes: int = 2) -> Label:
+def label_large_input(proven_after: int, *rows: Sequence[str | Outcome], min_votes: int = 2) -> Label:
     """Label the last input, which the brute program does not finish. It prints 1 on the two others."""
     matrix = build_matrix(*rows, ["1", "1", TIMED_OUT])
     policy = Policy(min_votes=min_votes, proven_after=proven_after, brute_disqualifies=True)
