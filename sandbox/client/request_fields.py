@@ -150,6 +150,8 @@ class VotePolicyFields(TypedDict, total=False):
     one_vote_per_program: bool | None
     golden_tie: Literal["fastest", "first"] | None
     brute_disqualifies: bool | None
+    brute_labels: bool | None
+    proven_after: int | None
 
 
 class VoteFields(TypedDict, total=False):

@@ -31,6 +31,7 @@ class VoteLabel(WireModel):
     weight: float = Field(description="weight of the test in the scores of candidates")
     held_out: bool = False
     by_reference: bool = Field(False, description="the label is the output of the references, not of the votes")
+    by_brute: bool = Field(False, description="with `brute_labels`: the label is the output of the brute programs")
     objectors: list[int] = Field(
         default_factory=list, description="references and brute programs that disagree with the label or prevent one"
     )
@@ -52,6 +53,7 @@ class VoteLabel(WireModel):
             weight=round(weight, 6),
             held_out=held_out,
             by_reference=label.by_reference,
+            by_brute=label.by_brute,
             objectors=list(label.objectors),
         )
 

@@ -1896,6 +1896,12 @@ export interface components {
              */
             by_reference?: boolean;
             /**
+             * By Brute
+             * @description with `brute_labels`: the label is the output of the brute programs
+             * @default false
+             */
+            by_brute?: boolean;
+            /**
              * Objectors
              * @description references and brute programs that disagree with the label or prevent one
              */
@@ -1972,6 +1978,18 @@ export interface components {
              * @default null
              */
             brute_disqualifies?: boolean | null;
+            /**
+             * Brute Labels
+             * @description the output of the brute programs is the label of each input that they finish, unless they disagree with each other; default false
+             * @default null
+             */
+            brute_labels?: boolean | null;
+            /**
+             * Proven After
+             * @description if a candidate is right on every input that a brute program finishes, and there are at least this many, its vote suffices where nobody disagrees; 0 means never; default 0
+             * @default null
+             */
+            proven_after?: number | null;
         };
         /**
          * VoteRequest
@@ -2026,7 +2044,9 @@ export interface components {
              *       "seed": null,
              *       "one_vote_per_program": null,
              *       "golden_tie": null,
-             *       "brute_disqualifies": null
+             *       "brute_disqualifies": null,
+             *       "brute_labels": null,
+             *       "proven_after": null
              *     }
              */
             policy?: string | components["schemas"]["VotePolicy"];
