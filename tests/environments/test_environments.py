@@ -22,6 +22,10 @@ from tests.worker_processes import WorkerProcesses
 PROGRAM = "import answer\nprint(answer.ANSWER)"
 PACKAGES = ["roman==5.0"]
 MEASURES_ITSELF = "import roman, sys\nprint(sys.modules and roman.toRoman(42))"  # runs as `python3 main.py`, not forked
+COMPARES_NUMERALS = """import sys, roman
+_, given, answer = (open(name).read() for name in sys.argv[1:4])
+sys.exit(roman.fromRoman(given.strip()) != roman.fromRoman(answer.strip()))
+"""
 SLEEP = "import time\ntime.sleep(0.5)"
 
 
@@ -116,6 +120,38 @@ def test_tests_of_all_kinds_votes_and_rewards_run_in_it(client: Client, numerals
     completions = [f"```python\n{code}\n```", "```python\nprint(4)\n```"]
     rewards = client.reward({"completions": completions, "tests": [tests[:1]], "environment": numerals})
     assert rewards.rewards == [1.0, 0.0]
+
+
+def test_hacks_measures_of_tests_and_rewards_of_test_writers_run_in_it(client: Client, numerals: str) -> None:
+    right, wrong = "import roman\nprint(roman.toRoman(int(input())))", "import roman\nprint('I' * int(input()))"
+    programs = {
+        "target": {"language": "python", "code": wrong},
+        "references": [{"language": "python", "code": right}],
+        "validators": [{"language": "cpp", "code": "int main() {}"}],
+    }
+    hack = client.hack({**programs, "input": "4", "environment": numerals})
+    assert (hack.valid, hack.breaks, hack.expected) == (True, True, "IV\n"), hack
+    tests = [{"stdin": "3", "expected": "III"}, {"stdin": "4", "expected": "IV"}]
+    cpp = {"language": "cpp", "code": "#include <cstdio>\nint main() { puts(\"III\"); }"}
+    checker = {"type": "program", "language": "python", "code": COMPARES_NUMERALS}
+    request = {"tests": tests, "right": [right], "wrong": [wrong, cpp], "environment": numerals}
+    for judged in ({}, {"checker": checker}):
+        report = client.quality({**request, **judged})
+        assert (report.tpr, report.tnr, report.unjudged) == (1.0, 1.0, []), report
+    mutants = client.quality({**request, "wrong": [], "mutants": {"count": 3}, "inputs": ["5"]})
+    assert (mutants.tpr, mutants.unjudged, mutants.lost_inputs, mutants.unused_inputs) == (1.0, [], [], [])
+    with pytest.raises(BadRequest, match="no program runs in the image python") as raised:
+        client.quality({**request, "right": [cpp], "wrong": [cpp]})
+    assert raised.value.field == "body.environment"
+    rewards = client.reward(
+        {
+            "completions": ["```input\n4\n```"],
+            "hacks": [programs],
+            "policy": {"name": "hack"},
+            "environment": numerals,
+        }
+    )
+    assert rewards.rewards == [1.0]
 
 
 def test_sessions_run_in_it_and_so_do_their_hidden_tests(

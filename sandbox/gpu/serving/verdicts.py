@@ -39,6 +39,7 @@ class CompletionJudge:
                 "language": verification.language,
                 "checker": verification.checker,
                 "limits": verification.limits,
+                "environment": verification.environment,
                 "on_outage": "none",
                 "most_lost_batches": 0,
             },
@@ -67,6 +68,7 @@ class CompletionJudge:
             ],
             "inputs": list(inputs),
             "limits": self._verification.limits.model_dump(exclude_none=True),
+            "environment": self._verification.environment,
         }
         nothing: list[bool | None] = [None] * len(completions)
         if not places:

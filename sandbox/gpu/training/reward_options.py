@@ -11,7 +11,9 @@ from sandbox.schema.gpu import GrpoRequest
 def build_reward_options(request: GrpoRequest) -> dict[str, Any]:
     """Return the options of the reward functions (`sandbox.trainers.function.RewardOptions`)."""
     policy = dataclasses.asdict(request.policy)
+    environment = {"environment": request.environment} if request.environment else {}
     return {
+        **environment,
         "policy": {name: value for name, value in policy.items() if value is not None},
         "checker": request.checker.model_dump(mode="json", exclude_none=True),
         "language": request.language,
