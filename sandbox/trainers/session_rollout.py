@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
 SERVICE_FAILURES = (Refused, InfrastructureError)
+JUDGE_FIELDS = ("file", "language", "entry_point", "checker", "hidden", "limits")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,10 @@ class SessionRollout:
 
     def list_files(self, path: str = "") -> str:
         return "\n".join(file.path for file in self._use(lambda session: session.list_files(path)))
+
+    def close(self) -> None:
+        """Close the session, if one is open."""
+        self._open_session.close()
 
     def judge(self) -> float | None:
         """Judge the session with the hidden tests, close it, and return the reward; None if the service failed."""
@@ -192,8 +197,13 @@ class _OpenSession:
 
 
 def build_options(policy: Policy | str | Mapping[str, Any], **fields: Any) -> RolloutOptions:
-    """Build the options, and check those that the service would refuse later. Raises BadRequest."""
+    """Build the options, and check those that the service would refuse later. Raises BadRequest.
+
+    `fields` are those of `RolloutOptions` and of `OutagePolicy`, and `JUDGE_FIELDS`, which become a part of `judge`.
+    """
     outage, fields = OutagePolicy.split_options(fields)
+    judge = {name: fields.pop(name) for name in JUDGE_FIELDS if name in fields}
+    fields["judge"] = {**fields.get("judge", {}), **judge}
     try:
         named = {"name": policy} if isinstance(policy, str) else policy
         built = TypeAdapter(Policy).validate_python(named)

@@ -132,7 +132,7 @@ def test_hacks_measures_of_tests_and_rewards_of_test_writers_run_in_it(client: C
     hack = client.hack({**programs, "input": "4", "environment": numerals})
     assert (hack.valid, hack.breaks, hack.expected) == (True, True, "IV\n"), hack
     tests = [{"stdin": "3", "expected": "III"}, {"stdin": "4", "expected": "IV"}]
-    cpp = {"language": "cpp", "code": "#include <cstdio>\nint main() { puts(\"III\"); }"}
+    cpp = {"language": "cpp", "code": '#include <cstdio>\nint main() { puts("III"); }'}
     checker = {"type": "program", "language": "python", "code": COMPARES_NUMERALS}
     request = {"tests": tests, "right": [right], "wrong": [wrong, cpp], "environment": numerals}
     for judged in ({}, {"checker": checker}):
