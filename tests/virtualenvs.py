@@ -114,10 +114,11 @@ TRL = Virtualenv(
     ),
 )
 
-# The SDKs of SandboxFusion and Judge0.
+# The SDKs of SandboxFusion and Judge0, and SWE-ReX's remote runtime, which needs nothing that its server does.
 CLIENTS = Virtualenv(
     "clients",
     (
+        "Pygments==2.21.0",
         "aiohappyeyeballs==2.7.1",
         "aiohttp==3.14.5",
         "aiosignal==1.4.0",
@@ -132,12 +133,16 @@ CLIENTS = Virtualenv(
         "httpx==0.28.1",
         "idna==3.20",
         "judge0==0.0.8",
+        "markdown-it-py==4.3.0",
+        "mdurl==0.1.2",
         "multidict==7.2.1",
         "propcache==0.5.4",
         "pydantic==2.14.3",
         "pydantic_core==2.50.4",
         "requests==2.34.2",
+        "rich==15.0.0",
         "sandbox-fusion==0.3.7",
+        "swe-rex==1.4.0",
         "tenacity==9.2.1",
         "typing_extensions==4.16.0",
         "typing-inspection==0.4.5",
