@@ -14,7 +14,16 @@ from pydantic import TypeAdapter, ValidationError
 
 from sandbox.client.call_text import render_call, shorten
 from sandbox.client.sync_session import Session
-from sandbox.errors import BadRequest, InfrastructureError, NotFound, Refused, SandboxError, SessionEnded
+from sandbox.errors import (
+    BadRequest,
+    Forbidden,
+    InfrastructureError,
+    NotFound,
+    Refused,
+    SandboxError,
+    SessionEnded,
+    Unauthorized,
+)
 from sandbox.rewards.case_formats import read_tests
 from sandbox.rewards.policy import CompletionResult, Policy, score
 from sandbox.schema import VerifyResult
@@ -26,6 +35,7 @@ logger = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
 SERVICE_FAILURES = (Refused, InfrastructureError)
+KEY_FAILURES = (Unauthorized, Forbidden)  # no rollout can succeed
 JUDGE_FIELDS = ("file", "language", "entry_point", "checker", "hidden", "limits")
 
 
@@ -61,7 +71,7 @@ class SessionRollout:
         self._tests: list[Any] = []
         self._entry_point = ""
         self._is_unjudgeable, self._is_ended_by_code = False, False
-        self._lost: ServiceLost | None = None
+        self._lost: SandboxError | None = None
         self._open_session = _OpenSession()
         # Also runs when the interpreter exits, so that Ctrl-C and exceptions leave no session open.
         weakref.finalize(self, self._open_session.close)
@@ -138,8 +148,8 @@ class SessionRollout:
         """Run a call on the session. If the service fails, remember that the rollout cannot be judged."""
         try:
             return call(self._get_session())
-        except (*SERVICE_FAILURES, SessionEnded) as error:
-            if isinstance(error, ServiceLost):
+        except (*SERVICE_FAILURES, *KEY_FAILURES, SessionEnded) as error:
+            if isinstance(error, (ServiceLost, *KEY_FAILURES)):
                 self._lost = error  # trainers turn errors of tools into text for the model, so `judge` raises it
             if not self._is_ended_by_code:
                 logger.warning("a rollout has no reward, because a tool call failed: %s", error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 
 from tests.conftest import require_python
 from tests.peers.conftest import KEY
-from tests.virtualenvs import CLIENTS, build_environment
+from tests.virtualenvs import CLIENTS, ROOT, build_environment
 
 CLIENT_SCRIPT = """
 import asyncio, json, sys, tempfile
@@ -170,3 +171,13 @@ def test_the_remote_runtime_of_swe_rex(url: str, keyed_url: str) -> None:
         "down": False,
     }
     assert httpx.get(f"{url}/sessions").json()["sessions"] == [], "a runtime left a session"
+
+
+@pytest.mark.frameworks
+@pytest.mark.timeout(300)
+def test_the_example_of_the_guide_prints_what_its_comment_says(url: str) -> None:
+    page = (ROOT / "sandbox" / "docs" / "migration.md").read_text(encoding="utf-8")
+    (source,) = [block for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "swerex" in block]
+    command = [str(require_python(CLIENTS)), "-c", source.replace("http://127.0.0.1:8080", url)]
+    ended = subprocess.run(command, env=build_environment(), capture_output=True, text=True, timeout=120)
+    assert ended.stdout.split() == re.findall(r"# (\S+)$", source, re.MULTILINE), ended.stderr[-4000:]

@@ -217,18 +217,21 @@ def test_wrong_options_and_a_service_that_is_away_are_errors_at_the_start(url: s
         trl_environment(f"http://127.0.0.1:{find_free_port()}")
 
 
-def test_a_service_that_wants_a_key_costs_the_reward(keyed_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refused_key_is_an_error_and_not_the_models_fault(keyed_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SANDBOX_API_KEY", "sk-wrong")
     environment = trl_environment(keyed_url, on_outage="none")()
     environment.reset(tests=TESTS)
     with pytest.raises(Unauthorized, match="valid API key"):
         environment.run_code("1")
+    with pytest.raises(Unauthorized):
+        environment.get_reward()
     monkeypatch.setenv("SANDBOX_API_KEY", KEY.key)
-    get_shared_client.cache_clear()
+    get_shared_client(keyed_url).close()
     environment = trl_environment(keyed_url, entry_point="double")()
     environment.reset(tests=TESTS)
     environment.run_code("def double(x): return 2 * x")
     assert environment.get_reward() == 1.0
+    get_shared_client(keyed_url).close()
 
 
 def test_a_service_that_goes_away_costs_the_reward_and_not_the_model(url: str) -> None:

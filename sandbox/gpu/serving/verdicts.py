@@ -78,8 +78,8 @@ class CompletionJudge:
         except (BadRequest, Refused, InfrastructureError) as error:
             return GroupVerdict([None] * len(completions), nothing, {"problem": str(error)}, time.monotonic())
         vote = vote_result.model_dump(mode="json", include={"labels", "golden", "test_set"})
-        if vote.get("golden"):
-            vote["golden"]["completion"] = places[vote["golden"]["index"]]
+        golden = vote["golden"]["index"]
+        vote["golden"]["completion"] = None if golden is None else places[golden]
         scores: list[float | None] = [None] * len(completions)
         for place, candidate in zip(places, vote_result.candidates, strict=True):
             scores[place] = candidate.score
