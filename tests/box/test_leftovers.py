@@ -50,14 +50,14 @@ def test_old_folders_of_boxes_that_did_not_start_are_removed(
 ) -> None:
     long_ago = time.time() - MAX_FOLDER_AGE_S - 1
     starting, killed = (ensure_socket_folder(tmp_path) / f"sandbox-{name}" for name in ("0-1", "0-2"))
-    elsewhere = get_fallback_folder(tmp_path) / "sandbox-0-3"
+    fallback = get_fallback_folder(tmp_path) / "sandbox-0-3"
     try:
-        for folder in (starting, killed, elsewhere):
+        for folder in (starting, killed, fallback):
             folder.mkdir(parents=True)
-        for folder in (killed, elsewhere):
+        for folder in (killed, fallback):
             os.utime(folder, (long_ago, long_ago))
         remove_unstarted_boxes(docker_client, tmp_path)
-        assert [folder.exists() for folder in (starting, killed, elsewhere)] == [True, False, False]
+        assert [folder.exists() for folder in (starting, killed, fallback)] == [True, False, False]
     finally:
         remove_boxes(tmp_path)
     assert not get_temporary_folder(tmp_path).exists()

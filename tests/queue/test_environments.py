@@ -161,12 +161,13 @@ def test_any_program_of_a_request_may_be_the_one_that_runs_in_it(environments: E
     checker = {"type": "program", "language": "python", "code": ""}
     verify = {**cpp, "tests": [{}], "environment": "mine"}
     hack = {"target": cpp, "references": [cpp], "input": "", "environment": "mine"}
-    accepted = [
+    accepted: list[VerifyRequest | HackRequest] = [
         VerifyRequest.model_validate({**verify, "checker": checker}),
         HackRequest.model_validate({**hack, "validators": [{"language": "python", "code": ""}]}),
     ]
     bound = environments.bind(Submission("verify", accepted, batch=True)).requests
     assert [request.environment for request in bound] == [f"mine@{content_id}"] * 2
+    refused: VerifyRequest | HackRequest
     for refused in (VerifyRequest.model_validate(verify), HackRequest.model_validate(hack)):
         with pytest.raises(BadRequest, match="extends the image python, but cpp runs in the image cpp"):
             environments.bind(Submission("verify", [refused]))
