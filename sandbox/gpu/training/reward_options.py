@@ -11,11 +11,11 @@ from sandbox.schema.gpu import GrpoRequest
 def build_reward_options(request: GrpoRequest) -> dict[str, Any]:
     """Return the options of the reward functions (`sandbox.trainers.function.RewardOptions`)."""
     policy = dataclasses.asdict(request.policy)
-    environment = {"environment": request.environment} if request.environment else {}
     return {
-        **environment,
         "policy": {name: value for name, value in policy.items() if value is not None},
         "checker": request.checker.model_dump(mode="json", exclude_none=True),
         "language": request.language,
         "limits": request.limits.model_dump(mode="json", exclude_none=True),
+        **({} if request.stop_after_timeouts is None else {"stop_after_timeouts": request.stop_after_timeouts}),
+        **({"environment": request.environment} if request.environment else {}),
     }
