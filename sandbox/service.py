@@ -11,10 +11,11 @@ from redis.exceptions import RedisError
 
 from sandbox.config import QueueSettings
 from sandbox.errors import SandboxError
-from sandbox.queue import live_view, session_records
+from sandbox.queue import idempotency, live_view, session_records
 from sandbox.queue.admission import Admission, get_caller_id, get_max_stored_bytes, get_owner_filter
 from sandbox.queue.connection import connect, translate_redis_errors
 from sandbox.queue.environments import Environments, refuse_environments
+from sandbox.queue.gpu_environments import bind_gpu_request
 from sandbox.queue.gpu_jobs import GpuJobs, is_gpu_job
 from sandbox.queue.idempotency import KeyedRequest
 from sandbox.queue.intake import Intake
@@ -169,9 +170,12 @@ class Service:
     def start_gpu_job(self, kind: GpuKind, request: GpuRequest, idempotency_key: str = "") -> GpuJob:
         """Queue a GPU job. Until the idempotency key expires, repeating the same request returns the first job.
 
-        Raises `errors.IdempotencyKeyReused` or `errors.QueueUnavailable`.
+        Raises `errors.IdempotencyKeyReused`, `errors.UnknownEnvironment`, `errors.BadRequest` or
+        `errors.QueueUnavailable`.
         """
         keyed = KeyedRequest.create(get_caller_id(), idempotency_key, ["gpu", kind.value], [request])
+        if keyed is None or not idempotency.find_submission(self._redis, keyed):
+            request = bind_gpu_request(self.environments, request, not self._outage_monitor.lacks_environments)
         self._storage_limiter.check_room(len(request.model_dump_json(exclude_unset=True)))
         return self._gpu_jobs.submit(kind, request, get_caller_id(), keyed)
 

@@ -12,14 +12,16 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any
+from typing import Any, TypeVar
 
 from fastapi import HTTPException, Request
 
+from sandbox.api.dependencies import get_context
 from sandbox.api.request_parsing import Preferences
 from sandbox.api.responses import submit_and_wait
 from sandbox.api.result_waiter import OnResults
 from sandbox.errors import BadRequest, SandboxError
+from sandbox.queue.environments import runs_in
 from sandbox.queue.submission import Submission
 from sandbox.runner.contract import Status
 from sandbox.schema import ExecuteRequest, ExecuteResult, TestCase, VerifyRequest
@@ -35,6 +37,8 @@ from sandbox.verify.quality_timing import add_timing
 
 OnProgress = Callable[[QualityProgress], object]
 DescribeRows = Callable[[Mapping[int, bytes | SandboxError]], list[QualityRow]]
+
+Item = TypeVar("Item", ExecuteRequest, VerifyRequest)
 
 _ITEM_FIELD = re.compile(r"items\.(\d+)\.(language|code)$")
 
@@ -86,6 +90,19 @@ def _count_results(
     return count
 
 
+@dataclass(frozen=True)
+class _Environment:
+    """The environment of a request, with its base image. Programs that do not fit run in their standard image."""
+
+    reference: str = ""
+    base: str = ""
+
+    def add_to(self, items: Sequence[Item]) -> list[Item]:
+        """Return the items, of which those that fit name the environment."""
+        added = {"environment": self.reference}
+        return [item.model_copy(update=added) if runs_in(item, self.base) else item for item in items]
+
+
 @dataclass
 class _Batches:
     """Submits the batches of one request, which share its time limit and its idempotency key."""
@@ -131,16 +148,30 @@ async def judge_programs(
     plan = await asyncio.to_thread(_build_plan, body)
     batches = _Batches(request, preferences, on_progress)
     try:
-        items = await asyncio.to_thread(lambda: plan.items)
+        environment = await asyncio.to_thread(_resolve_environment, request, body, preferences)
+        items = await asyncio.to_thread(lambda: environment.add_to(plan.items))
+        if body.environment and not any(item.environment for item in items):
+            raise BadRequest(f"no program runs in the image {environment.base}, which it extends", "environment")
         results = await batches.run("verify", "tests", items, plan.describe_rows)
     except BadRequest as error:
         raise _rename_field(error, plan) from None
-    rows = await asyncio.to_thread(_build_rows, plan, results)
+    judged = await asyncio.to_thread(lambda: [read_verdicts(each, len(body.tests)) for each in results])
+    rows = _build_rows(plan, judged)
     survivors = find_surviving_mutants(rows) if body.inputs else []
-    comparison = await _compare(batches, plan, survivors) if survivors else NO_COMPARISON
+    comparison = await _compare(batches, plan, survivors, environment) if survivors else NO_COMPARISON
     report = await asyncio.to_thread(measure_quality, rows, comparison)
     multipliers = (body.time_multipliers.ac_to_time_limit, body.time_multipliers.time_limit_to_tle)
-    return await asyncio.to_thread(add_timing, report, rows, body.list_sizes(), multipliers)
+    report = await asyncio.to_thread(add_timing, report, rows, body.list_sizes(), multipliers)
+    return report.model_copy(update={"image_time_s": max(row.image_time_s for row in judged)})
+
+
+def _resolve_environment(request: Request, body: QualityRequest, preferences: Preferences) -> _Environment:
+    """Return the version of the environment that all batches run in. Raises UnknownEnvironment."""
+    if not body.environment:
+        return _Environment()
+    version = get_context(request).service.environments.resolve(body.environment, "environment")
+    # An idempotency key stands for the request as it was sent, so its items keep the name without a version.
+    return _Environment(body.environment if preferences.idempotency_key else version.reference, version.base)
 
 
 def _build_plan(body: QualityRequest) -> _Plan:
@@ -175,15 +206,14 @@ def _make_mutants(body: QualityRequest) -> list[Mutant]:
         raise BadRequest(f"the program {error}", "right.0.code") from None
 
 
-def _build_rows(plan: _Plan, results: Sequence[bytes | SandboxError]) -> list[Row]:
-    rows = []
-    for name, kind, mutant, result in zip(plan.names, plan.kinds, plan.mutants, results, strict=True):
-        judged = read_verdicts(result, len(plan.request.tests))
-        rows.append(Row(name, kind, judged.verdicts, judged.cpu_times_s, mutant, judged.message))
-    return rows
+def _build_rows(plan: _Plan, judged: Sequence[JudgedRow]) -> list[Row]:
+    return [
+        Row(name, kind, row.verdicts, row.cpu_times_s, mutant, row.message)
+        for name, kind, mutant, row in zip(plan.names, plan.kinds, plan.mutants, judged, strict=True)
+    ]
 
 
-async def _compare(batches: _Batches, plan: _Plan, survivors: Sequence[int]) -> Comparison:
+async def _compare(batches: _Batches, plan: _Plan, survivors: Sequence[int], environment: _Environment) -> Comparison:
     """Run the first right program on the inputs, and judge the surviving mutants, and itself, by its outputs."""
     body = plan.request
     executions = [
@@ -196,13 +226,13 @@ async def _compare(batches: _Batches, plan: _Plan, survivors: Sequence[int]) -> 
         )
         for one in body.inputs
     ]
-    outputs = await batches.run("execute", "outputs", executions)
+    outputs = await batches.run("execute", "outputs", environment.add_to(executions))
     tests, lost = await asyncio.to_thread(_build_tests, body, outputs)
     rows = [0, *survivors]
     judged = {row: JudgedRow([], [], "") for row in rows}
     if tests:
         items = [body.build_item(plan.programs[row], list(tests.values())) for row in rows]
-        verdicts = await batches.run("verify", "inputs", items)
+        verdicts = await batches.run("verify", "inputs", environment.add_to(items))
         judged = {row: read_verdicts(result, len(tests)) for row, result in zip(rows, verdicts, strict=True)}
     return compare_rows(judged, list(tests), len(body.inputs), lost)
 

@@ -204,6 +204,7 @@ class QualityFields(TypedDict, total=False):
     checker: Checker | CheckerFields
     limits: LimitsRequest | LimitsFields
     isolation: Literal["separate", "shared"]
+    environment: str
     priority: Lane | Literal["rl", "default", "bulk"]
 
 
@@ -244,6 +245,7 @@ class HackFields(TypedDict, total=False):
     checker: EquivalenceChecker | EquivalenceCheckerFields | ProgramChecker | ProgramCheckerFields
     limits: LimitsRequest | LimitsFields
     trusted_limits: LimitsRequest | LimitsFields
+    environment: str
     priority: Lane | Literal["rl", "default", "bulk"]
 
 

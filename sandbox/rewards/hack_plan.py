@@ -70,7 +70,7 @@ def build_hack_plan(request: RewardRequest, tasks: Sequence[HackTask | BadReques
             continue
         conditions = 2 if written.output is None else 3
         completions.append(PlannedCompletion("", conditions, [], length, written.closed, len(programs)))
-        programs.append(task.build_request(written.stdin, written.output, request.priority))
+        programs.append(task.build_request(written.stdin, written.output, request.environment, request.priority))
     return RewardPlan(request, completions, programs)
 
 

@@ -28,7 +28,7 @@ from sandbox.schema.runs import RunName
 from sandbox.schema.submissions import Isolation
 from sandbox.schema.task_quality import TaskQuality
 from sandbox.schema.tests import FunctionTest, RewardedTest
-from sandbox.schema.wire import STOP_AFTER_TIMEOUTS
+from sandbox.schema.wire import IMAGE_TIME, STOP_AFTER_TIMEOUTS
 
 MAX_COMPLETION_CHARS = 8 << 20
 MAX_TASKS = 100_000
@@ -257,6 +257,7 @@ class RewardDetail(WireModel):
     message: str = ""
     queue_time_s: float = 0.0
     run_time_s: float = Field(0.0, description="seconds from the start of the judging to its end")
+    image_time_s: float = Field(0.0, description=IMAGE_TIME)
 
     @property
     def accepted(self) -> bool:

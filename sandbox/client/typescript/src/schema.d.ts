@@ -970,6 +970,12 @@ export interface components {
              * @default 0
              */
             run_time_s?: number;
+            /**
+             * Image Time S
+             * @description how long this program waited until its host had the image of its environment
+             * @default 0
+             */
+            image_time_s?: number;
         };
         /**
          * RewardRequest
