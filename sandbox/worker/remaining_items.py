@@ -23,6 +23,10 @@ class RemainingItems:
         self._cancelled: set[str] = set()  # submissions that were found cancelled while one of their items ran
         self._running_since = 0.0
 
+    @property
+    def is_empty(self) -> bool:
+        return not self._items
+
     def extend(self, items: Sequence[Item]) -> None:
         with self._lock:
             self._items.extend(items)
