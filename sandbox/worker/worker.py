@@ -39,9 +39,8 @@ from sandbox.worker.batch_source import OFFERS, BatchSource
 from sandbox.worker.environments import ItemEnvironments
 from sandbox.worker.execute import JudgeTests, build_failure_result, execute_item, judge_in_order
 from sandbox.worker.idle_help import IdleHelp
-from sandbox.worker.item_returns import ItemReturns
 from sandbox.worker.item_trace import ItemTracer
-from sandbox.worker.remaining_items import RemainingItems, select_wanted
+from sandbox.worker.remaining_items import ItemReturns, RemainingItems, select_wanted
 from sandbox.worker.self_description import SelfDescription
 from sandbox.worker.slot_boxes import make_environment_images, open_slot
 from sandbox.worker.slot_check import SelfTest, SlotCallbacks, SlotCheck, run_self_test
