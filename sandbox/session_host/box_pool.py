@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from sandbox.box.engine import BoxHandle
 from sandbox.errors import EngineUnavailable, InfrastructureError, SandboxError
+from sandbox.session_host.cpu_priority import CpuPriority
 from sandbox.session_host.session_box import STANDARD_IMAGE, SessionBox
 
 logger = logging.getLogger(__name__)
@@ -40,9 +41,15 @@ class BoxPool:
     """
 
     def __init__(
-        self, engine: SessionEngine, spares: int, max_uses: int, options: Mapping[str, Any] | None = None
+        self,
+        engine: SessionEngine,
+        spares: int,
+        max_uses: int,
+        options: Mapping[str, Any] | None = None,
+        priority: CpuPriority | None = None,
     ) -> None:
         self._engine = engine
+        self._priority = priority or CpuPriority()
         self._options = options
         self._spares = spares
         self._max_uses = max_uses
@@ -120,6 +127,7 @@ class BoxPool:
             self._run(self._destroy(self._ready.popleft()))
         while self._tasks:  # a box that is starting is destroyed afterwards
             await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._priority.close()
         await asyncio.to_thread(self._engine.close)
 
     def _offer(self, box: SessionBox) -> None:
@@ -149,12 +157,18 @@ class BoxPool:
             await box.prepare(self._options)
 
     async def _start(self, image: str) -> SessionBox:
+        with self._priority.starting():
+            return await self._start_box(image)
+
+    async def _start_box(self, image: str) -> SessionBox:
         handle = await asyncio.to_thread(self._engine.start, image, True)
         box = SessionBox(handle, image=image)
+        self._priority.add(box)
         try:
             await box.connect()
             await self._prepare(box)
         except Exception:
+            self._priority.remove(box)
             box.disconnect()
             await asyncio.to_thread(handle.destroy)
             raise
@@ -183,6 +197,7 @@ class BoxPool:
                 waiter.set_exception(EngineUnavailable(str(error)))
 
     async def _destroy(self, box: SessionBox) -> None:
+        self._priority.remove(box)
         try:
             box.disconnect()
             await asyncio.to_thread(box.handle.destroy)

@@ -57,3 +57,12 @@ def test_busy_sessions_leave_the_cpu_to_other_containers(
         for container in started:
             container.remove(force=True)
     assert session < 0.4 * other, (session, other)
+
+
+def test_the_share_of_an_idle_parent_is_left_to_its_host(tmp_path: Path) -> None:
+    (tmp_path / "cpu" / "docker").mkdir(parents=True)
+    (tmp_path / "cpu" / PARENT).mkdir()
+    (tmp_path / "cpu" / PARENT / "cpu.idle").write_text("1\n")
+    information = {"CgroupDriver": "cgroupfs", "CgroupVersion": "1"}
+    assert build_cpu_options(information, tmp_path) == {"cgroup_parent": f"/{PARENT}"}
+    assert not (tmp_path / "cpu" / PARENT / "cpu.shares").exists()

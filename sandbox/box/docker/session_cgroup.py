@@ -1,4 +1,4 @@
-"""Give the session boxes of a host, all together, a small share of its CPU.
+"""The cgroups that decide how much of a host's CPU sessions get: one for all session boxes, and one for each box.
 
 The engine puts all containers into one cgroup, and this cgroup competes with each process outside of it: the API,
 Redis, the workers. A small share of a session's box would only count against other boxes, so busy sessions would still
@@ -8,10 +8,11 @@ share counts against everything else. On an idle machine they may use all of it.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from sandbox.box.cgroup import CGROUP_ROOT
 
@@ -20,6 +21,50 @@ ENGINE_PARENT = "docker"  # the engine's own, by default
 PARENT_SHARES = "96"  # the cgroup of all other boxes has 1024, so sessions cost them at most 9 % of their CPU
 PARENT_WEIGHT = "9"  # the same for version 2, where the default is 100
 BOX_SHARES = 2  # without a parent: of the 1024 that a box of programs has
+IDLE = "cpu.idle"  # since Linux 5.15
+
+
+class CpuGroup(NamedTuple):
+    """A CPU cgroup. Its methods do nothing if the cgroup no longer exists.
+
+    Every other process preempts an idle cgroup at once, and a CPU that runs one counts as free for a process that wakes
+    up. A cgroup that stops being idle gets the kernel's default share.
+    """
+
+    folder: Path
+    version: int
+
+    @property
+    def parent(self) -> CpuGroup:
+        return CpuGroup(self.folder.parent, self.version)
+
+    def set_idle(self, idle: bool) -> None:
+        with suppress(OSError):
+            (self.folder / IDLE).write_text(str(int(idle)))
+
+    def limit_share(self) -> None:
+        """Give the cgroup, which is not idle, the small share of sessions."""
+        name, share = ("cpu.weight", PARENT_WEIGHT) if self.version == 2 else ("cpu.shares", PARENT_SHARES)
+        with suppress(OSError):
+            (self.folder / name).write_text(share)
+
+
+def find_box_group(pid: int, root: Path = CGROUP_ROOT, processes: Path = Path("/proc")) -> CpuGroup | None:
+    """Return the CPU cgroup of a session's box by the pid of one of its processes on this host.
+
+    Return None if the box does not have the parent of all session boxes, or if the kernel has no idle cgroups.
+    """
+    try:
+        lines = (processes / str(pid) / "cgroup").read_text().splitlines()
+    except OSError:
+        return None
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        version = 1 if "cpu" in controllers.split(",") else 2 if not controllers else 0
+        folder = (root / "cpu" if version == 1 else root) / path.lstrip("/")
+        if version and folder.parent.name == PARENT and os.access(folder.parent / IDLE, os.W_OK):
+            return CpuGroup(folder, version)
+    return None
 
 
 def build_cpu_options(information: Mapping[str, Any], root: Path = CGROUP_ROOT) -> dict[str, Any]:
@@ -32,9 +77,18 @@ def build_cpu_options(information: Mapping[str, Any], root: Path = CGROUP_ROOT) 
         is_version_2 = information.get("CgroupVersion") == "2"
         controller = root if is_version_2 else root / "cpu"
         name, share = ("cpu.weight", PARENT_WEIGHT) if is_version_2 else ("cpu.shares", PARENT_SHARES)
+        parent = controller / PARENT
         if (controller / ENGINE_PARENT).is_dir():  # otherwise the engine's cgroups are not the ones that are seen here
             with suppress(OSError):
-                (controller / PARENT).mkdir(exist_ok=True)
-                (controller / PARENT / name).write_text(share)
+                is_new = not parent.is_dir()
+                parent.mkdir(exist_ok=True)
+                if is_new or not _is_idle(parent):  # the share of an idle cgroup cannot be set
+                    (parent / name).write_text(share)
                 return {"cgroup_parent": f"/{PARENT}"}
     return {"cpu_shares": BOX_SHARES}
+
+
+def _is_idle(folder: Path) -> bool:
+    with suppress(OSError):
+        return (folder / IDLE).read_text().strip() == "1"
+    return False
