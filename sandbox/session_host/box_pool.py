@@ -4,12 +4,16 @@ The interpreter of a Python session with default limits is started in advance, t
 serves another session, under uids that no earlier session had. A box that is broken, or has served its maximum number
 of sessions, is destroyed. Calls to the engine block, so they run in threads. Only a few run at a time, because starting
 a container takes a large fraction of a second of CPU time.
+
+After many sessions at once, there are more boxes than spares. They stay for a while, because a pool that destroyed
+them at once would start a container for each new session. Those that nobody needed for an interval are destroyed.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import Coroutine, Mapping
 from typing import Any, Protocol
@@ -24,6 +28,7 @@ logger = logging.getLogger(__name__)
 PAUSE_AFTER_FAILURE_S = 1.0
 MAX_PARALLEL_STARTS = 2
 STOPPED = "its host was stopped"
+SURPLUS_INTERVAL_S = 30.0
 
 
 class SessionEngine(Protocol):
@@ -59,6 +64,8 @@ class BoxPool:
         self._returning = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
+        self._least_ready = 0  # in this interval: so many boxes were never needed
+        self._interval_ends_at = 0.0
 
     @property
     def warm(self) -> int:
@@ -77,6 +84,7 @@ class BoxPool:
             raise EngineUnavailable(STOPPED)
         while self._ready:
             box = self._ready.popleft()
+            self._least_ready = min(self._least_ready, len(self._ready))
             if not box.is_broken:
                 self.fill()
                 return box
@@ -108,12 +116,20 @@ class BoxPool:
             or box.is_broken
             or self._closed
             or box.uses >= self._max_uses
-            or (len(self._ready) + self._returning >= self._spares and not self._waiters)
+            or (not self._spares and not self._waiters)
         ):
             self._run(self._destroy(box))
         else:
             self._returning += 1
             self._run(self._offer_again(box))
+
+    def shrink(self) -> None:
+        """Destroy the boxes beyond the spares that were ready during a whole interval. Call this from time to time."""
+        if self._closed or time.monotonic() < self._interval_ends_at:
+            return
+        for _ in range(self._least_ready - self._spares):
+            self._run(self._destroy(self._ready.popleft()))
+        self._least_ready, self._interval_ends_at = len(self._ready), time.monotonic() + SURPLUS_INTERVAL_S
 
     def stop(self) -> None:
         """Give out no more boxes. Those who wait for one get EngineUnavailable."""

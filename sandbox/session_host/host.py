@@ -238,6 +238,7 @@ class HostProcess:
         while True:
             await asyncio.sleep(EXPIRY_CHECK_INTERVAL_S)
             self._sessions.end_expired()
+            self._pool.shrink()
 
     async def _give_turns(self) -> None:
         while True:

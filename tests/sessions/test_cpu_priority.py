@@ -35,7 +35,7 @@ def is_idle(folder: Path) -> bool:
 
 async def wait_until_idle(folder: Path, idle: bool = True) -> None:
     async with asyncio.timeout(10):
-        while is_idle(folder) is not idle:
+        while is_idle(folder) is not idle:  # noqa: ASYNC110 - only the file knows
             await asyncio.sleep(0.005)
 
 
