@@ -1,17 +1,17 @@
 """Let session boxes use the CPU that nothing else needs, without starving their calls.
 
-Theory of operation. All session boxes of a host have one parent cgroup. While a recent request to a box is in progress,
-the parent has a small share of the CPU. Otherwise it is idle: a worker that wakes up preempts it at once, where it
-would have to wait for the end of a time slice of a session's loop. An idle cgroup gets nearly nothing on a busy
+Theory of operation. All session boxes of a host have one parent cgroup. It has a small share of the CPU while a request
+is in progress that has not computed for long. Otherwise it is idle: a worker that wakes up preempts it at once, where
+it would have to wait for the end of a time slice of a session's loop. An idle cgroup gets nearly nothing on a busy
 machine. The parent therefore has a turn with a normal share in each interval.
 
-Among themselves, boxes whose requests are all old are idle, too. A new call need not wait for the loops of others.
+Among themselves, boxes that compute for long are idle, too. A new call need not wait for the loops of others. What
+counts is CPU time: on a busy machine, a call may take long because it waits, and must not wait even longer then.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,7 +21,8 @@ from sandbox.box.docker.session_cgroup import CpuGroup
 from sandbox.box.engine import BoxHandle
 from sandbox.session_host.session_box import SessionBox
 
-RECENT_S = 0.2  # most calls are shorter
+REVIEW_INTERVAL_S = 0.2
+LONG_CPU_S = 0.1  # most calls use less
 TURN_INTERVAL_S = 0.5
 TURN_S = 0.04  # with half of the CPU, because the share is that of all other boxes together: 4 % of the time
 
@@ -39,11 +40,20 @@ class _Member:
     box: SessionBox
     group: CpuGroup
     is_idle: bool = False
+    request_at: float = 0.0  # when the latest request began that was in progress at the last review
+    used_before_s: float = 0.0  # the CPU time at the first review that saw this request
 
     def set_idle(self, idle: bool) -> None:
         if idle != self.is_idle:
             self.is_idle = idle
             self.group.set_idle(idle)
+
+    def review(self) -> None:
+        """Make the box idle if no request is in progress, or if the latest one has used much CPU time."""
+        request_at, used_s = self.box.latest_request_at, self.group.read_used_s()
+        if request_at != self.request_at:
+            self.request_at, self.used_before_s = request_at, used_s
+        self.set_idle(not request_at or used_s - self.used_before_s >= LONG_CPU_S)
 
 
 class CpuPriority:
@@ -109,14 +119,13 @@ class CpuPriority:
 
     def _review_later(self) -> None:
         if self._review is None and self._parent is not None:
-            self._review = asyncio.get_running_loop().call_later(RECENT_S, self._lower_priority)
+            self._review = asyncio.get_running_loop().call_later(REVIEW_INTERVAL_S, self._lower_priority)
 
     def _lower_priority(self) -> None:
-        """Make boxes without recent requests idle, and their parent, too, if there are no others."""
+        """Make boxes idle that compute for long or do nothing, and their parent, too, if there are no others."""
         self._review = None
-        began = time.monotonic() - RECENT_S
         for member in self._members.values():
-            member.set_idle(member.box.latest_request_at < began)
+            member.review()
         chosen = self._choose()
         if self._priority is not Priority.TURN:
             self._set(chosen)

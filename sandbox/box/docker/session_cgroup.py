@@ -33,10 +33,18 @@ class CpuGroup(NamedTuple):
 
     folder: Path
     version: int
+    usage: Path = Path("/dev/null")  # tells the CPU time of all its processes
 
     @property
     def parent(self) -> CpuGroup:
         return CpuGroup(self.folder.parent, self.version)
+
+    def read_used_s(self) -> float:
+        """Return the CPU time in seconds that the processes have used."""
+        with suppress(OSError, ValueError, IndexError):
+            text = self.usage.read_text()
+            return int(text) / 1e9 if text[:1].isdigit() else int(text.split("usage_usec", 1)[1].split()[0]) / 1e6
+        return 0.0
 
     def set_idle(self, idle: bool) -> None:
         with suppress(OSError):
@@ -63,7 +71,8 @@ def find_box_group(pid: int, root: Path = CGROUP_ROOT, processes: Path = Path("/
         version = 1 if "cpu" in controllers.split(",") else 2 if not controllers else 0
         folder = (root / "cpu" if version == 1 else root) / path.lstrip("/")
         if version and folder.parent.name == PARENT and os.access(folder.parent / IDLE, os.W_OK):
-            return CpuGroup(folder, version)
+            usage = root / "cpuacct" / path.lstrip("/") / "cpuacct.usage" if version == 1 else folder / "cpu.stat"
+            return CpuGroup(folder, version, usage)
     return None
 
 
