@@ -75,6 +75,8 @@ class CpuPriority:
         if (group := self._find_group(box.handle)) is None:
             return
         self._parent = group.parent
+        if self._priority is None:
+            self._set(Priority.SMALL_SHARE)
         member = self._members[id(box)] = _Member(box, group)
         box.on_request = lambda: self._wake(member)
 
@@ -103,10 +105,10 @@ class CpuPriority:
             self._set(self._choose())
 
     def close(self) -> None:
-        """Leave the parent cgroup as the engine creates it, because another host may use it."""
+        """Change nothing any more."""
         if self._review is not None:
             self._review.cancel()
-        self._set(Priority.SMALL_SHARE)
+        self._parent = None
 
     def _wake(self, member: _Member) -> None:
         member.set_idle(False)
