@@ -293,8 +293,9 @@ class GpuSettings(HostSettings):
     gpu_attempts: int = Field(3, ge=1, description="workers that a job may lose before it fails")
     gpu_spare: bool = Field(
         True,
-        description="keep a training process ready that has imported TRL, which takes 1.5 GB of the host's memory; the"
-        " next training in one process starts in it",
+        description="keep a process ready that has imported vLLM while no server runs, and one that has imported TRL;"
+        " the next server and the next training in one process start in them; each takes 1 to 1.5 GB of the host's"
+        " memory",
     )
     llm_url: str = Field(
         "", description="OpenAI-compatible service for generation, such as http://host:8000/v1; empty: start a server"

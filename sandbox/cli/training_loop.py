@@ -41,13 +41,14 @@ def loop(
         typer.Option(exists=True, dir_okay=False, help="Rows of a benchmark to evaluate before and after, JSON lines."),
     ] = None,
     general_shape: Annotated[str, typer.Option(help="Their format: humaneval, mbpp or livecodebench.")] = "humaneval",
+    mix_share: Annotated[
+        float, typer.Option(min=0.0, max=0.9, help="Share of generated function tasks in both trainings.")
+    ] = 0.0,
     settings: ExtraFields = None,
     recipe: Annotated[
-        Path | None,
-        typer.Option(
-            exists=True, dir_okay=False, help="The loop.json of another run, whose plan replaces the options."
-        ),
-    ] = None,
+        str,
+        typer.Option(help="A shipped recipe, or the loop.json of another run, whose plan replaces the options."),
+    ] = "",
     seed: Seed = 0,
     llm_url: LlmUrl = "",
     llm_key: LlmKey = "",
@@ -60,7 +61,8 @@ def loop(
     before, between and after the trainings. After an interruption or a failure, the same command continues.
     """
     from sandbox.synth.pipeline import STAGES
-    from sandbox.synth.training_loop import StepFailed, TrainingLoop, measure_cpu_limit, read_report, start_engine
+    from sandbox.synth.recipes import read_recipe
+    from sandbox.synth.training_loop import StepFailed, TrainingLoop, measure_cpu_limits, read_report, start_engine
     from sandbox.synth.training_plan import Plan, TrainingData
     from sandbox.synth.training_report import draw
 
@@ -78,17 +80,22 @@ def loop(
         general_shape if rows else "",
         more.get("sft", {}),
         more.get("grpo", {}),
+        mix_share=mix_share,
     )
-    if recipe is not None:
-        plan = Plan.from_report(read_json_object(recipe), model=train)
+    if recipe:
+        plan = Plan.from_report(read_recipe(recipe), model=train)
     with connect_to_service(url) as client:
         engine_job = start_engine(client, folder, plan.model, say)
         run_stages(folder, STAGES, llm_url, llm_key, concurrency, False, url)
         sft, rl = read_dataset_rows(folder, "sft"), read_dataset_rows(folder, "rl")
         data = TrainingData.from_rows(sft, rl, plan.seed, rows)
+        if plan.mix_share:
+            data = data.mix(plan.mix_share, plan.seed)
         if not plan.cpu_time_s:
-            limit_s = read_report(folder).get("plan", {}).get("cpu_time_s") or measure_cpu_limit(client, data)
-            plan = dataclasses.replace(plan, cpu_time_s=limit_s)
+            kept = read_report(folder).get("plan", {})
+            limits = (kept.get("cpu_time_s"), kept.get("total_cpu_time_s"))
+            limit_s, total_s = limits if limits[0] else measure_cpu_limits(client, data)
+            plan = dataclasses.replace(plan, cpu_time_s=limit_s, total_cpu_time_s=total_s)
             say(f"limit: {limit_s:g} s of CPU per test, from the golden solutions")
         try:
             report = TrainingLoop(folder, data, plan, client, say).run(engine_job)

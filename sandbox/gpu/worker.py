@@ -76,6 +76,7 @@ class GpuWorker(PatientRqWorker):
         super().__init__(queues, name=name, connection=redis, serializer=JSONSerializer, log_job_description=False)
         self._settings = settings
         self._gpus = gpus
+        self._lanes = lanes
         self._subprocesses = SubprocessStarter()
         # On this host, because several hosts may share the GPU folder.
         own_folder = settings.home / f"gpu-worker-{share}"
@@ -105,6 +106,8 @@ class GpuWorker(PatientRqWorker):
     def bootstrap(self, *args: Any, **options: Any) -> None:
         super().bootstrap(*args, **options)
         self._lease.start()
+        if SERVING_LANE in self._lanes:
+            self._engine.prepare()
         self._spare.prepare()
         self._metrics_thread.start()
 

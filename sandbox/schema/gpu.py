@@ -15,10 +15,10 @@ from sandbox.schema.gpu_jobs import GpuLease as GpuLease
 from sandbox.schema.gpu_jobs import GpuPool as GpuPool
 from sandbox.schema.gpu_jobs import Progress as Progress
 from sandbox.schema.programs import MAX_NAME_CHARS
-from sandbox.schema.reward import PolicyChoice, Tests
+from sandbox.schema.reward import PolicyChoice, RewardedTests, Tests
 from sandbox.schema.reward_policy import Extraction, Policy
 from sandbox.schema.tests import AnyTest
-from sandbox.schema.wire import LimitsRequest, WireModel
+from sandbox.schema.wire import STOP_AFTER_TIMEOUTS, LimitsRequest, WireModel
 
 MAX_PROMPTS = 10_000
 MAX_PROMPT_CHARS = 1 << 20
@@ -103,7 +103,7 @@ class RlTask(WireModel):
     """A prompt and the tests that reward its completions."""
 
     prompt: str | list[Message]
-    tests: Tests
+    tests: RewardedTests
     name: str = Field("", max_length=MAX_NAME_CHARS)
 
 
@@ -204,6 +204,7 @@ class GrpoRequest(TrainRequest):
     checker: Checker = TokensChecker(type="tokens")
     language: str = "python"
     limits: LimitsRequest = LimitsRequest()
+    stop_after_timeouts: int | None = Field(None, ge=1, description=f"{STOP_AFTER_TIMEOUTS}; they count as not passed")
     vllm: Settings = Field(default_factory=dict, description="with rollouts colocate: extra arguments for vLLM's LLM")
     early_verdicts: bool = Field(
         True, description="with vLLM: judge each completion while the rest of its batch is still being generated"

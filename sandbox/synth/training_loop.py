@@ -78,12 +78,19 @@ def start_engine(client: Client, folder: Path, model: str, say: MessageCallback)
     return job.id
 
 
-def measure_cpu_limit(client: Client, data: TrainingData) -> float:
-    """Return a CPU limit for programs in whole seconds, from the time that golden solutions take on their tests."""
+def measure_cpu_limits(client: Client, data: TrainingData) -> tuple[float, float]:
+    """Return the CPU limits of a program in whole seconds, for each test and for all its tests together.
+
+    They follow from the time that golden solutions take on their tests.
+    """
     results = client.verify_batch(data.list_references()[:MAX_REFERENCES])
-    accepted = [result for result in results if result.verdict is Verdict.ACCEPTED]
-    slowest_s = max((test.usage.cpu_time_s for result in accepted for test in result.tests), default=0.0)
-    return max(MIN_LIMIT_S, float(math.ceil(LIMIT_FACTOR * slowest_s)))
+    times_s = [[test.usage.cpu_time_s for test in one.tests] for one in results if one.verdict is Verdict.ACCEPTED]
+    limit_s = _round_limit(max((max(times, default=0.0) for times in times_s), default=0.0))
+    return limit_s, max(limit_s, _round_limit(max(map(sum, times_s), default=0.0)))
+
+
+def _round_limit(reference_s: float) -> float:
+    return max(MIN_LIMIT_S, float(math.ceil(LIMIT_FACTOR * reference_s)))
 
 
 class TrainingLoop:

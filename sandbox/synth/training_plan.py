@@ -13,8 +13,13 @@ from sandbox.errors import BadRequest
 from sandbox.rewards.extraction import extract
 from sandbox.schema.error_paths import format_dotted_path
 from sandbox.schema.gpu import EvaluateRequest, GrpoRequest, SftRequest
+from sandbox.synth.function_tasks import generate_function_tasks
 from sandbox.synth.resumable_jsonl import Record
 from sandbox.synth.study import exclude_held_out, split, to_rl_task
+
+# A program that exceeds the time limit on so many tests is not run on the others. An endless loop then takes this many
+# times the limit instead of once per test.
+MAX_TIMEOUTS = 2
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,13 @@ class Plan:
     general_shape: str = ""
     sft: dict[str, Any] = field(default_factory=dict)
     grpo: dict[str, Any] = field(default_factory=dict)
+    total_cpu_time_s: float | None = None
+    mix_share: float = 0.0
+
+    def build_limits(self) -> Record:
+        """Return the limits of a completion's program."""
+        total = {} if self.total_cpu_time_s is None else {"total_cpu_time_s": self.total_cpu_time_s}
+        return {"cpu_time_s": self.cpu_time_s, **total}
 
     @classmethod
     def from_report(cls, report: Mapping[str, Any], **changes: Any) -> Plan:
@@ -45,12 +57,17 @@ class Plan:
 
 @dataclass(frozen=True)
 class TrainingData:
-    """A run's rows, split so that no held-out task appears in the training rows, and rows of a general benchmark."""
+    """A run's rows, split so that no held-out task appears in the training rows, and rows of a general benchmark.
+
+    `mix_sft` and `mix_rl` come from elsewhere and are mixed into the trainings.
+    """
 
     sft: list[Record]
     rl: list[Record]
     held_out: list[Record]
     general: list[Record] = field(default_factory=list)
+    mix_sft: list[Record] = field(default_factory=list)
+    mix_rl: list[Record] = field(default_factory=list)
 
     @classmethod
     def from_rows(
@@ -63,9 +80,22 @@ class TrainingData:
             raise BadRequest("only held-out tasks have a golden solution: create more tasks")
         return cls(learnt, train, held_out, list(general))
 
+    def mix(self, share: float, seed: int) -> TrainingData:
+        """Return the data with generated function tasks, of which `share` of the rows of each training consist."""
+        sft, rl = (round(share / (1.0 - share) * len(rows)) for rows in (self.sft, self.rl))
+        tasks = generate_function_tasks(max(sft, rl), seed)
+        return dataclasses.replace(
+            self,
+            mix_sft=[task.to_sft_row().model_dump(mode="json") for task in tasks[:sft]],
+            mix_rl=[
+                task.to_rl_task().model_dump(mode="json", by_alias=True, exclude_unset=True) for task in tasks[:rl]
+            ],
+        )
+
     def count_rows(self) -> Record:
         counts = {"sft_rows": len(self.sft), "rl_tasks": len(self.rl), "held_out_tasks": len(self.held_out)}
-        return counts | ({"general_problems": len(self.general)} if self.general else {})
+        more = {"general_problems": self.general, "mixed_sft_rows": self.mix_sft, "mixed_rl_tasks": self.mix_rl}
+        return counts | {name: len(rows) for name, rows in more.items() if rows}
 
     def list_references(self) -> list[Record]:
         """Return a submission for each golden solution that the run may learn from, with the tests of its task."""
@@ -79,7 +109,7 @@ class TrainingData:
 
 
 def build_sft_request(plan: Plan, data: TrainingData) -> Record:
-    rows = [{"messages": row["messages"]} for row in data.sft]
+    rows = [{"messages": row["messages"]} for row in [*data.sft, *data.mix_sft]]
     defaults = {"model": plan.model, "rows": rows, "steps": plan.sft_steps, "max_tokens": 2 * plan.max_tokens}
     return {**defaults, "seed": plan.seed, **plan.sft}
 
@@ -87,11 +117,12 @@ def build_sft_request(plan: Plan, data: TrainingData) -> Record:
 def build_grpo_request(plan: Plan, data: TrainingData, model: str) -> Record:
     defaults = {
         "model": model,
-        "tasks": list(map(to_rl_task, data.rl)),
+        "tasks": list(map(to_rl_task, [*data.rl, *data.mix_rl])),
         "steps": plan.grpo_steps,
         "max_tokens": plan.max_tokens,
         "rollouts": plan.rollouts,
-        "limits": {"cpu_time_s": plan.cpu_time_s},
+        "limits": plan.build_limits(),
+        "stop_after_timeouts": MAX_TIMEOUTS,
         "seed": plan.seed,
     }
     return {**defaults, **plan.grpo}
@@ -103,7 +134,7 @@ def build_evaluate_request(plan: Plan, data: TrainingData, model: str) -> Record
         "problems": list(map(to_rl_task, data.held_out)),
         "k": sorted({1, plan.completions}),
         "sampling": {"n": plan.completions, "temperature": 1.0, "max_tokens": plan.max_tokens},
-        "limits": {"cpu_time_s": plan.cpu_time_s},
+        "limits": plan.build_limits(),
     }
 
 

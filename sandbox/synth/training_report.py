@@ -15,7 +15,8 @@ def build_row(name: str, step: Mapping[str, Any], completions: int) -> Record:
     """Build a row of the report, with None for what does not apply.
 
     `took_s` is the run time of the step's job. It includes `start_s`, the start of the engine or of the training, but
-    not `waited_s`, the time in the queue. `verdict_share` is the part of a GRPO step that waited for verdicts.
+    not `waited_s`, the time in the queue. `verdict_share` is the part of a GRPO step that waited for verdicts, and
+    `tail_s` the time from an evaluation's last token to its last verdict.
     """
     result = step.get("result", {})
     scores = result.get("all", {})
@@ -28,6 +29,7 @@ def build_row(name: str, step: Mapping[str, Any], completions: int) -> Record:
         "steps": result.get("steps"),
         "loss": _round_or_none(result.get("loss_last")),
         "verdict_share": _round_or_none(result.get("timing", {}).get("verdict_share")),
+        "tail_s": result.get("generation", {}).get("last_token_to_last_verdict_s"),
         "pass@1": _round_or_none(scores.get("pass@1")),
         f"pass@{completions}": _round_or_none(scores.get(f"pass@{completions}")),
     }

@@ -17,8 +17,10 @@ from sandbox.errors import BadRequest
 from sandbox.schema import JobStatus
 from sandbox.schema.gpu import REQUEST_MODELS, GpuJob, GpuKind
 from sandbox.synth import study
+from sandbox.synth.function_tasks import generate_function_tasks
+from sandbox.synth.recipes import list_recipes, read_recipe
 from sandbox.synth.training_loop import ALL_STEPS, REPORT_FILE, STEPS, StepFailed, TrainingLoop, start_engine
-from sandbox.synth.training_plan import Plan, TrainingData
+from sandbox.synth.training_plan import Plan, TrainingData, check_requests
 from sandbox.synth.training_report import draw
 
 PLAN = Plan("base", sft_steps=3, grpo_steps=2, completions=4, grpo={"learning_rate": 1e-5})
@@ -150,6 +152,45 @@ def test_a_general_benchmark_is_evaluated_before_and_after(tmp_path: Path) -> No
     models = [request["model"] for _, request in jobs.started if "rows" in request and "shape" in request]
     assert models == ["base", "job:gpu-3"]
     assert report["data"]["general_problems"] == 1
+
+
+def test_generated_function_tasks_are_mixed_into_both_trainings_only(tmp_path: Path) -> None:
+    jobs = FakeGpuService()
+    data = TrainingData.from_rows(make_sft_rows(10), make_rl_rows(10), 0).mix(0.2, seed=0)
+    report = TrainingLoop(tmp_path, data, PLAN, cast(Client, jobs), lambda line: None).run()
+    assert report["data"] == {
+        "sft_rows": 8,
+        "rl_tasks": 8,
+        "held_out_tasks": 2,
+        "mixed_sft_rows": 2,
+        "mixed_rl_tasks": 2,
+    }
+    sft, grpo = jobs.started[1][1], jobs.started[3][1]
+    assert ["def " in row["messages"][-1]["content"] for row in sft["rows"]] == [False] * 8 + [True] * 2
+    assert ["assert" in task["tests"][0] for task in grpo["tasks"]] == [False] * 8 + [True] * 2
+    assert all(len(jobs.started[place][1]["problems"]) == 2 for place in (0, 2, 4))
+    assert grpo["stop_after_timeouts"] == 2
+
+
+def test_shipped_recipes_are_plans(tmp_path: Path) -> None:
+    assert "warm-engine" in list_recipes()
+    for name in list_recipes():
+        plan = Plan.from_report(read_recipe(name), model="mine")
+        check_requests(replace(plan, cpu_time_s=1.0), TrainingData.from_rows(make_sft_rows(10), make_rl_rows(10), 0))
+    path = tmp_path / "loop.json"
+    path.write_text("[]")
+    for wrong in (str(path), "no-such-recipe"):
+        with pytest.raises(BadRequest, match="recipe"):
+            read_recipe(wrong)
+
+
+def test_function_tasks_are_solved_by_their_references(tmp_path: Path) -> None:
+    tasks = generate_function_tasks(60, 3)
+    assert tasks == generate_function_tasks(60, 3)
+    for task in tasks:
+        program = "\n".join([task.head + task.body, *(test.assertion for test in task.tests)])
+        exec(compile(program, task.name, "exec"), {})
+    assert len({task.head for task in tasks}) == 60
 
 
 def test_the_engine_starts_once_while_the_tasks_are_prepared(tmp_path: Path) -> None:

@@ -148,7 +148,8 @@ async def choose_limits(
 ) -> list[LimitsRequest]:
     """Return the limits of each problem: the request's or, without any, those that follow from its reference.
 
-    A problem whose reference is missing or is not accepted gets the default limits.
+    `cpu_time_s` follows from the slowest test of the reference, and `total_cpu_time_s` from all its tests together. A
+    problem whose reference is missing or is not accepted gets the default limits.
     """
     limits = [request.limits] * len(problems)
     if "limits" in request.model_fields_set:
@@ -161,9 +162,15 @@ async def choose_limits(
         return limits
     for place, result in zip(places, results, strict=True):
         if _is_correct(result):
-            slowest_s = max((test.usage.cpu_time_s for test in result.tests), default=0.0)
-            limits[place] = LimitsRequest(cpu_time_s=round(max(MIN_LIMIT_S, LIMIT_FACTOR * slowest_s), 2))
+            limits[place] = derive_limits([test.usage.cpu_time_s for test in result.tests])
     return limits
+
+
+def derive_limits(times_s: Sequence[float]) -> LimitsRequest:
+    """Return the limits of a program from the CPU time of its reference on each test, in seconds."""
+    limit_s = max(MIN_LIMIT_S, LIMIT_FACTOR * max(times_s, default=0.0))
+    total_s = max(limit_s, LIMIT_FACTOR * sum(times_s))
+    return LimitsRequest(cpu_time_s=round(limit_s, 2), total_cpu_time_s=round(total_s, 2))
 
 
 def _to_messages(prompt: str | list[Message]) -> list[Message]:

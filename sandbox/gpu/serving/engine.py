@@ -21,6 +21,9 @@ class EngineUnavailable(InfrastructureError):
 class Engine(Protocol):
     """Serves models. Thread-safe."""
 
+    def prepare(self) -> None:
+        """Do ahead what a start needs without a model, if anything. Does not wait for it."""
+
     def serve(self, model: str, on_stage: StageCallback | None = None) -> list[str]:
         """Return base URLs that serve `model`. Raises EngineUnavailable, and BadRequest for an unknown model.
 
@@ -51,6 +54,9 @@ class RemoteEngine:
 
     def __init__(self, url: str) -> None:
         self._url = url.rstrip("/")
+
+    def prepare(self) -> None:
+        """Do nothing: the server runs already."""
 
     def serve(self, model: str, on_stage: StageCallback | None = None) -> list[str]:
         return [self._url]

@@ -33,6 +33,7 @@ from sandbox.gpu.serving.model_server import (
     find_start_stage,
     read_start_parts,
 )
+from sandbox.gpu.serving.server_starter import VLLM_IMPORTS, ServerStarter
 from sandbox.gpu.subprocesses import SubprocessStarter, read_tail, stop_process
 
 logger = logging.getLogger(__name__)
@@ -57,8 +58,16 @@ class LocalEngine:
     ) -> None:
         self._settings = settings
         self._gpus = list(gpus)
-        self._subprocesses = subprocesses
         self._directory = directory
+        self._is_vllm = settings.llm_module.partition(".")[0] == VLLM_PACKAGE
+        self._starter = ServerStarter(
+            settings.gpu_python or sys.executable,
+            settings.llm_module,
+            VLLM_IMPORTS if self._is_vllm else (),
+            subprocesses,
+            directory,
+            settings.gpu_spare,
+        )
         self._model = ""
         self._servers: list[ModelServer] = []
         self._phases: list[dict[str, Any]] = []
@@ -75,6 +84,11 @@ class LocalEngine:
             for place, server in enumerate(self._servers):
                 self._servers[place] = self._ensure_ready(server, on_stage)
             return [f"{server.url}/v1" for server in self._servers]
+
+    def prepare(self) -> None:
+        with self._lock, suppress(EngineUnavailable):  # the next job reports it
+            gpus = self._split_gpus()[0]
+            self._starter.prepare(_build_server_environment(gpus), self._get_log(gpus))
 
     def get_served_name(self, model: str) -> str:
         return SERVED_NAME
@@ -107,6 +121,7 @@ class LocalEngine:
     def stop(self) -> None:
         with self._lock:
             self._stop_servers()
+            self._starter.stop()
 
     def list_server_urls(self) -> list[str]:
         return [server.url for server in list(self._servers)]
@@ -158,25 +173,24 @@ class LocalEngine:
 
     def _start_server(self, gpus: Sequence[int]) -> ModelServer:
         port = find_free_port()
-        name = "-".join(map(str, gpus)) or "cpu"
-        module = self._settings.llm_module
-        vllm = module.partition(".")[0] == VLLM_PACKAGE
-        command = [
-            self._settings.gpu_python or sys.executable,
-            *("-m", module, "--model", self._link_model(name), "--served-model-name", SERVED_NAME),
+        arguments = [
+            *("--model", self._link_model(_name_gpus(gpus)), "--served-model-name", SERVED_NAME),
             *("--host", HOST, "--port", str(port)),
             *(("--tensor-parallel-size", str(len(gpus))) if len(gpus) > 1 else ()),
-            *(VLLM_OPTIONS if vllm else ()),
-            *((SLEEP_OPTION,) if vllm and gpus and self._settings.llm_sleep else ()),
+            *(VLLM_OPTIONS if self._is_vllm else ()),
+            *((SLEEP_OPTION,) if self._is_vllm and gpus and self._settings.llm_sleep else ()),
             *shlex.split(self._settings.llm_options),
         ]
-        log = self._directory / f"engine-{name}.log"
+        log = self._get_log(gpus)
         log_start = log.stat().st_size if log.exists() else 0
-        environment = {**SERVER_ENVIRONMENT, **build_environment(gpus)}
-        process = self._subprocesses.start(command, environment, log, self._directory)
+        environment = _build_server_environment(gpus)
+        process = self._starter.start(arguments, environment, log)
         self.start_count += 1
         logger.info("model server starting", extra={"model": self._model, "gpus": list(gpus), "pid": process.pid})
         return ModelServer(self._model, gpus, port, process, log, log_start, is_offline(environment))
+
+    def _get_log(self, gpus: Sequence[int]) -> Path:
+        return self._directory / f"engine-{_name_gpus(gpus)}.log"
 
     def _link_model(self, name: str) -> str:
         """Return a path to the model that stays the same, or the name of a model of the hub.
@@ -221,6 +235,14 @@ class LocalEngine:
                 on_stage(f"the engine starts: {stage} ({reported_at - server.started_at:.0f} s)")
             time.sleep(HEALTH_POLL_INTERVAL_S)
         return False
+
+
+def _name_gpus(gpus: Sequence[int]) -> str:
+    return "-".join(map(str, gpus)) or "cpu"
+
+
+def _build_server_environment(gpus: Sequence[int]) -> dict[str, str]:
+    return {**SERVER_ENVIRONMENT, **build_environment(gpus)}
 
 
 def make_engine(settings: GpuSettings, gpus: Sequence[int], subprocesses: SubprocessStarter, directory: Path) -> Engine:

@@ -146,6 +146,8 @@ class ProgressReporter(TrainerCallback):  # type: ignore[misc]  # transformers i
 
     def on_step_end(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
         self._step_s += time.perf_counter() - self._step_started_at
+        if state.global_step >= state.max_steps:
+            control.should_save = False  # the trained model is saved next; a checkpoint is six times as large
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **rest: Any) -> None:
         if logs is None or "loss" not in logs or not state.is_world_process_zero:

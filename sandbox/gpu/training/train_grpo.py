@@ -122,7 +122,7 @@ def main(job_dir: JobDir) -> None:
     after = measure_held_out(trainer, rewards, job_dir, "after")
     if reward_process is not None:
         reward_process.close()
-    save_model(trainer, tokenizer, job_dir)
+    save_model(trainer, tokenizer, job_dir, order["model"])
     if trainer.is_world_process_zero():
         job_dir.write_result(
             {

@@ -61,7 +61,7 @@ def main(job_dir: JobDir) -> None:
     checkpoint = job_dir.find_last_checkpoint()
     clock.end_part("trainer_s", "the first step is computed" if trainer.is_world_process_zero() else "")
     trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
-    save_model(trainer, tokenizer, job_dir)
+    save_model(trainer, tokenizer, job_dir, order["model"])
     if trainer.is_world_process_zero():
         losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
         job_dir.write_result(

@@ -6,7 +6,7 @@ import pytest
 
 from sandbox.client import AsyncClient
 from sandbox.gpu.evaluation.benchmarks import read_problems
-from sandbox.gpu.evaluation.evaluation_job import choose_limits
+from sandbox.gpu.evaluation.evaluation_job import choose_limits, derive_limits
 from sandbox.schema.gpu import EvalProblem, EvaluateRequest
 
 pytestmark = pytest.mark.docker
@@ -30,6 +30,12 @@ async def test_a_completion_gets_ten_times_the_time_of_the_reference(url: str) -
     assert limits[1] is not None
     assert 3.0 <= limits[1] < 6.0
     assert limits[2:] == [None, None], "a wrong or missing reference says nothing"
+
+
+def test_all_tests_together_get_ten_times_their_time_too() -> None:
+    limits = derive_limits([0.01, 0.2, 0.05])
+    assert (limits.cpu_time_s, limits.total_cpu_time_s) == (2.0, 2.6)
+    assert derive_limits([0.01] * 3) == derive_limits([]), "both are at least one second"
 
 
 def test_rows_of_a_benchmark_bring_their_reference() -> None:

@@ -125,6 +125,38 @@ def test_a_model_of_another_shape_or_a_dead_server_needs_a_new_server_under_the_
     assert (host.engine.start_count, link.resolve()) == (3, Path(host.base))
 
 
+def test_the_first_server_starts_in_the_process_that_has_finished_its_imports(host: EngineHost) -> None:
+    host.engine.prepare()
+    host.engine.prepare()
+    spare = host.engine._starter._spare
+    assert spare is not None
+    assert host.complete(host.base) == "text base"
+    assert host.engine._servers[0].process.pid == spare.pid
+    assert not list((host.folder / "pool").glob("spare-server-*"))
+    wide = str(write_checkpoint(host.folder / "wide", width=16))
+    assert host.complete(wide) == "text wide", "a later start uses a new process"
+    assert host.engine._servers[0].process.pid != spare.pid
+
+
+def test_a_spare_process_that_has_ended_or_has_another_environment_is_not_used(
+    host: EngineHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host.engine.prepare()
+    spare = host.engine._starter._spare
+    assert spare is not None
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert host.complete(host.base) == "text base"
+    assert spare.poll() is not None, "it was stopped"
+    host.engine.stop()
+    host.engine.prepare()
+    spare = host.engine._starter._spare
+    assert spare is not None
+    spare.kill()
+    spare.wait()
+    assert host.complete(host.base) == "text base"
+    assert host.engine.start_count == 2
+
+
 def test_a_start_that_takes_long_reports_its_stage(host: EngineHost, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local_engine, "REPORT_INTERVAL_S", 0.1)
     host.write_script(start_s=0.5)
