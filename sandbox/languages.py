@@ -6,7 +6,8 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache
+from difflib import get_close_matches
+from functools import cache, lru_cache
 from importlib.resources import files
 from types import MappingProxyType
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 from sandbox.errors import UnknownLanguage
 from sandbox.runner.contract import Limits, Mode, Program
 
+MAX_NAME_CHARS = 40  # of an unknown name that are compared with the known ones
 COMPILE_LIMITS = Limits(cpu_time_s=30.0, wall_time_s=60.0, memory_mb=2_048, processes=64, output_kb=256, file_mb=256)
 
 
@@ -139,12 +141,23 @@ def _index_names() -> Mapping[str, Language]:
 
 
 def get_language(name: str) -> Language:
-    """Return the language with this name or alias. Raises UnknownLanguage."""
-    try:
-        return _index_names()[name.lower()]
-    except KeyError:
-        known = ", ".join(load_languages())
-        raise UnknownLanguage(f"unknown language {name!r}; use one of {known}", field="language") from None
+    """Return the language with this name or alias. Raises UnknownLanguage, which does not quote the name."""
+    language = find_language(name)
+    if language is None:
+        raise UnknownLanguage(f"unknown language; {_suggest_name(name[:MAX_NAME_CHARS].lower())}", field="language")
+    return language
+
+
+def find_language(name: str) -> Language | None:
+    """Return the language with this name or alias, or None."""
+    return _index_names().get(name.lower())
+
+
+@lru_cache(maxsize=1_024)
+def _suggest_name(name: str) -> str:
+    """Return the advice for an unknown name. It is cached because the comparison takes almost half a millisecond."""
+    close = get_close_matches(name, _index_names(), n=1)
+    return f"did you mean {close[0]!r}? GET /languages lists all" if close else "see GET /languages"
 
 
 def get_language_by_suffix(suffix: str) -> Language:

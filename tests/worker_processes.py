@@ -7,8 +7,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
+from sandbox.box.docker.socket_folder import get_temporary_folder
 from sandbox.config import QueueSettings
 from sandbox.queue import leases
 from sandbox.queue.connection import connect
@@ -44,6 +46,8 @@ class WorkerProcesses:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+        with suppress(OSError):  # it has folders of boxes that other workers start
+            get_temporary_folder(self._settings.home).rmdir()
         self._redis.close()
 
     def start(self, number: int = 1, reserved_lanes: Sequence[Lane] = ()) -> list[Worker]:

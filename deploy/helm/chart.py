@@ -142,9 +142,7 @@ def _mark_pods(name: str, spec: Resource, markers: Markers) -> None:
 
 
 def _mark_own_container(container: Resource, markers: Markers) -> None:
-    values = IMAGES[container["image"]]
-    tag = f"(default .Chart.AppVersion .Values.{values}.tag)"
-    container["image"] = markers.add(f'{{{{ toJson (printf "%s:%s" .Values.{values}.repository {tag}) }}}}')
+    container["image"] = markers.add(_reference_image(f".Values.{IMAGES[container['image']]}"))
     for place, variable in enumerate(container["env"]):
         if variable["name"] == "SANDBOX_REDIS_URL":
             reference = {"secretKeyRef": {"name": "sandbox-redis", "key": "url"}}
@@ -153,6 +151,13 @@ def _mark_own_container(container: Resource, markers: Markers) -> None:
             container["env"][place] = markers.add(
                 f"{{{{ if .Values.redis.external }}}}{_space(external)}{{{{ else }}}}{_space(own)}{{{{ end }}}}"
             )
+
+
+def _reference_image(image: str) -> str:
+    """Return the expression for an image: by its digest if there is one, otherwise by its tag."""
+    tagged = f'printf "%s:%s" {image}.repository (default .Chart.AppVersion {image}.tag)'
+    pinned = f'printf "%s@%s" {image}.repository {image}.digest'
+    return f'{{{{ toJson (ternary ({pinned}) ({tagged}) (ne {image}.digest "")) }}}}'
 
 
 def _space(text: str) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 VALUES: dict[str, Any] = {
-    "image": {"repository": "sandbox", "tag": ""},
-    "localImage": {"repository": "sandbox-local", "tag": ""},
-    "gpuImage": {"repository": "sandbox-gpu", "tag": ""},
+    "image": {"repository": "sandbox", "tag": "", "digest": ""},
+    "localImage": {"repository": "sandbox-local", "tag": "", "digest": ""},
+    "gpuImage": {"repository": "sandbox-gpu", "tag": "", "digest": ""},
     "imagePullSecrets": [],
     "settings": {"SANDBOX_LOG_LEVEL": "info"},
     "monitoringNamespace": "monitoring",
@@ -33,7 +33,7 @@ VALUES: dict[str, Any] = {
     "prometheusOperator": {"enabled": False},
 }
 DESCRIPTIONS = {
-    "image": "The service's image. An empty tag means the chart's version.",
+    "image": "The service's image. An empty tag means the chart's version; a digest (sha256:...) replaces the tag.",
     "localImage": "The workers' image, with the compilers of the local engine.",
     "gpuImage": "The GPU workers' image.",
     "imagePullSecrets": "Secrets for a private registry, as a list of {name: NAME}.",

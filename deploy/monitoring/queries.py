@@ -30,7 +30,7 @@ def share(part: str, whole: str) -> str:
 QUANTILES = ((0.5, "median"), (0.95, "95 %"), (0.99, "99 %"))
 SATURATION = rate("slot_busy_seconds_total", where='role="slot"') + ' / sum(sandbox_slots{role="slot",state!="dead"})'
 INTERNAL_ERRORS = share(rate("verdicts_total", where='verdict="internal_error"'), rate("verdicts_total"))
-SERVER_ERRORS = share(rate("http_requests_total", where='status=~"5..",status!="503"'), rate("http_requests_total"))
+SERVER_ERRORS = share(rate("http_requests_total", where='status=~"5..",status!~"503|511"'), rate("http_requests_total"))
 MIXED = share(rate("reward_groups_total", where='outcome="mixed"'), rate("reward_groups_total"))
 LOST_SESSIONS = share(rate("sessions_ended_total", where='status="lost"'), rate("sessions_ended_total"))
 GPU_TIME = tuple(rate(f"gpu_{name}_seconds_total") for name in ("generation", "verdict_wait", "training"))

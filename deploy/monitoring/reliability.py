@@ -116,7 +116,7 @@ RELIABILITY = Dashboard(
                 Panel(
                     "Server errors",
                     "percentunit",
-                    "Fraction of the responses with a 5xx status. 503, a refusal, does not count.",
+                    "Fraction of the responses with a 5xx status. 503, a refusal, and 511, from SWE-ReX, do not count.",
                     ((SERVER_ERRORS, "5xx"),),
                     thresholds=((0.01, "bad"),),
                     alert="SandboxServerErrors",

@@ -37,9 +37,11 @@ _TEMPLATE = """<!doctype html>
     <a href="{root}#playground">Playground</a>
     <a href="{root}#live">Live</a>
     <a href="{root}#runs">Runs</a>
-    <a href="{root}guide/{first}" aria-current="page">Guide</a>
+    <a href="{root}#vote">Vote</a>
+    <a href="{root}#batch">Batch</a>
   </nav>
   <div class="top-end">
+    <a class="quiet" href="{root}guide/{first}" aria-current="page">Guide</a>
     <a class="quiet wide-only" href="{root}docs">REST</a>
     <button type="button" id="theme" class="icon-button" hidden></button>
   </div>
@@ -86,6 +88,12 @@ def list_pages() -> frozenset[str]:
 
 
 @cache
+def list_images() -> frozenset[str]:
+    """Return the paths of the images that pages show."""
+    return frozenset(path.relative_to(FOLDER).as_posix() for path in FOLDER.rglob("*.svg"))
+
+
+@cache
 def list_menu() -> list[MenuEntry]:
     """Return the menu: the pages in the order in which the index links to them."""
     entries: dict[str, MenuEntry] = {}
@@ -94,8 +102,14 @@ def list_menu() -> list[MenuEntry]:
         if line.startswith("## "):
             group = line.removeprefix("## ")
         for title, page in re.findall(r"\[([^\]]+)\]\(([^)#:]+\.md)\)", line):
-            entries.setdefault(page, MenuEntry(group, title[0].upper() + title[1:], page))
+            entries.setdefault(page, MenuEntry(group, _capitalize(title), page))
     return list(entries.values())
+
+
+def _capitalize(title: str) -> str:
+    """Begin with a capital letter, except in names such as rLLM and ms-swift."""
+    word = title.split()[0]
+    return title[0].upper() + title[1:] if word.isalpha() and word.islower() else title
 
 
 @cache

@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 from sandbox.api.dependencies import ApiContext, get_context
 from sandbox.api.problems import describe_error
 from sandbox.api.request_parsing import NDJSON, Preferences
-from sandbox.api.result_waiter import ResultWaiter
+from sandbox.api.result_waiter import OnResults, ResultWaiter
 from sandbox.errors import SandboxError
 from sandbox.queue.submission import Submission, Ticket
 from sandbox.schema import Job, JobStatus, Lane, VerifyRequest
@@ -53,10 +53,16 @@ async def submit_and_respond_later(request: Request, submission: Submission, pre
 
 
 async def submit_and_wait(
-    request: Request, submission: Submission, *, limit_s: float | None = None, is_large: bool = False
+    request: Request,
+    submission: Submission,
+    *,
+    limit_s: float | None = None,
+    is_large: bool = False,
+    on_results: OnResults | None = None,
 ) -> list[bytes | SandboxError]:
     """Submit a batch and wait; return for each item its result as JSON, or its error.
 
+    `on_results` is called without results once the batch is accepted, and then with the new results by their index.
     `is_large` is that of the request's `Preferences`: a large submission is encoded in a thread.
     If the request has an idempotency key, `submission.reward` is the reward request from which the items were built.
     The key identifies that request, even if it has no items. A submission with neither items nor a key is not sent.
@@ -69,7 +75,9 @@ async def submit_and_wait(
         submission = replace(submission, reward=None)
     ticket = await _submit(context, submission, is_large)
     with ResultWaiter(request, context, ticket, keep=bool(submission.idempotency_key), limit_s=limit_s) as waiter:
-        return await waiter.collect_results_and_errors()
+        if on_results is not None:
+            on_results({})
+        return await waiter.collect_results_and_errors(on_results)
 
 
 def build_json_response(content: str | bytes, status: int = 200) -> Response:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import Future
 from functools import partial
 from types import TracebackType
@@ -22,6 +22,8 @@ from sandbox.service import Ticket
 
 # Most requests are done before this, and save the task that watches the connection.
 WATCH_AFTER_S = 0.2
+
+OnResults = Callable[[Mapping[int, bytes | SandboxError]], object]
 
 
 class ResultWaiter(AsyncIterator[list[int]]):
@@ -85,10 +87,11 @@ class ResultWaiter(AsyncIterator[list[int]]):
             results.append(result)
         return results
 
-    async def collect_results_and_errors(self) -> list[bytes | SandboxError]:
+    async def collect_results_and_errors(self, on_results: OnResults | None = None) -> list[bytes | SandboxError]:
         """Return all results in order, with errors in place of results. Raises CannotRun if no item could run."""
-        async for _ in self:
-            pass
+        async for indices in self:
+            if on_results is not None:
+                on_results({index: _get_result_or_error(self._ticket.results[index]) for index in indices})
         results = [_get_result_or_error(future) for future in self._ticket.results]
         if any(isinstance(result, CannotRun) for result in results):
             return _replace_unrunnable(results)

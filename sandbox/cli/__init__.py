@@ -28,39 +28,51 @@ from sandbox.cli.console import fail
 from sandbox.cli.server_extra import describe_missing_module
 from sandbox.errors import SandboxError
 
-app = typer.Typer(
-    name="sandbox", no_args_is_help=True, pretty_exceptions_enable=False, help="Run untrusted programs in isolation."
-)
-keys = typer.Typer(no_args_is_help=True, help="Manage API keys.")
-images = typer.Typer(no_args_is_help=True, help="Manage the container images of boxes.")
+RUN = "Run and judge programs"
+SERVICE = "The service on this machine"
+PARTS = "Parts of a service on many hosts"
+DATA = "Tasks and training"
 
-app.command()(processes.up)
-app.command()(processes.down)
-app.command()(processes.serve)
-app.command()(processes.worker)
-app.command("gpu-worker")(gpu.gpu_worker)
+app = typer.Typer(
+    name="sandbox",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    help="Run untrusted programs in isolation.",
+    epilog="To begin, run `sandbox up --detach`, and then `sandbox demo` or `sandbox run main.py`.",
+)
+keys = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", help="Manage API keys.")
+images = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", help="Manage the container images of boxes.")
+
+app.command(rich_help_panel=SERVICE)(processes.up)
+app.command(rich_help_panel=SERVICE)(processes.down)
+app.command(rich_help_panel=SERVICE)(programs.demo)
+app.command(rich_help_panel=SERVICE)(machine.doctor)
+app.command(rich_help_panel=SERVICE)(monitoring.top)
+app.command(rich_help_panel=SERVICE)(monitoring.logs)
+app.add_typer(images, name="images", rich_help_panel=SERVICE)
+app.add_typer(keys, name="keys", rich_help_panel=SERVICE)
+app.command(cls=programs.RunCommand, context_settings={"ignore_unknown_options": True}, rich_help_panel=RUN)(
+    programs.run
+)
+app.command(rich_help_panel=RUN)(submissions.verify)
+app.command(rich_help_panel=RUN)(votes.vote)
+app.command(rich_help_panel=RUN)(quality.quality)
+app.command(rich_help_panel=RUN)(shell.shell)
+app.add_typer(environments.app, name="environment", rich_help_panel=RUN)
+app.command(rich_help_panel=RUN)(mcp.mcp)
+app.add_typer(problem.app, name="problem", rich_help_panel=DATA)
+app.add_typer(synth.app, name="synth", rich_help_panel=DATA)
+app.command(rich_help_panel=DATA)(training_loop.loop)
+app.command(rich_help_panel=DATA)(gpu.jobs)
+app.command(rich_help_panel=PARTS)(processes.serve)
+app.command(rich_help_panel=PARTS)(processes.worker)
+app.command("session-host", rich_help_panel=PARTS)(processes.session_host)
+app.command("gpu-worker", rich_help_panel=PARTS)(gpu.gpu_worker)
+app.command(rich_help_panel=PARTS)(processes.deliver)
 app.command("gpu-worker-share", hidden=True)(gpu.gpu_worker_share)
-app.command()(gpu.jobs)
-app.command()(training_loop.loop)
-app.command("session-host")(processes.session_host)
-app.command()(shell.shell)
-app.command()(mcp.mcp)
 app.command("worker-slot", hidden=True)(processes.worker_slot)
-app.command()(processes.deliver)
 app.command("host-metrics", hidden=True)(processes.host_metrics)
-app.command(cls=programs.RunCommand, context_settings={"ignore_unknown_options": True})(programs.run)
-app.command()(submissions.verify)
-app.command()(votes.vote)
-app.command()(quality.quality)
-app.command()(programs.demo)
-app.command()(machine.doctor)
-app.command()(monitoring.top)
-app.command()(monitoring.logs)
-app.add_typer(images, name="images")
-app.add_typer(keys, name="keys")
-app.add_typer(environments.app, name="environment")
-app.add_typer(problem.app, name="problem")
-app.add_typer(synth.app, name="synth")
 synth.app.add_typer(study.app, name="study")
 keys.command("new")(api_keys.new)
 images.command("build")(machine.build_images)

@@ -89,7 +89,8 @@ def connect_to_service(url: str, attempts: int = ATTEMPTS) -> Iterator[Client]:
         if _is_alive(url):
             raise
         advice = "is it running? Start it with `sandbox up`, or set its URL with --url or SANDBOX_URL"
-        fail(f"no service answers at {url}: {advice}\n({error})", EXIT_UNREACHABLE)
+        cause = f"{type(error.__cause__).__name__}: {error.__cause__}" if error.__cause__ else str(error)
+        fail(f"no service answers at {url} ({cause}): {advice}", EXIT_UNREACHABLE)
 
 
 def _is_alive(url: str) -> bool:

@@ -10,7 +10,11 @@ import typer
 
 from sandbox.cli.console import Url, connect_to_service, fail, say
 
-app = typer.Typer(no_args_is_help=True, help="Manage environments: images with packages and files of one's own.")
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    help="Manage environments: images with packages and files of one's own.",
+)
 
 Name = Annotated[str, typer.Argument(help="The environment's name, to which programs refer.")]
 
@@ -37,7 +41,10 @@ def put(
 def list_environments(url: Url = "") -> None:
     """List the environments with their packages."""
     with connect_to_service(url) as client:
-        for info in client.environments():
+        environments = client.environments()
+        if not environments:
+            say("There are no environments. `sandbox environment put NAME` creates one.")
+        for info in environments:
             typer.echo(f"{info.name}@{info.id}  {info.base}  {' '.join([*info.pip, *info.apt, *info.files])}".rstrip())
 
 

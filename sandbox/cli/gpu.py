@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sandbox.cli.console import Url, connect_to_service, read_settings
+from sandbox.cli.console import Url, connect_to_service, read_settings, say
 
 if TYPE_CHECKING:
     from sandbox.schema.gpu import GpuJob, GpuPool
@@ -104,6 +104,8 @@ def _show_pool(pool: GpuPool) -> None:
         jobs.add_row(job.id, job.kind, job.status, _describe_progress(job))
     if pool.leases or pool.jobs:
         Console().print(leases, jobs)
+    else:
+        say("No GPU worker is alive, and there are no GPU jobs.")
 
 
 def _format_clock(seconds: float) -> str:

@@ -51,6 +51,8 @@ class JsonlFile:
             if fault := find_fault(line):
                 faults.append(f"{self.name}, line {number}: {fault}")
         if faults:
+            if len(faults) == len(digests) and "JSON" in faults[0]:
+                fail(f"{self.name} has no JSON lines, each with one {what}. {faults[0]}", EXIT_USAGE)
             more = [f"and {len(faults) - MAX_FAULTS_SHOWN} more"] if len(faults) > MAX_FAULTS_SHOWN else []
             fail(
                 "\n".join(["nothing was run, because these lines are invalid:", *faults[:MAX_FAULTS_SHOWN], *more]),

@@ -79,8 +79,14 @@ def doctor() -> None:
     findings = examine(read_settings(UpSettings))
     table = Table("", "check", Column("found", overflow="fold"), "advice", box=SIMPLE)
     for finding in findings:
-        mark = "[green]up[/]" if finding.passed else "[red]missing[/]" if finding.is_required else "[yellow]without[/]"
+        mark = "[green]ok[/]" if finding.passed else "[red]missing[/]" if finding.is_required else "[yellow]optional[/]"
         advice = "" if finding.passed else finding.advice
         table.add_row(mark, *map(escape, (finding.name, finding.detail, advice)))
     Console().print(table)
-    raise typer.Exit(int(any(finding.is_required and not finding.passed for finding in findings)))
+    missing = sum(finding.is_required and not finding.passed for finding in findings)
+    say(
+        f"{missing} required checks failed: follow the advice from top to bottom."
+        if missing
+        else "This machine is ready."
+    )
+    raise typer.Exit(int(missing > 0))

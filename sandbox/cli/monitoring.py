@@ -151,6 +151,9 @@ def show_durable_jobs(view: LiveView) -> None:
     for one in view.recent:
         if one.job is not None:
             by_job.setdefault(one.job, []).append(one)
+    if not by_job:
+        say("None of the latest submissions is durable.")
+        return
     table = Table(Column("submission", no_wrap=True), "kind", "lane", "verdicts", "ended", box=SIMPLE, pad_edge=False)
     for job, results in list(by_job.items())[:MAX_RECENT_SHOWN]:
         verdicts = Counter(one.verdict for one in results)
@@ -199,9 +202,16 @@ def logs(
     about = [line for line in _filter_lines(lines, ids) if _is_about(line[1], ids)]
     found = sorted(about, key=lambda line: str(line[1].get("time", "")))
     if not found:
-        fail(f"no line about {an_id} in {', '.join(map(str, sources)) or 'the home directory, which has no logs'}")
+        fail(f"no line about {an_id} in {_describe_sources(sources)}")
     for source, line in found:
         typer.echo(json.dumps(line) if as_json else _format_log_line(source, line))
+
+
+def _describe_sources(sources: list[Path]) -> str:
+    if not sources:
+        return "the home directory, which has no logs"
+    folder = sources[0].parent
+    return f"the {len(sources)} files of {folder}" if len(sources) > 3 else ", ".join(map(str, sources))
 
 
 def _find_log_files() -> list[Path]:

@@ -17,10 +17,16 @@ from sandbox.cli.problem_check import check_packages
 from sandbox.cli.vote_study import study_votes
 
 if TYPE_CHECKING:
+    from sandbox.client import Client
     from sandbox.problems.importer import Skipped
     from sandbox.problems.problem import Problem
+    from sandbox.schema.task_quality import TaskQuality
 
-app = typer.Typer(no_args_is_help=True, help="Import problem packages and data sets as tasks, and check packages.")
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    help="Import problem packages and data sets as tasks, and check packages.",
+)
 
 app.command("check")(check_packages)
 app.command("study")(study_votes)
@@ -56,6 +62,10 @@ def import_problems(
         bool,
         typer.Option("--generate", help="Run generators on the service for tests that a package does not contain."),
     ] = False,
+    quality: Annotated[
+        bool,
+        typer.Option("--quality", help="Judge the programs on the service, and write the quality of the tests, too."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as one JSON object.")] = False,
     url: Url = "",
 ) -> None:
@@ -73,13 +83,12 @@ def import_problems(
     if kind and kind not in FORMATS:
         fail(f"unknown format {kind!r}; use one of {', '.join(FORMATS)}", EXIT_USAGE)
     with ExitStack() as stack:
-        runner = None
-        if generate:
-            runner = ServiceRunner(stack.enter_context(connect_to_service(url)))
+        client = stack.enter_context(connect_to_service(url)) if generate or quality else None
+        runner = ServiceRunner(client) if client is not None and generate else None
         writer = stack.enter_context(_open_writer(out, task_set, submissions))
         try:
             for found in read_problems(path, Options(kind, runner, examples_only)):
-                writer.take(found)
+                writer.take(found, _measure(found, client) if quality and client is not None else None)
         except Unsupported as error:
             fail(str(error), EXIT_USAGE)
         except RunFailed as error:
@@ -90,6 +99,16 @@ def import_problems(
         writer.keep()
     _show_summary(writer, as_json)
     raise typer.Exit(EXIT_SKIPPED if writer.skipped else 0)
+
+
+def _measure(found: Problem | Skipped, client: Client) -> TaskQuality | None:
+    """Return the quality of a problem's tests; None if the problem was skipped or has no right program."""
+    from sandbox.problems.importer import Skipped
+    from sandbox.problems.quality import judge_submissions
+    from sandbox.schema.task_quality import TaskQuality
+
+    report = None if isinstance(found, Skipped) else judge_submissions(found, client)
+    return TaskQuality.from_report(report) if report is not None else None
 
 
 class _Writer:
@@ -107,8 +126,8 @@ class _Writer:
         if "set" in self._files:
             self._files["set"].write('{"tasks": {')
 
-    def take(self, found: Problem | Skipped) -> None:
-        """Write a problem, or remember why it was skipped."""
+    def take(self, found: Problem | Skipped, quality: TaskQuality | None) -> None:
+        """Write a problem with the quality of its tests, if known, or remember why it was skipped."""
         from sandbox.problems.importer import Skipped
         from sandbox.problems.unsupported import Unsupported, name_the_place
 
@@ -119,7 +138,7 @@ class _Writer:
         else:
             try:
                 with name_the_place("task"):
-                    task = found.build_task()
+                    task = found.build_task(quality)
             except Unsupported as error:
                 self.skipped.append(Skipped(found.name, str(error)))
             else:

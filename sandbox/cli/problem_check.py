@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sandbox.problems.check import RunFailed
     from sandbox.problems.problem import Problem
     from sandbox.problems.report import Report
+    from sandbox.verify.quality_report import QualityResult
 
 EXIT_UNJUDGED = 3
 
@@ -25,9 +26,12 @@ def check_packages(
     folder: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="A package, or a folder of packages.")],
     failed_only: Annotated[bool, typer.Option("--failed-only", help="Show only what failed.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print all findings as one JSON object.")] = False,
+    html: Annotated[
+        Path | None, typer.Option(help="Also write the findings and the kill matrices as an HTML page.")
+    ] = None,
     url: Url = "",
 ) -> None:
-    """Run packages: their validators, their submissions and their time limits.
+    """Run packages: their validators, their submissions and their time limits. Measure the quality of their tests.
 
     Tests that a package only describes in generators.yaml are generated first. The command exits with 0 if everything
     holds, with 1 if something does not, with 2 if a package cannot be read, and with 3 if nothing is known to be wrong
@@ -59,6 +63,10 @@ def check_packages(
                 say(f"{package}: {error}")
             except RunFailed as error:
                 reports.append(_report_failed_run(package, error))
+    if html is not None:
+        from sandbox.cli.problem_page import render_page
+
+        html.write_text(render_page(reports, unreadable), encoding="utf-8")
     if as_json:
         passed = not unreadable and all(each.passed for each in reports)
         typer.echo(json.dumps({"passed": passed, "packages": _build_json(reports), "unreadable": unreadable}))
@@ -86,6 +94,7 @@ def _build_json(reports: list[Report]) -> list[dict[str, object]]:
             "name": report.name,
             "passed": report.passed,
             "findings": [dataclasses.asdict(finding) for finding in report.findings],
+            "quality": report.quality and report.quality.model_dump(mode="json"),
         }
         for report in reports
     ]
@@ -114,3 +123,13 @@ def _show_tables(reports: list[Report], failed_only: bool) -> None:
         console.print(
             f"{report.name}: {len(report.findings)} checks, {failed} failed" + f", {unjudged} unjudged" * bool(unjudged)
         )
+        if report.quality is not None:
+            console.print(_describe_quality(report.quality, report.suite_ratio), highlight=False)
+
+
+def _describe_quality(quality: QualityResult, suite_ratio: float | None) -> str:
+    """Return the rates and the smallest suite in one line."""
+    tpr, tnr = ("unknown" if rate is None else f"{rate:.3f}" for rate in (quality.tpr, quality.tnr))
+    suite = f"{len(quality.smallest_suite.tests)} of {len(quality.tests)} tests kill the same programs"
+    cost = "" if suite_ratio is None else f" with 1/{suite_ratio:.1f} of the CPU time"
+    return f"  TPR {tpr}, TNR {tnr}; {suite}{cost}"

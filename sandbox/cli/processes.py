@@ -67,7 +67,7 @@ def up(
 
 
 def down() -> None:
-    """Stop the service that `up` started on this home directory, with all its processes, containers and sockets."""
+    """Stop the service on this home directory, with all its processes, containers and sockets."""
     from sandbox.config import UpSettings
     from sandbox.processes import up as service
 
@@ -178,7 +178,7 @@ def session_host(
     sessions: Annotated[int | None, typer.Option(min=1, help="Sessions that this host may hold at one time.")] = None,
     redis: Annotated[str | None, typer.Option(help="URL of the service's Redis; default: SANDBOX_REDIS_URL.")] = None,
 ) -> None:
-    """Hold sessions on this host. `up` starts it if SANDBOX_SESSIONS is set.
+    """Hold sessions on this host. `sandbox up` starts it if SANDBOX_SESSIONS is set.
 
     SIGUSR1 drains the host: it takes no new sessions, and stops when the last one has ended.
     """
@@ -198,7 +198,10 @@ def session_host(
 
 
 def deliver() -> None:
-    """Start only the webhook sender, for the Redis at SANDBOX_REDIS_URL. `up` starts it if a webhook secret is set."""
+    """Start only the webhook sender, for the Redis at SANDBOX_REDIS_URL.
+
+    `sandbox up` starts it if a webhook secret is set.
+    """
     import asyncio
     import signal
     from functools import partial

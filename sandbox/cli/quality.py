@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sandbox.cli.console import EXIT_USAGE, Url, connect_to_service, fail, format_faults
+from sandbox.cli.quality_picture import draw_matrix
 from sandbox.cli.quality_text import describe_program, list_findings, list_measures
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ def quality(
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as one JSON object.")] = False,
     html: Annotated[Path | None, typer.Option(help="Also write the report with its matrix as an HTML page.")] = None,
+    png: Annotated[Path | None, typer.Option(help="Also write a picture of the matrix; needs matplotlib.")] = None,
     mutants: Annotated[
         int, typer.Option(min=0, max=512, help="Add mutants of a package's first accepted Python program.")
     ] = 0,
@@ -45,16 +47,35 @@ def quality(
         else:
             request = _read_file(source)
             names = [str(position) for position in range(len(request.tests))]
-        report = client.quality(request)
+        report = _judge(client, request)
+    title = source.resolve().name
     if html is not None:
         from sandbox.cli.quality_page import render_page
 
-        html.write_text(render_page(source.resolve().name, report, names), encoding="utf-8")
+        html.write_text(render_page(title, report, names), encoding="utf-8")
+    if png is not None:
+        draw_matrix(png, title, report, names)
     if as_json:
         typer.echo(report.model_dump_json())
     else:
         _show(report, names)
     raise typer.Exit(int(not _is_good(report)))
+
+
+def _judge(client: Client, request: QualityRequest) -> QualityResult:
+    """Return the report; show a progress bar for each phase while the programs are judged."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    phases = {"tests": "programs", "outputs": "outputs of the inputs", "inputs": "surviving mutants on the inputs"}
+    with Progress(console=Console(stderr=True), transient=True) as bars:
+        tasks = {phase: bars.add_task(text, visible=False) for phase, text in phases.items()}
+        return client.quality(
+            request,
+            on_progress=lambda progress: bars.update(
+                tasks[progress.phase], visible=True, total=progress.total, completed=progress.done
+            ),
+        )
 
 
 def _is_good(report: QualityResult) -> bool:
@@ -98,18 +119,16 @@ def _read_package(folder: Path, client: Client, mutants: int, seed: int) -> tupl
 
 def build_request(problem: Problem, mutants: int, seed: int) -> dict[str, Any]:
     """Return the request for a package: its right programs, references first, and those that must fail."""
-    from sandbox.runner.contract import Verdict
+    from sandbox.problems.quality import split_submissions
     from sandbox.schema.quality import MUTATED_LANGUAGES
 
-    right = [each for each in problem.submissions if each.is_reference or each.permitted == {Verdict.ACCEPTED}]
-    right.sort(key=lambda each: not each.is_reference)
-    wrong = [each for each in problem.submissions if each not in right and Verdict.ACCEPTED not in each.required]
+    right, wrong = split_submissions(problem)
     options: dict[str, Any] = {}
     if mutants or not wrong:
         right.sort(key=lambda each: each.language not in MUTATED_LANGUAGES)
         options = {"mutants": {"count": mutants, "seed": seed} if mutants else {"seed": seed}}
     programs = {"right": [*map(_describe, right)], "wrong": [*map(_describe, wrong)]}
-    return {**problem.build_task(), **programs, **options}
+    return {**problem.build_judging(), **programs, **options}
 
 
 def _describe(submission: Submission) -> dict[str, str]:

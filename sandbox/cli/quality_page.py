@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from sandbox.schema.quality import QualityResult
 
 _STYLE = """
+:root { color-scheme: light dark }
 body { font: 14px/1.5 system-ui, sans-serif; margin: 2em; color: #222; background: #fff }
 table { border-collapse: collapse; margin: 1em 0 }
 th, td { border: 1px solid #ccc; padding: 2px 6px; text-align: left }
@@ -21,6 +22,14 @@ th, td { border: 1px solid #ccc; padding: 2px 6px; text-align: left }
 .failed { background: #f6cfcb }
 .unknown { background: #eee }
 .kept { outline: 2px solid #225ea8 }
+@media (prefers-color-scheme: dark) {
+  body { color: #ddd; background: #1b1b1b }
+  th, td { border-color: #555 }
+  .accepted { background: #1f3a26 }
+  .failed { background: #6b2420 }
+  .unknown { background: #333 }
+  .kept { outline-color: #7fb2ff }
+}
 """
 _LETTERS = {
     "accepted": "A",
@@ -38,7 +47,24 @@ _UNKNOWN = frozenset({"internal_error", "skipped", "compile_error"})
 
 def render_page(title: str, report: QualityResult, names: list[str]) -> str:
     """Return the page; `names` are those of the tests."""
-    heading = f"Quality of the tests of {escape(title)}"
+    return render_document(f"Quality of the tests of {title}", [render_quality(report, names)])
+
+
+def render_document(heading: str, parts: Iterable[str]) -> str:
+    """Return a page with this heading; `parts` are HTML."""
+    head = f"<title>{escape(heading)}</title>\n<style>{_STYLE}</style>"
+    return "\n".join(
+        [
+            '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
+            f"{head}\n</head>\n<body>\n<h1>{escape(heading)}</h1>",
+            *parts,
+            "</body>\n</html>\n",
+        ]
+    )
+
+
+def render_quality(report: QualityResult, names: list[str]) -> str:
+    """Return the measures, the findings and the kill matrix as HTML; `names` are those of the tests."""
     findings = [
         f"<li>{escape(kind)}: {escape(describe_program(report, position))}</li>"
         for kind, positions in list_findings(report)
@@ -47,19 +73,17 @@ def render_page(title: str, report: QualityResult, names: list[str]) -> str:
     letters = ", ".join(f"{letter} {verdict.replace('_', ' ')}" for verdict, letter in _LETTERS.items())
     return "\n".join(
         [
-            '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
-            f"<title>{heading}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n<h1>{heading}</h1>",
-            _render_table(("measure", "value", "meaning"), list_measures(report)),
-            f"<h2>Programs to look at</h2>\n<ul>{''.join(findings) or '<li>none</li>'}</ul>",
-            "<h2>Kill matrix</h2>",
+            render_table(("measure", "value", "meaning"), list_measures(report)),
+            f"<h3>Programs to look at</h3>\n<ul>{''.join(findings) or '<li>none</li>'}</ul>",
+            "<h3>Kill matrix</h3>",
             f"<p>{escape(letters)}. Outlined tests are the smallest suite with the same kills.</p>",
             _render_matrix(report, names),
-            "</body>\n</html>\n",
         ]
     )
 
 
-def _render_table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+def render_table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """Return a table of texts as HTML."""
     lines = ["<tr>" + "".join(f"<th>{escape(cell)}</th>" for cell in header) + "</tr>"]
     lines += ["<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows]
     return "<table>" + "\n".join(lines) + "</table>"

@@ -12,7 +12,9 @@ import typer
 from sandbox.cli.console import EXIT_USAGE, Url, connect_to_service, fail, say
 from sandbox.cli.synth import Folder, Seed, open_pipeline, read_dataset_rows, resolve_service_url, show_rows
 
-app = typer.Typer(no_args_is_help=True, help="Run studies: budget, data size, wrong labels.")
+app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode="markdown", help="Run studies: budget, data size, wrong labels."
+)
 
 Steps = Annotated[int, typer.Option(min=1, help="Steps per training job.")]
 Repeats = Annotated[int, typer.Option(min=1, help="Trainings per point, with consecutive seeds.")]
@@ -93,6 +95,26 @@ def labels(
         repeats,
         url,
     )
+
+
+@app.command()
+def truth(
+    folder: Folder,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    url: Url = "",
+) -> None:
+    """Compare the labels with the right programs of a run's statements, such as toy tasks."""
+    import asyncio
+
+    from sandbox.client import AsyncClient
+    from sandbox.synth.truth_study import run_truth_study
+
+    async def judge() -> dict[str, Any]:
+        async with AsyncClient(resolve_service_url(url)) as client:
+            return await run_truth_study(open_pipeline(folder), client)
+
+    point = asyncio.run(judge())
+    typer.echo(json.dumps(point)) if as_json else show_rows([point])
 
 
 def _read_extra_fields(path: Path | None, steps: int) -> dict[str, Any]:

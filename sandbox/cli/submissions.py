@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
+from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -55,15 +56,17 @@ def verify(
         digests = lines.check(partial(_find_fault, languages=known), "submission")
         results = ResultsWriter(out, digests, "submission")
         counts = Counter(str(result["verdict"]) for result in results.existing)
+        done = len(results.existing)
         try:
             advance = stack.enter_context(show_progress("judging", len(digests), counts))
-            for number, result in _judge(client, lines, len(results.existing), counts):
+            for number, result in _judge(client, lines, done, counts):
                 if not (failed_only and result.verdict == ACCEPTED):
                     results.write(number, result.model_dump(mode="json"))
+                done += 1
                 advance()
         except KeyboardInterrupt:
             stack.close()
-            results.stop(counts.total())
+            results.stop(done)  # without results that arrived before those of earlier lines
     _show_counts(counts, as_json, to_stderr=out is not None and str(out) == STANDARD_STREAM)
     raise typer.Exit(int(counts[ACCEPTED] != len(digests)))
 
@@ -79,7 +82,9 @@ def _find_fault(line: bytes, languages: Mapping[str, LanguageInfo]) -> str:
         return format_faults(error)[0]
     language = languages.get(request.language.lower())
     if language is None:
-        return f"language: unknown language {request.language!r}; see GET /languages"
+        close = get_close_matches(request.language.lower(), languages, n=1)
+        advice = f"did you mean {close[0]!r}?" if close else "see GET /languages"
+        return f"language: unknown language {request.language!r}; {advice}"
     return "" if language.available else f"language: no worker can run {language.name}"
 
 

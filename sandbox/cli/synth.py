@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from sandbox.synth.pipeline import OnProgress, Pipeline
 
 app = typer.Typer(
-    no_args_is_help=True, help="Create synthetic tasks, solutions and tests with a language model and votes."
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    help="Create synthetic tasks, solutions and tests with a language model and votes.",
 )
 
 Folder = Annotated[Path, typer.Argument(help="The run's directory.")]
@@ -35,8 +37,14 @@ Seed = Annotated[int, typer.Option(min=0, help="Random seed; the same seed gives
 @app.command()
 def new(
     folder: Folder,
-    examples: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="JSON lines, each with a field `code`.")],
     model: Annotated[str, typer.Option(help="The model's name at the LLM service.")],
+    examples: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="JSON lines, each with a field `code`.")
+    ] = None,
+    statements: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="JSON lines with tasks as `statement`, instead of examples."),
+    ] = None,
     tasks: Annotated[int | None, typer.Option(min=1, help="Tasks to create.")] = None,
     solutions: Annotated[int | None, typer.Option(min=1, max=256, help="Candidate solutions per task.")] = None,
     rounds: Annotated[int | None, typer.Option(min=0, help="Rounds of evolution.")] = None,
@@ -47,19 +55,27 @@ def new(
     benchmark: Annotated[
         list[Path] | None, typer.Option(exists=True, help="Benchmark texts to exclude from the data; may be repeated.")
     ] = None,
+    thorough: Annotated[
+        bool,
+        typer.Option(
+            "--thorough", help="Several generators, validators and checkers per task, a size sweep, and mutants."
+        ),
+    ] = False,
 ) -> None:
     """Create a run: a directory with `recipe.json`, which has more settings. Edit it before you start."""
     from pydantic import ValidationError
 
-    from sandbox.synth.run_config import RUN_CONFIG_FILE, RunConfig
+    from sandbox.synth.run_config import RUN_CONFIG_FILE, THOROUGH, RunConfig
 
     given = {"tasks": tasks, "solutions": solutions, "rounds": rounds, "seed": seed, "prompts": _resolve(prompts)}
     try:
         run_config = RunConfig(
-            examples=examples.resolve(),
+            examples=_resolve(examples),
+            statements=_resolve(statements),
             model=model,
             benchmarks=[path.resolve() for path in benchmark or []],
             **{name: value for name, value in given.items() if value is not None},
+            **(THOROUGH if thorough else {}),
         )
     except ValidationError as error:
         fail("\n".join(format_faults(error)), EXIT_USAGE)
@@ -69,6 +85,27 @@ def new(
 
 def _resolve(path: Path | None) -> Path | None:
     return path.resolve() if path is not None else None
+
+
+@app.command("toy-tasks")
+def write_toy_tasks(
+    out: Annotated[Path, typer.Argument(help="File for the tasks, for `new --statements`.")],
+    number: Annotated[int, typer.Option(min=1, max=10_000, help="Tasks to write.")] = 16,
+    seed: Seed = 0,
+) -> None:
+    """Write easy tasks with their right programs, to measure how many labels of a run are right."""
+    from sandbox.gpu.training.toy_tasks import generate_tasks
+
+    rows = [
+        {
+            "statement": f"{task.statement}\n\nThere are 1 to 500 integers, each from -20 to 20.\n\n"
+            f"Example of an input:\n\n{task.tests[0].stdin}",
+            "solution": task.solution,
+        }
+        for task in generate_tasks(number, seed)
+    ]
+    out.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    say(f"wrote {len(rows)} tasks to {out}; next: sandbox synth new DIRECTORY --statements {out} --model NAME")
 
 
 @app.command()

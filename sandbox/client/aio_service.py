@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 
 import httpx
 
-from sandbox.client import environment_calls, protocol
+from sandbox.client import environment_calls, protocol, task_calls
 from sandbox.client.aio_connection import AsyncConnection
 from sandbox.client.connection import ClientOptions, resolve_url
 from sandbox.client.keyword_request import choose_request
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from sandbox.schema.hack import HackRequest
     from sandbox.schema.health import Readiness
     from sandbox.schema.live import LiveView
-    from sandbox.schema.reward import RewardRequest, TaskSet, TaskSetInfo
+    from sandbox.schema.reward import RewardRequest, Task, TaskSet, TaskSetInfo
     from sandbox.schema.sessions import SessionInfo, SessionRequest
     from sandbox.schema.submissions import SubmissionKind
     from sandbox.schema.vote import VoteRequest
@@ -86,7 +86,11 @@ class AsyncServiceClient:
 
         - `tasks`: by name, a mapping with the fields of `sandbox.schema.reward.Task`.
         """
-        return await self._send(protocol.build_task_set_call(tasks))
+        return await self._send(task_calls.build_task_set_call(tasks))
+
+    async def task(self, reference: str) -> Task:
+        """Return a registered task, with its checker, limits, validators and quality: `client.task(f"{id}/double")`."""
+        return await self._send(task_calls.build_task_call(reference))
 
     async def submit(
         self,

@@ -13,6 +13,7 @@ import httpx
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
 
+from sandbox.client.invalid_request import build_bad_request
 from sandbox.client.retries import RETRYABLE_STATUSES
 from sandbox.errors import BadRequest, InfrastructureError, NotFound, Refused, SandboxError
 from sandbox.schema import (
@@ -26,7 +27,6 @@ from sandbox.schema import (
     VerifyResult,
     error_codes,
 )
-from sandbox.schema.error_paths import format_dotted_path
 
 if TYPE_CHECKING:
     from sandbox.schema.gpu import GpuJob, GpuPool, GpuRequest
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from sandbox.schema.health import Readiness
     from sandbox.schema.live import LiveView
     from sandbox.schema.quality import QualityRequest, QualityResult
-    from sandbox.schema.reward import RewardRequest, RewardResult, TaskSet, TaskSetInfo
+    from sandbox.schema.reward import RewardRequest, RewardResult
     from sandbox.schema.submissions import SubmissionKind
     from sandbox.schema.vote import VoteRequest, VoteResult
 
@@ -103,6 +103,8 @@ def build_error_from_problem(problem: Problem, retry_after: str = "") -> Sandbox
     code = error_codes.find_by_type(problem.type)
     kind = code.error if code is not None else _choose_error_class(problem.status)
     message = f"{problem.title}: {problem.detail}" if problem.detail else problem.title
+    if problem.detail.lower().startswith(problem.title.lower()):
+        message = problem.detail
     if issubclass(kind, Refused):
         return kind(message, float(retry_after) if retry_after.isdecimal() else 1.0)
     if issubclass(kind, BadRequest):
@@ -136,8 +138,7 @@ def validate_and_encode(model: type[BaseModel], request: Any) -> bytes:
     try:
         return _encode_model(model.model_validate(request))
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        raise BadRequest(str(error), format_dotted_path(("body", *first["loc"]))) from None
+        raise build_bad_request(model, error) from None
 
 
 def _encode_model(request: BaseModel) -> bytes:
@@ -247,13 +248,6 @@ def build_reward_call(request: RewardRequest | Mapping[str, Any], key: str) -> A
     body = validate_and_encode(RewardRequest, request)
     completions = request["completions"] if isinstance(request, Mapping) else request.completions
     return ApiCall("POST", "/reward", RewardResult, body, build_headers(key), item_count=len(completions))
-
-
-def build_task_set_call(tasks: TaskSet | Mapping[str, Any]) -> ApiCall[TaskSetInfo]:
-    from sandbox.schema.reward import TaskSet, TaskSetInfo
-
-    body = validate_and_encode(TaskSet, tasks if isinstance(tasks, TaskSet) else {"tasks": tasks})
-    return ApiCall("PUT", f"/tasks/{TaskSet.compute_id(body)}", TaskSetInfo, body, _JSON_HEADERS)
 
 
 def build_job_call(job_id: str) -> ApiCall[Job]:

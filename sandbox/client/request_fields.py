@@ -150,6 +150,8 @@ class VotePolicyFields(TypedDict, total=False):
     one_vote_per_program: bool | None
     golden_tie: Literal["fastest", "first"] | None
     brute_disqualifies: bool | None
+    brute_labels: bool | None
+    proven_after: int | None
 
 
 class VoteFields(TypedDict, total=False):
@@ -202,6 +204,7 @@ class QualityFields(TypedDict, total=False):
     checker: Checker | CheckerFields
     limits: LimitsRequest | LimitsFields
     isolation: Literal["separate", "shared"]
+    environment: str
     priority: Lane | Literal["rl", "default", "bulk"]
 
 
@@ -242,6 +245,7 @@ class HackFields(TypedDict, total=False):
     checker: EquivalenceChecker | EquivalenceCheckerFields | ProgramChecker | ProgramCheckerFields
     limits: LimitsRequest | LimitsFields
     trusted_limits: LimitsRequest | LimitsFields
+    environment: str
     priority: Lane | Literal["rl", "default", "bulk"]
 
 
@@ -282,6 +286,7 @@ class RewardFields(TypedDict, total=False):
     weights: Sequence[Sequence[float]] | None
     tasks: Sequence[str] | None
     hacks: Sequence[HackTask | Mapping[str, Any]] | None
+    suite: Literal["all", "smallest"]
     lengths: Sequence[int] | None
     policy: Literal["binary", "fraction", "x-coder", "weighted", "first-k", "hack"] | Policy | PolicyFields
     extract: Extraction | ExtractionFields

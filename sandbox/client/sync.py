@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     )
     from sandbox.schema.hack import HackRequest, HackResult
     from sandbox.schema.quality import QualityRequest, QualityResult
+    from sandbox.schema.quality_progress import QualityProgress
     from sandbox.schema.reward import RewardRequest, RewardResult
     from sandbox.schema.vote import VoteRequest, VoteResult
 
@@ -208,8 +209,7 @@ class Client(ServiceClient):
             [label.expected for label in vote.labels]  # ["2\\n", "3\\n"]
 
         - `candidates`, `inputs`: required; an input is a mapping, or a string for stdin.
-        - `policy`: such as `"x-coder"` or `{"quorum": 0.6}`.
-        - `checker`, `limits`, `priority`: see `sandbox.schema.vote.VoteRequest`.
+        - `policy`: such as `"x-coder"` or `{"quorum": 0.6}`; others: see `sandbox.schema.vote.VoteRequest`.
         """
         return self._send(protocol.build_vote_call(choose_request(request, fields), idempotency_key), timeout_s)
 
@@ -217,6 +217,7 @@ class Client(ServiceClient):
         self,
         request: QualityRequest | Mapping[str, Any] | None = None,
         *,
+        on_progress: Callable[[QualityProgress], object] | None = None,
         idempotency_key: str = "",
         timeout_s: float | None = None,
         **fields: Unpack[QualityFields],
@@ -228,11 +229,11 @@ class Client(ServiceClient):
             report.tnr  # 0.0: the test does not notice the wrong program
 
         - `tests`, `right`: required; a program is a mapping, or a string of Python.
-        - `wrong`: wrong programs; default: mutants of the first right one.
-        - `mutants`, `inputs`, `checker`, `entry_point`, `limits`: see `sandbox.schema.quality.QualityRequest`.
+        - `wrong`: default: mutants of the first right one; others: see `sandbox.schema.quality.QualityRequest`.
+        - `on_progress`: called with the number of judged programs, and the new rows of the matrix.
         """
         call = protocol.build_quality_call(choose_request(request, fields), idempotency_key)
-        return self._send(call, timeout_s)
+        return self._connection.send_quality(call, on_progress, timeout_s)
 
     def hack(
         self,
@@ -251,8 +252,7 @@ class Client(ServiceClient):
             )
             hack.breaks  # True
 
-        - `target`, `references`: required.
-        - `input` or `generator`: the input of the hack, or a program that prints it.
+        - `target`, `references`, and either `input` or `generator`, a program that prints it: required.
         - `validators`, `checker`, `limits`, `trusted_limits`: see `sandbox.schema.hack.HackRequest`.
         """
         return self._send(protocol.build_hack_call(choose_request(request, fields), idempotency_key), timeout_s)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import closing
 from functools import partial
 from itertools import count
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
 
@@ -17,9 +17,14 @@ from sandbox.client.congestion import Gate
 from sandbox.client.connection import ClientOptions, Progress, build_auth_headers, build_limits, build_timeout
 from sandbox.client.deadline import Deadline
 from sandbox.client.protocol import Answer, ApiCall, Result
+from sandbox.client.quality_stream import QualityStream
 from sandbox.client.retries import CONNECTION_ERRORS, RECONNECT_ERRORS
 from sandbox.client.streams import BatchStream, ResumableStream
 from sandbox.errors import Refused, SandboxError
+
+if TYPE_CHECKING:
+    from sandbox.schema.quality import QualityResult
+    from sandbox.schema.quality_progress import QualityProgress
 
 Part = TypeVar("Part")
 
@@ -51,6 +56,21 @@ class Connection:
             answer = self._send_with_retries(call, Deadline(call.path, timeout_s))
         self.gate.record_answer(call.item_count, protocol.find_longest_queue_time_s(answer))
         return answer
+
+    def send_quality(
+        self,
+        call: ApiCall[QualityResult],
+        on_progress: Callable[[QualityProgress], object] | None,
+        timeout_s: float | None = None,
+    ) -> QualityResult:
+        """Like `send`, and call `on_progress`, if given, while the programs are judged."""
+        if on_progress is None:
+            return self.send(call, timeout_s)
+        stream = QualityStream(call, Deadline(call.path, timeout_s))
+        for progress in self.read_stream(stream):
+            on_progress(progress)
+        assert stream.report is not None  # otherwise the stream has not ended
+        return stream.report
 
     def _send_with_retries(self, call: ApiCall[Answer], deadline: Deadline) -> Answer:
         for attempt in range(self._retries.attempts):

@@ -23,6 +23,7 @@ from sandbox.problems.problem import (
     Submission,
 )
 from sandbox.problems.problem import Protocol as ValidatorProtocol
+from sandbox.problems.quality import measure_package
 from sandbox.problems.report import Finding, Report
 from sandbox.problems.unsupported import Unsupported, name_invalid_values
 from sandbox.runner.contract import Status, Verdict
@@ -92,11 +93,13 @@ def count_steps(problem: Problem) -> int:
 
 def check(problem: Problem, client: ClientLike, advance: Callable[[], object]) -> Report:
     """Run all checks and call `advance` after each program. Raises the client's errors."""
-    report = Report(problem.name)
+    report = Report(problem.name, test_names=[test.name for test in problem.tests])
     report.findings += _check_inputs(problem, client, advance)
     report.findings += _check_outputs(problem, client, advance)
-    submissions = _check_submissions(problem, client, advance)
+    results: dict[int, VerifyResult] = {}
+    submissions = _check_submissions(problem, client, advance, results)
     report.findings += submissions
+    report.quality = measure_package(problem, results)
     report.findings += _check_time_limit(problem, submissions)
     return report
 
@@ -188,10 +191,14 @@ def _build_print(problem: Problem, example: OutputExample) -> VerifyRequest:
         )
 
 
-def _check_submissions(problem: Problem, client: ClientLike, advance: Callable[[], object]) -> list[Finding]:
+def _check_submissions(
+    problem: Problem, client: ClientLike, advance: Callable[[], object], results: dict[int, VerifyResult]
+) -> list[Finding]:
+    """Judge all submissions, and keep their results by position in `results`."""
     requests = [_build_request(problem, submission) for submission in problem.submissions]
     findings: dict[int, Finding] = {}
     for number, result in client.verify_stream(requests):
+        results[number] = result
         findings[number] = _judge(problem.submissions[number], problem.tests, result)
         advance()
     if not any(submission.is_reference for submission in problem.submissions):

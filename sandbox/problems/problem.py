@@ -11,7 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sandbox.runner.contract import Verdict
 from sandbox.schema import MAX_CODE_CHARS, MAX_NAME_CHARS, MAX_TESTS
 from sandbox.schema.checkers import Checker, TokensChecker
+from sandbox.schema.hack import MAX_TRUSTED
 from sandbox.schema.reward import Task
+from sandbox.schema.task_quality import TaskQuality
 from sandbox.schema.tests import AnyTest
 from sandbox.schema.wire import LimitsRequest
 
@@ -100,8 +102,19 @@ class Problem(StrictModel):
             raise ValueError("two tests have the same name")
         return self
 
-    def build_task(self) -> dict[str, Any]:
+    def build_task(self, quality: TaskQuality | None = None) -> dict[str, Any]:
         """Return the problem as the JSON of a task for `PUT /tasks`. Fields with default values are left out."""
+        task = self.build_judging()
+        if validators := self._list_validators():
+            task["validators"] = [{"language": each.language, "code": each.code} for each in validators]
+        if references := [each for each in self.submissions if each.is_reference]:
+            task["references"] = [{"language": each.language, "code": each.code} for each in references[:MAX_TRUSTED]]
+        if quality is not None:
+            task["quality"] = quality.model_dump(mode="json")
+        return task
+
+    def build_judging(self) -> dict[str, Any]:
+        """Return the fields that judge a program: the tests with their checker and limits."""
         fields: dict[str, Any] = {"tests": [test.test for test in self.tests], "checker": self.checker}
         if self.entry_point:
             fields["entry_point"] = self.entry_point
@@ -111,7 +124,11 @@ class Problem(StrictModel):
             fields["limits"] = self.limits
         return Task(**fields).model_dump(mode="json", by_alias=True, exclude_unset=True)
 
+    def _list_validators(self) -> Sequence[Program]:
+        """Return the input validators; none if they need arguments, which a task cannot express."""
+        return () if any(test.validator_args for test in self.tests) else self.input_validators[:MAX_TRUSTED]
+
     def build_verify_request(self, submission: Program, tests: Sequence[ProblemTest] | None = None) -> dict[str, Any]:
         """Return the JSON of a line for `sandbox verify` that judges a submission on all tests, or on some."""
         problem = self if tests is None else self.model_copy(update={"tests": tuple(tests)})
-        return {**problem.build_task(), "language": submission.language, "code": submission.code}
+        return {**problem.build_judging(), "language": submission.language, "code": submission.code}

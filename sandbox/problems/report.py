@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from sandbox.verify.quality_report import QualityResult
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -22,10 +24,12 @@ class Finding:
 
 @dataclass
 class Report:
-    """All findings about one package."""
+    """All findings about one package. `quality` is None if no right program was judged."""
 
     name: str
     findings: list[Finding] = field(default_factory=list)
+    quality: QualityResult | None = None
+    test_names: list[str] = field(default_factory=list)
 
     @property
     def passed(self) -> bool:
@@ -35,3 +39,10 @@ class Report:
     def failed(self) -> bool:
         """Whether the package is known to be at fault."""
         return any(not finding.passed and not finding.unjudged for finding in self.findings)
+
+    @property
+    def suite_ratio(self) -> float | None:
+        """How many times the CPU time of the smallest suite with the same kills all tests take; None if unknown."""
+        if self.quality is None or not self.quality.smallest_suite.cpu_time_s:
+            return None
+        return self.quality.smallest_suite.all_cpu_time_s / self.quality.smallest_suite.cpu_time_s

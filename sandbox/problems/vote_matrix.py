@@ -1,41 +1,34 @@
-"""Run the Python programs of a problem package on all inputs, for the study of votes.
+"""Run the programs of a problem package on all inputs, for the study of votes.
 
-The programs are the package's submissions and mutants of its reference. The inputs are those of its tests, its invalid
-inputs, and damaged copies of valid inputs, as generators with mistakes would print them.
+The programs are the package's submissions in all languages, and mutants of a right one in Python and in C++. The inputs
+are those of its tests, its invalid inputs, and damaged copies of valid inputs, as generators with mistakes would print
+them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Protocol
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
 
 from sandbox.problems.check import PROGRAM_LIMITS, RunFailed, accepts
-from sandbox.problems.problem import InputValidator, Problem
+from sandbox.problems.problem import InputValidator, Problem, Program, Submission
+from sandbox.problems.program_outcomes import ClientLike, run_program
 from sandbox.problems.unsupported import Unsupported
-from sandbox.runner.contract import Outcome, Status, Verdict
-from sandbox.schema import ExecuteRequest, ExecuteResult, TestCase, VerifyRequest, VerifyResult
+from sandbox.runner.contract import Outcome, Verdict
+from sandbox.schema import ExecuteRequest, TestCase, VerifyRequest
 from sandbox.schema.checkers import InteractiveChecker, ProgramChecker
-from sandbox.schema.wire import LimitsRequest
 from sandbox.verify.agreement import Agreement, BuiltInAgreement
 from sandbox.verify.checker_calibration import damage_output
 from sandbox.verify.judge import CheckerChoice, judge_outcome
+from sandbox.verify.mutants.cpp import make_cpp_mutants
 from sandbox.verify.mutants.generate import make_mutants
 from sandbox.verify.result import TestResult, build_test_result
 
 DAMAGED_INPUTS = 3
 MAX_DAMAGED_BYTES = 10_000
-OUTPUT_KB = 32_768
+MUTANT = "mutant"
 _ANSWER_FILE = "printed.txt"
 _PRINT_FILE = f"import sys\nsys.stdin.buffer.read()\nsys.stdout.buffer.write(open({_ANSWER_FILE!r}, 'rb').read())"
-
-
-class ClientLike(Protocol):
-    """The methods of `sandbox.client.Client` that a study needs."""
-
-    def execute_stream(self, programs: Iterable[ExecuteRequest]) -> Iterator[tuple[int, ExecuteResult]]: ...
-
-    def verify(self, submission: VerifyRequest) -> VerifyResult: ...
 
 
 @dataclass
@@ -45,6 +38,7 @@ class MeasuredProgram:
     name: str
     code: str
     outcomes: list[Outcome]
+    language: str = "python"
     is_slow: bool = False
     is_right: bool = False
 
@@ -125,18 +119,16 @@ def measure_problem(
         BuiltInAgreement(CheckerChoice("tokens", {})),
     )
     measured.agreement = _build_agreement(problem, client, measured.stdins)
-    limits = problem.limits.model_copy(update={"output_kb": OUTPUT_KB})
     for program in programs:
-        program.outcomes = _run(program.code, measured.stdins, limits, client)
-        if lost := sum(outcome.status is Status.INTERNAL_ERROR for outcome in program.outcomes):
-            raise RunFailed(f"{problem.name}: {program.name}: the service failed in {lost} runs")
+        source = Program(name=f"{problem.name}: {program.name}", language=program.language, code=program.code)
+        program.outcomes = run_program(source, measured.stdins, problem.limits, client)
         advance()
     for program in programs:
         program.is_right = not program.is_slow and is_right_everywhere(measured, program)
-    names = {program.name for program in programs if program.name.startswith("mutant") and program.is_right}
+    names = {program.name for program in programs if program.name.startswith(MUTANT) and program.is_right}
     measured.programs = [program for program in programs if program.name not in names]  # equivalent mutants
     if len({program.is_right for program in measured.programs}) < 2:
-        raise Unsupported(problem.name, "the study needs right and wrong programs in Python")
+        raise Unsupported(problem.name, "the study needs right and wrong programs")
     return measured
 
 
@@ -150,17 +142,26 @@ def is_right_everywhere(problem: MeasuredProblem, program: MeasuredProgram) -> b
 
 
 def _list_programs(problem: Problem, mutants: int, seed: int) -> list[MeasuredProgram]:
-    python = [each for each in problem.submissions if each.language == "python"]
-    slow = {each.name for each in python if each.required == {Verdict.TIME_LIMIT_EXCEEDED}}
-    programs = [MeasuredProgram(each.name, each.code, [], each.name in slow) for each in python]
-    right = next((each for each in python if each.is_reference), None)
-    if right is None:
-        raise Unsupported(problem.name, "no accepted submission is in Python")
-    try:
-        found = make_mutants(right.code, mutants, seed)
-    except ValueError as error:
-        raise Unsupported(problem.name, f"the program {right.name} {error}") from None
-    return programs + [MeasuredProgram(f"mutant {place}", each.code, []) for place, each in enumerate(found)]
+    given = problem.submissions
+    programs = [MeasuredProgram(each.name, each.code, [], each.language, _must_be_slow(each)) for each in given]
+    makers = {"python": make_mutants, "cpp": make_cpp_mutants}
+    for language, make in makers.items():
+        right = [each for each in given if each.language == language and each.permitted == {Verdict.ACCEPTED}]
+        right.sort(key=lambda each: not each.is_reference)
+        for origin in right[:1]:
+            try:
+                found = make(origin.code, mutants, seed)
+            except ValueError as error:
+                raise Unsupported(problem.name, f"the program {origin.name} {error}") from None
+            programs += [
+                MeasuredProgram(f"{MUTANT} {place} in {language}", each.code, [], language)
+                for place, each in enumerate(found)
+            ]
+    return programs
+
+
+def _must_be_slow(submission: Submission) -> bool:
+    return submission.required == {Verdict.TIME_LIMIT_EXCEEDED}
 
 
 def _list_bad_inputs(problem: Problem, cases: Sequence[TestCase]) -> list[bytes]:
@@ -181,18 +182,6 @@ def _validate(problem: Problem, validator: InputValidator, stdins: Sequence[byte
     if None in judged:
         raise RunFailed(f"{problem.name}: the service failed to run the validator")
     return [bool(each) for each in judged]
-
-
-def _run(code: str, stdins: Sequence[bytes], limits: LimitsRequest, client: ClientLike) -> list[Outcome]:
-    requests = [ExecuteRequest(language="python", code=code, stdin_base64=stdin, limits=limits) for stdin in stdins]
-    results = dict(client.execute_stream(requests))
-    shared: dict[bytes, bytes] = {}
-    outcomes = []
-    for place in range(len(stdins)):
-        result = results[place]
-        output = shared.setdefault(result.stdout_bytes, result.stdout_bytes)
-        outcomes.append(replace(Outcome(result.status, result.exit_code), stdout=output, usage=result.usage))
-    return outcomes
 
 
 def _build_agreement(problem: Problem, client: ClientLike, stdins: Sequence[bytes]) -> Agreement:

@@ -12,7 +12,12 @@ ablation labels the inputs and chooses a golden candidate; every step adds one t
 5. `+ sizes`: the large inputs, too.
 6. `+ brute`: a slow but simple program votes, with a veto on inputs that it finishes.
 7. `+ disqualify`: a candidate that the brute program contradicts on any input loses its vote on all inputs.
-8. `+ loo_auc`: tests are weighed by leave-one-out AUC when the golden candidate is chosen.
+8. `+ brute labels`: the output of the brute program is the label of each input that it finishes, without a vote.
+9. `+ proven`: the vote of a candidate that is right on all of these inputs suffices for the others, without dissent.
+10. `+ loo_auc`: tests are weighed by leave-one-out AUC when the golden candidate is chosen.
+
+`WEIGHT_STEPS` compares the weights of tests, which only choose the golden candidate, at three of these steps.
+`WRONG_BRUTE_STEPS` shows the harm if the brute program is itself wrong.
 
 A label on an invalid input is wrong. The golden candidate is right if it is right on all valid inputs. TPR and TNR are
 those of the labeled tests, over all programs of the package, each counted once per vote.
@@ -21,10 +26,11 @@ those of the labeled tests, over all programs of the package, each counted once 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from sandbox.problems.vote_matrix import MeasuredProblem, MeasuredProgram
+from sandbox.problems.vote_measures import Counts, Measures, count_programs, summarize
 from sandbox.runner.contract import Outcome, Status, Verdict
 from sandbox.verify import golden, voting
 from sandbox.verify.agreement import Agreement, BuiltInAgreement
@@ -35,6 +41,7 @@ from sandbox.verify.roles import Role
 SHARED_IDEA = 0.8
 RIGHT_SHARES = (0.4, 0.55, 0.7)
 SMALL_SHARE = 0.5
+PROVEN_AFTER = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +54,13 @@ class Step:
     checks: bool = False
     uses_large: bool = False
     uses_brute: bool = False
+    brute_is_wrong: bool = False
 
 
 _DEFAULT = voting.Policy()
 _STRICT = voting.Policy(brute_disqualifies=True)
+_LABELS = replace(_STRICT, brute_labels=True)
+_PROVEN = replace(_LABELS, proven_after=PROVEN_AFTER)
 STEPS = (
     Step("x-coder", voting.X_CODER_POLICY),
     Step("default", _DEFAULT),
@@ -59,65 +69,66 @@ STEPS = (
     Step("+ sizes", _DEFAULT, True, True, True),
     Step("+ brute", _DEFAULT, True, True, True, True),
     Step("+ disqualify", _STRICT, True, True, True, True),
-    Step("+ loo_auc", replace(_STRICT, weights="loo_auc"), True, True, True, True),
+    Step("+ brute labels", _LABELS, True, True, True, True),
+    Step("+ proven", _PROVEN, True, True, True, True),
+    Step("+ loo_auc", replace(_PROVEN, weights="loo_auc"), True, True, True, True),
+)
+WEIGHTINGS: tuple[voting.Weighting, ...] = ("uniform", "confidence", "discrimination", "size", "loo_auc")
+WEIGHT_STEPS = tuple(
+    replace(step, name=f"{step.name}, {weights}", policy=replace(step.policy, weights=weights))
+    for step in STEPS
+    if step.name in {"default", "+ sizes", "+ proven"}
+    for weights in WEIGHTINGS
+)
+WRONG_BRUTE_STEPS = tuple(
+    replace(step, name=f"{step.name}, wrong brute", brute_is_wrong=True) for step in STEPS if step.uses_brute
 )
 
 
 @dataclass
-class Counts:
-    """Sums over votes, from which the measures follow."""
-
-    votes: int = 0
-    inputs: int = 0
-    labels: int = 0
-    right_labels: int = 0
-    golden_right: int = 0
-    right_programs: int = 0
-    right_passing: int = 0
-    wrong_programs: int = 0
-    wrong_failing: int = 0
-
-    def add(self, other: Counts) -> None:
-        for name, value in asdict(other).items():
-            setattr(self, name, getattr(self, name) + value)
-
-
-@dataclass(frozen=True, slots=True)
-class Measures:
-    """The measures of one step with one number of candidates. A share without anything to count is None."""
-
-    step: str
-    candidates: int
-    votes: int
-    label_accuracy: float | None
-    labels_given: float | None
-    golden_full_pass: float | None
-    tpr: float | None
-    tnr: float | None
-
-
-@dataclass
 class Draw:
-    """The candidates of one vote, and a brute program if the package has a slow one."""
+    """The candidates of one vote, a brute program if the package has a slow one, and a wrong program in its place."""
 
     candidates: list[MeasuredProgram]
     brute: MeasuredProgram | None = None
+    wrong_brute: MeasuredProgram | None = None
     idea: str = field(default="")
+
+
+CountsOf = Mapping[tuple[int, str], Counts]
 
 
 def study(
     problems: Sequence[MeasuredProblem], sizes: Iterable[int] = (4, 8, 16), repeats: int = 6, seed: int = 0
 ) -> list[Measures]:
     """Return the measures of every step for each number of candidates."""
-    measures = []
+    sizes = list(sizes)
+    return combine([count_votes(problem, sizes, repeats, seed) for problem in problems])
+
+
+def count_votes(
+    problem: MeasuredProblem, sizes: Iterable[int], repeats: int, seed: int, steps: Sequence[Step] = STEPS
+) -> CountsOf:
+    """Return the counts of one problem by number of candidates and name of the step."""
+    counts: dict[tuple[int, str], Counts] = {}
     for size in sizes:
-        totals = {step.name: Counts() for step in STEPS}
-        for problem in problems:
-            for repeat in range(repeats):
-                drawn = draw_candidates(problem, size, repeat, seed)
-                for step in STEPS:
-                    totals[step.name].add(run_step(problem, drawn, step))
-        measures += [_summarize(step.name, size, totals[step.name]) for step in STEPS]
+        for step in steps:
+            counts[size, step.name] = Counts()
+        for repeat in range(repeats):
+            drawn = draw_candidates(problem, size, repeat, seed)
+            for step in steps:
+                counts[size, step.name].add(run_step(problem, drawn, step))
+    return counts
+
+
+def combine(counts_of: Sequence[CountsOf]) -> list[Measures]:
+    """Return the measures of several problems together."""
+    measures = []
+    for size, step in counts_of[0] if counts_of else ():
+        total = Counts()
+        for counts in counts_of:
+            total.add(counts[size, step])
+        measures.append(summarize(step, size, total))
     return measures
 
 
@@ -137,7 +148,7 @@ def draw_candidates(problem: MeasuredProblem, size: int, repeat: int, seed: int)
             candidates.append(chance.choice(right))
         else:
             candidates.append(idea if chance.random() < SHARED_IDEA else chance.choice(wrong))
-    return Draw(candidates, chance.choice(slow) if slow else None, idea.name)
+    return Draw(candidates, chance.choice(slow) if slow else None, chance.choice(wrong), idea.name)
 
 
 def run_step(problem: MeasuredProblem, drawn: Draw, step: Step) -> Counts:
@@ -145,10 +156,11 @@ def run_step(problem: MeasuredProblem, drawn: Draw, step: Step) -> Counts:
     places = _choose_inputs(problem, step)
     programs = list(drawn.candidates)
     roles = [Role.CANDIDATE] * len(programs)
-    if step.uses_brute and drawn.brute is not None:
-        programs.append(drawn.brute)
+    brute = drawn.wrong_brute if step.brute_is_wrong else drawn.brute
+    if step.uses_brute and brute is not None:
+        programs.append(brute)
         roles.append(Role.BRUTE)
-    kind = "code-judge" if step.name == "x-coder" else "tokens"
+    kind = "code-judge" if step.policy == voting.X_CODER_POLICY else "tokens"
     agreement = _Selected(problem.agreement if step.checks else BuiltInAgreement(CheckerChoice(kind, {})), places)
     outcome = golden.decide_vote(
         [[program.outcomes[place] for place in places] for program in programs],
@@ -164,14 +176,11 @@ def run_step(problem: MeasuredProblem, drawn: Draw, step: Step) -> Counts:
         counts.right_labels += _is_right(problem, places[column], expected)
     chosen = outcome.golden.index
     counts.golden_right = int(chosen is not None and programs[chosen].is_right)
-    for program in problem.programs:
-        passes = all(
-            _passes(program, places[column], column, expected, agreement) for column, expected in labels.items()
-        )
-        counts.right_programs += program.is_right
-        counts.right_passing += program.is_right and passes
-        counts.wrong_programs += not program.is_right
-        counts.wrong_failing += not program.is_right and not passes
+    passes = {
+        places[column]: [_passes(program, places[column], column, expected, agreement) for program in problem.programs]
+        for column, expected in labels.items()
+    }
+    count_programs(problem.programs, passes, counts)
     return counts
 
 
@@ -207,20 +216,3 @@ def _is_right(problem: MeasuredProblem, place: int, expected: bytes) -> bool:
 
 def _passes(program: MeasuredProgram, place: int, column: int, expected: bytes, agreement: Agreement) -> bool:
     return agreement.judge(column, program.outcomes[place], expected).verdict is Verdict.ACCEPTED
-
-
-def _summarize(step: str, size: int, counts: Counts) -> Measures:
-    return Measures(
-        step,
-        size,
-        counts.votes,
-        _divide(counts.right_labels, counts.labels),
-        _divide(counts.labels, counts.inputs),
-        _divide(counts.golden_right, counts.votes),
-        _divide(counts.right_passing, counts.right_programs),
-        _divide(counts.wrong_failing, counts.wrong_programs),
-    )
-
-
-def _divide(part: int, whole: int) -> float | None:
-    return round(part / whole, 4) if whole else None

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from redis import Redis
+from redis.client import Pipeline
 
 from sandbox.queue import redis_keys
 from sandbox.queue.job_batch import Item
@@ -24,7 +25,9 @@ MAX_RECENT_RESULTS = 500
 MAX_RESULTS_PER_PUBLISH = 100  # under load nobody reads all of them, and each costs 16 us
 RECENT_RESULTS_TTL_S = 86_400
 VERDICT_COUNTS_TTL_S = 300
+VERDICT_HISTORY_TTL_S = 26 * 3_600  # the hour that ends within the last 24 hours, and one more for clocks that differ
 MINUTE_S = 60
+HOUR_S = 3_600
 
 
 class WorkerActivity(LifecycleObserver):
@@ -86,7 +89,19 @@ class WorkerActivity(LifecycleObserver):
             pipeline.hincrby(redis_keys.verdict_counts(second // MINUTE_S), f"{second} {verdict}", number)
         for minute in {second // MINUTE_S for second, _ in rates}:
             pipeline.expire(redis_keys.verdict_counts(minute), VERDICT_COUNTS_TTL_S)
+        _add_to_history(pipeline, rates)
         pipeline.execute()
+
+
+def _add_to_history(pipeline: Pipeline, rates: Mapping[tuple[int, str], int]) -> None:
+    """Count the verdicts by minute, in one hash per hour: at most 60 fields for each verdict."""
+    by_minute: Counter[tuple[int, str]] = Counter()
+    for (second, verdict), number in rates.items():
+        by_minute[second - second % MINUTE_S, verdict] += number
+    for (minute, verdict), number in by_minute.items():
+        pipeline.hincrby(redis_keys.verdict_history(minute // HOUR_S), f"{minute} {verdict}", number)
+    for hour in {minute // HOUR_S for minute, _ in by_minute}:
+        pipeline.expire(redis_keys.verdict_history(hour), VERDICT_HISTORY_TTL_S)
 
 
 def describe_finished(trace: ItemTrace, worker: str) -> dict[str, Any]:
@@ -111,16 +126,32 @@ def describe_finished(trace: ItemTrace, worker: str) -> dict[str, Any]:
 def read_verdicts_by_second(redis: Redis, now: float, window_s: int) -> list[dict[str, Any]]:
     """Return `{"at": second, "verdicts": {verdict: count}}` for each of the last `window_s` seconds with a verdict."""
     first = int(now) - window_s
+    minutes = range(first // MINUTE_S, int(now) // MINUTE_S + 1)
+    return _read_counts(redis, [redis_keys.verdict_counts(minute) for minute in minutes], first, now, step_s=1)
+
+
+def read_verdict_history(redis: Redis, now: float, window_s: int, step_s: int) -> list[dict[str, Any]]:
+    """Return the verdicts of each `step_s` seconds, a multiple of 60, of the last `window_s`, at most 24 hours.
+
+    The entries are those of `read_verdicts_by_second`; `at` is when the period begins. Periods begin at multiples of
+    `step_s`, and the first one is whole.
+    """
+    first = (int(now) - window_s) // step_s * step_s
+    hours = range(first // HOUR_S, int(now) // HOUR_S + 1)
+    return _read_counts(redis, [redis_keys.verdict_history(hour) for hour in hours], first, now, step_s)
+
+
+def _read_counts(redis: Redis, keys: Iterable[str], first: int, now: float, step_s: int) -> list[dict[str, Any]]:
     pipeline = redis.pipeline(transaction=False)
-    for minute in range(first // MINUTE_S, int(now) // MINUTE_S + 1):
-        pipeline.hgetall(redis_keys.verdict_counts(minute))
-    found: dict[int, dict[str, int]] = {}
+    for key in keys:
+        pipeline.hgetall(key)
+    found: dict[int, Counter[str]] = {}
     for fields in pipeline.execute():
         for name, number in fields.items():
-            second, _, verdict = name.decode().partition(" ")
-            if first <= int(second) <= now:
-                found.setdefault(int(second), {})[verdict] = int(number)
-    return [{"at": second, "verdicts": found[second]} for second in sorted(found)]
+            at, _, verdict = name.decode().partition(" ")
+            if first <= int(at) <= now:
+                found.setdefault(int(at) // step_s * step_s, Counter())[verdict] += int(number)
+    return [{"at": at, "verdicts": dict(found[at])} for at in sorted(found)]
 
 
 def read_recent(redis: Redis, limit: int = MAX_RECENT_RESULTS) -> list[dict[str, Any]]:

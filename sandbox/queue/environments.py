@@ -8,6 +8,7 @@ that may still need it has expired.
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,14 +17,16 @@ from redis import Redis
 
 from sandbox import languages
 from sandbox.box.environment import NO_IMAGES, SEPARATOR, Recipe, get_base
-from sandbox.errors import BadRequest, NotFound, UnknownEnvironment
+from sandbox.errors import BadRequest, NotFound, UnknownEnvironment, UnknownLanguage
 from sandbox.queue import redis_keys
 from sandbox.queue.connection import translate_redis_errors
 from sandbox.queue.storage_limits import StorageLimiter
 from sandbox.queue.submission import Submission, SubmissionRequest
+from sandbox.schema.checkers import InteractiveChecker, ProgramChecker
 from sandbox.schema.environments import EnvironmentInfo, EnvironmentRequest
 from sandbox.schema.hack import HackRequest
 from sandbox.schema.sessions import SessionRequest
+from sandbox.schema.submissions import VerifyRequest
 from sandbox.schema.vote import VoteRequest
 
 MAX_ENVIRONMENTS = 1_000
@@ -141,7 +144,7 @@ class Environments:
         known: dict[str, Version] = {}
         requests: list[SubmissionRequest] = []
         for position, request in enumerate(submission.requests):
-            if isinstance(request, HackRequest) or not request.environment:
+            if not request.environment:
                 requests.append(request)
                 continue
             is_item = submission.batch and submission.reward is None
@@ -150,7 +153,7 @@ class Environments:
             if name not in known:
                 known[name] = self.resolve(name, field)
             if submission.reward is None:
-                _check_language(request, known[name], field)
+                check_languages(list_languages(request), known[name], field)
             requests.append(request.model_copy(update={"environment": known[name].reference}))
         return replace(submission, requests=requests) if known else submission
 
@@ -176,7 +179,7 @@ class Environments:
 
 
 def uses_environment(submission: Submission) -> bool:
-    return any(not isinstance(request, HackRequest) and request.environment for request in submission.requests)
+    return any(request.environment for request in submission.requests)
 
 
 def refuse_environments(submission: Submission) -> None:
@@ -199,14 +202,28 @@ def build_recipe(definition: EnvironmentRequest) -> Recipe:
     )
 
 
-def _check_language(request: Any, version: Version, field: str) -> None:
-    """Raise BadRequest if no program of the request runs in the environment's base image."""
-    names = [each.language for each in request.candidates] if isinstance(request, VoteRequest) else [request.language]
-    environment = version.reference.partition("@")[0]
-    images = {languages.get_language(name).image for name in names}
+def list_languages(request: SubmissionRequest) -> set[str]:
+    """Return the languages of all programs of a request, that of a checker included."""
+    if isinstance(request, VoteRequest | HackRequest):
+        return set(request.list_languages().values())
+    checker = request.checker if isinstance(request, VerifyRequest) else None
+    return {request.language, *([checker.language] if isinstance(checker, ProgramChecker | InteractiveChecker) else [])}
+
+
+def runs_in(request: SubmissionRequest, base: str) -> bool:
+    """Return whether a program of the request runs in this base image."""
+    try:
+        return any(languages.get_language(name).image == base for name in list_languages(request))
+    except UnknownLanguage:  # `Submission.check` refuses it with the name of the field
+        return False
+
+
+def check_languages(names: Collection[str], version: Version, field: str) -> None:
+    """Raise BadRequest if no program runs in the environment's base image. Raises UnknownLanguage."""
+    images = sorted({languages.get_language(name).image for name in names})
     if version.base not in images:
         raise BadRequest(
-            f"{environment} extends the image {version.base}, but {', '.join(sorted(set(names)))} runs in the image "
-            f"{', '.join(sorted(images))}",
+            f"{version.reference.partition('@')[0]} extends the image {version.base}, but {', '.join(sorted(names))}"
+            f" runs in the image {', '.join(images)}",
             field,
         )

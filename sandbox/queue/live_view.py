@@ -12,7 +12,9 @@ from redis import Redis
 from sandbox.queue import activity, leases, redis_keys, session_records
 from sandbox.queue.session_records import SessionRecord
 from sandbox.schema.live import (
+    LiveHistory,
     LiveLane,
+    LivePeriod,
     LiveResult,
     LiveSecond,
     LiveSession,
@@ -23,6 +25,7 @@ from sandbox.schema.live import (
 )
 
 RATE_WINDOW_S = 120
+HISTORY_POINTS = 300
 MAX_SESSIONS = 50
 
 
@@ -37,6 +40,14 @@ def read_live_view(redis: Redis, lease_s: float, queued: Mapping[str, int]) -> L
         recent=[LiveResult.model_validate(one) for one in activity.read_recent(redis)],
         sessions=_read_sessions(redis, lease_s),
     )
+
+
+def read_history(redis: Redis, hours: int) -> LiveHistory:
+    """Return the verdicts of the last `hours`, 1 to 24, in at most `HISTORY_POINTS` periods. Raises RedisError."""
+    now = time.time()
+    step_s = activity.MINUTE_S * -(-hours * 60 // HISTORY_POINTS)
+    counts = activity.read_verdict_history(redis, now, hours * activity.HOUR_S, step_s)
+    return LiveHistory(at=round(now, 3), step_s=step_s, periods=[LivePeriod.model_validate(one) for one in counts])
 
 
 def _read_sessions(redis: Redis, lease_s: float) -> LiveSessions | None:

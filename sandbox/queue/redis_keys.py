@@ -31,6 +31,7 @@
 | sandbox:worker:<name>        | string | a worker's description as JSON             | a few leases               |
 | sandbox:recent               | list   | recent results as JSON, newest first       | the last 500, for a day    |
 | sandbox:verdicts:<minute>    | hash   | second and verdict -> count                | five minutes               |
+| sandbox:history:<hour>       | hash   | minute and verdict -> count                | 26 hours                   |
 | sandbox:reaper               | string | the worker that reaps now                  | a second                   |
 | sandbox:offers               | list   | offers of tests, once per possible helper  | a minute after the last    |
 | sandbox:offer:<id>           | hash   | an item, and the workers of its offered tests | while its owner renews it |
@@ -236,6 +237,10 @@ def session_journal(session_id: str) -> str:
 
 def verdict_counts(minute: int) -> str:
     return f"{PREFIX}verdicts:{minute}"
+
+
+def verdict_history(hour: int) -> str:
+    return f"{PREFIX}history:{hour}"
 
 
 def rq_queue(lane: str) -> str:

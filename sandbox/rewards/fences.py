@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 from sandbox import languages
-from sandbox.errors import UnknownLanguage
 
 _WRAPPERS = frozenset({"markdown", "md"})
 # Fence names that are not a language of this service. Any other word after the marks in an open block closes the block.
@@ -43,10 +42,9 @@ def tag_language(tag: str) -> str:
         return ""
     word = words[0].lstrip(".").rstrip(".").lower().removeprefix("language-")
     for name in (word, word.rstrip("0123456789.-")):
-        try:
-            return languages.get_language(name).name
-        except UnknownLanguage:
-            continue
+        known = languages.find_language(name)
+        if known is not None:
+            return known.name
     return word
 
 

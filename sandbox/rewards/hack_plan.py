@@ -11,13 +11,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from pydantic import ValidationError
+
+from sandbox.errors import BadRequest, NotFound
 from sandbox.rewards.code_blocks import CodeBlock, StillThinking, scan_blocks
 from sandbox.rewards.extraction import get_completion_text
 from sandbox.rewards.planned import PlannedCompletion, RewardPlan
 from sandbox.runner.contract import Verdict
 from sandbox.schema.hack import HackRequest, HackTask
 from sandbox.schema.programs import MAX_STDIN_CHARS
-from sandbox.schema.reward import MAX_COMPLETION_CHARS, RewardRequest
+from sandbox.schema.reward import MAX_COMPLETION_CHARS, RewardRequest, Task
 from sandbox.verify.hacks import HackReason
 
 # Nothing is known about the input: the service failed, or the task's target would fail on every input.
@@ -33,11 +36,32 @@ class WrittenTest(NamedTuple):
     closed: bool
 
 
-def build_hack_plan(request: RewardRequest, tasks: Sequence[HackTask]) -> RewardPlan:
-    """Plan the hacks of all completions."""
+def find_hack(task: Task | NotFound) -> HackTask | BadRequest | NotFound:
+    """Return the hack of a registered task, or the error that explains why it has none."""
+    if isinstance(task, NotFound):
+        return task
+    if task.target is None:
+        return BadRequest("the policy hack needs a task with a target and references", "tasks")
+    given = {name: getattr(task, name) for name in ("target", "validators", "references", "checker", "limits")}
+    try:
+        return HackTask.model_validate({name: value for name, value in given.items() if value})
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        return BadRequest(f"the task cannot be used for a hack: {place}: {first['msg']}", "tasks")
+
+
+def build_hack_plan(request: RewardRequest, tasks: Sequence[HackTask | BadRequest | NotFound]) -> RewardPlan:
+    """Plan the hacks of all completions. Raises the first error if no task can be used."""
+    errors = [task for task in tasks if not isinstance(task, HackTask)]
+    if errors and len(errors) == len(tasks):
+        raise errors[0]
     completions: list[PlannedCompletion] = []
     programs: list[HackRequest] = []
-    for index, task in enumerate(request.spread(tasks)):
+    for index, task in enumerate(tasks):
+        if not isinstance(task, HackTask):
+            completions.append(PlannedCompletion("", 0, [], 0, message=str(task), usable=False))
+            continue
         text = get_completion_text(request.completions[index])[-MAX_COMPLETION_CHARS:]
         length = len(text) if request.lengths is None else request.lengths[index]
         written = read_test(text, request.extract.thinking_tag)
@@ -46,7 +70,7 @@ def build_hack_plan(request: RewardRequest, tasks: Sequence[HackTask]) -> Reward
             continue
         conditions = 2 if written.output is None else 3
         completions.append(PlannedCompletion("", conditions, [], length, written.closed, len(programs)))
-        programs.append(task.build_request(written.stdin, written.output, request.priority))
+        programs.append(task.build_request(written.stdin, written.output, request.environment, request.priority))
     return RewardPlan(request, completions, programs)
 
 

@@ -12,9 +12,9 @@ import re
 from dataclasses import replace
 
 from sandbox.errors import BadRequest, NotFound, UnknownLanguage
-from sandbox.languages import get_language, load_languages
+from sandbox.languages import find_language, get_language, load_languages
 from sandbox.rewards.extraction import Answer, extract, get_completion_text, tag_language
-from sandbox.rewards.hack_plan import build_hack_plan
+from sandbox.rewards.hack_plan import build_hack_plan, find_hack
 from sandbox.rewards.planned import PlannedCompletion as PlannedCompletion
 from sandbox.rewards.planned import RewardPlan as RewardPlan
 from sandbox.rewards.preamble import insert_preamble
@@ -52,8 +52,10 @@ def build_plan(request: RewardRequest, lookup: TaskLookup) -> RewardPlan:
     Unusable rows make the whole request a bad request only if all rows are unusable.
     """
     if request.hacks is not None:
-        return build_hack_plan(request, request.hacks)
+        return build_hack_plan(request, request.spread(request.hacks))
     tasks = resolve_tasks(request, lookup)
+    if request.policy.name == "hack":
+        return build_hack_plan(request, [find_hack(task) for task in tasks])
     prompts = _read_prompts(request)
     candidates: list[PlannedCompletion] = []
     programs = _UniquePrograms()
@@ -63,7 +65,8 @@ def build_plan(request: RewardRequest, lookup: TaskLookup) -> RewardPlan:
             candidate, program = _plan_completion(request, index, task, prompts[index])
         except BadRequest as error:
             first = first or error
-            candidate, program = PlannedCompletion("", 0, [], 0, message=str(error), usable=False), None
+            message = _describe_unusable(error, request, index, task)
+            candidate, program = PlannedCompletion("", 0, [], 0, message=message, usable=False), None
         candidates.append(candidate if program is None else replace(candidate, program_index=programs.add(program)))
     if first is not None and not any(candidate.usable for candidate in candidates):
         raise first
@@ -150,6 +153,13 @@ def _plan_completion(
     return PlannedCompletion(answer.language, len(counted_tests), weights, length, answer.closed), verify
 
 
+def _describe_unusable(error: BadRequest, request: RewardRequest, index: int, task: Task | NotFound) -> str:
+    """Return why a row cannot be used. The error of an unknown language does not quote it, so it is added."""
+    if isinstance(error, UnknownLanguage) and not isinstance(task, NotFound):
+        return f"{_select_language(request, index, task)}: {error}"
+    return str(error)
+
+
 def _check_tests(request: RewardRequest, index: int, task: Task, language: str) -> str:
     """Return the entry point of a row's tests. Raises BadRequest if the row cannot be used."""
     if request.problems is not None and request.problems[index]:
@@ -211,9 +221,7 @@ def _explain_unrunnable(answer: Answer | None, task: Task, prompt: Prompt) -> st
         return "no code in the completion" + (" besides the prompt's own" if prompt.code_fingerprints else "")
     if len(answer.code) > MAX_CODE_CHARS:
         return f"the code is longer than {MAX_CODE_CHARS} characters"
-    try:
-        get_language(answer.language)
-    except UnknownLanguage:
+    if find_language(answer.language) is None:
         return "cannot detect the language of the code; set `language`"
     if not _is_python(answer.language) and _has_call_tests(task):
         return "the tests call Python functions, but the code is in another language"

@@ -31,6 +31,7 @@ class ProgramVerdicts(NamedTuple):
     message: str
     queue_time_s: float
     run_time_s: float
+    image_time_s: float
 
     @classmethod
     def read(cls, result_json: bytes) -> ProgramVerdicts:
@@ -50,6 +51,7 @@ class ProgramVerdicts(NamedTuple):
                 f"{result['reason']}: {result['message']}",
                 result.get("queue_time_s", 0.0),
                 result.get("run_time_s", 0.0),
+                result.get("image_time_s", 0.0),
             )
         tests = result["tests"]
         return cls(
@@ -60,6 +62,7 @@ class ProgramVerdicts(NamedTuple):
             next((test["message"] for test in tests if test.get("message")), ""),
             result.get("queue_time_s", 0.0),
             result.get("run_time_s", 0.0),
+            result.get("image_time_s", 0.0),
         )
 
     def list_counted(self) -> Sequence[Verdict]:
@@ -147,4 +150,5 @@ def _build_detail(candidate: PlannedCompletion, program: ProgramVerdicts | None)
         message=program.message,
         queue_time_s=program.queue_time_s,
         run_time_s=program.run_time_s,
+        image_time_s=program.image_time_s,
     )

@@ -42,6 +42,10 @@ def resolve_tasks(request: RewardRequest, lookup: TaskLookup) -> list[Task | Not
     tasks: list[Task | NotFound]
     if request.tasks is not None:
         known = _look_up_tasks(list(dict.fromkeys(request.tasks)), lookup) if request.tasks else {}
+        if request.suite == "smallest":
+            known = {
+                name: task.keep_smallest_suite() if isinstance(task, Task) else task for name, task in known.items()
+            }
         tasks = [known[reference] for reference in request.tasks]
     else:
         every = request.tests or []

@@ -58,7 +58,7 @@ _TRY_AGAIN = "the service failed, not the program: try again, and check /health/
 
 # From the leaves of the class tree to its root, so that the first match is the closest.
 ERROR_CODES = (
-    ErrorCode(UnknownLanguage, "unknown-language", 422, "Unknown language", "unknown language; see GET /languages"),
+    ErrorCode(UnknownLanguage, "unknown-language", 422, "Unknown language"),
     ErrorCode(LanguageNotInstalled, "language-not-installed", 422, "Language not installed"),
     ErrorCode(UnknownEnvironment, "unknown-environment", 422, "Unknown environment"),
     ErrorCode(NotFound, "not-found", 404, "Not found"),

@@ -18,7 +18,7 @@ from sandbox.schema.programs import MAX_NAME_CHARS
 from sandbox.schema.reward import PolicyChoice, RewardedTests, Tests
 from sandbox.schema.reward_policy import Extraction, Policy
 from sandbox.schema.tests import AnyTest
-from sandbox.schema.wire import STOP_AFTER_TIMEOUTS, LimitsRequest, WireModel
+from sandbox.schema.wire import STOP_AFTER_TIMEOUTS, EnvironmentReference, LimitsRequest, WireModel
 
 MAX_PROMPTS = 10_000
 MAX_PROMPT_CHARS = 1 << 20
@@ -69,6 +69,7 @@ class Verification(WireModel):
     language: str = "python"
     checker: Checker = TokensChecker(type="tokens")
     limits: LimitsRequest = LimitsRequest()
+    environment: EnvironmentReference = ""
 
     @model_validator(mode="after")
     def _check_one_source(self) -> Verification:
@@ -125,6 +126,7 @@ class Probe(WireModel):
     tasks: list[RlTask] = Field(min_length=1, max_length=1_000)
     every_steps: int = Field(50, ge=1)
     max_tokens: int = Field(256, ge=1)
+    environment: EnvironmentReference = ""
     stop_at: float | None = Field(None, gt=0, le=1)
 
 
@@ -204,6 +206,7 @@ class GrpoRequest(TrainRequest):
     checker: Checker = TokensChecker(type="tokens")
     language: str = "python"
     limits: LimitsRequest = LimitsRequest()
+    environment: EnvironmentReference = ""
     stop_after_timeouts: int | None = Field(None, ge=1, description=f"{STOP_AFTER_TIMEOUTS}; they count as not passed")
     vllm: Settings = Field(default_factory=dict, description="with rollouts colocate: extra arguments for vLLM's LLM")
     early_verdicts: bool = Field(
@@ -258,6 +261,7 @@ class EvaluateRequest(GpuRequest):
     sampling: Sampling = Sampling(temperature=0.2)
     cutoff: date | None = Field(None, description="score before and from this date, and the drop between them")
     limits: LimitsRequest = LimitsRequest()
+    environment: EnvironmentReference = ""
 
     @model_validator(mode="after")
     def _check_combination(self) -> EvaluateRequest:

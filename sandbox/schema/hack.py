@@ -23,7 +23,14 @@ from sandbox.schema.programs import (
 )
 from sandbox.schema.vote_inputs import expand_stdin
 from sandbox.schema.vote_label import decode_text
-from sandbox.schema.wire import MAX_CODE_CHARS, MAX_OUTPUT_KB, LimitsRequest, WireModel
+from sandbox.schema.wire import (
+    IMAGE_TIME,
+    MAX_CODE_CHARS,
+    MAX_OUTPUT_KB,
+    EnvironmentReference,
+    LimitsRequest,
+    WireModel,
+)
 from sandbox.verify.hacks import HackDecision, HackReason
 
 MAX_TRUSTED = 16
@@ -71,9 +78,11 @@ class HackTask(WireModel):
         _check_output_limits(self.limits, self.trusted_limits)
         return self
 
-    def build_request(self, given: str, output: str | None, priority: Lane) -> HackRequest:
+    def build_request(self, given: str, output: str | None, environment: str, priority: Lane) -> HackRequest:
         """Return the request that tries an input, with the output that its writer claims."""
         fields = {name: getattr(self, name) for name in self.model_fields_set}
+        if environment:
+            fields["environment"] = environment
         return HackRequest(**fields, input=ProgramInput(stdin=given), output=output, priority=priority)
 
 
@@ -112,6 +121,7 @@ class HackRequest(WireModel):
     trusted_limits: LimitsRequest = Field(
         LimitsRequest(), description="limits of the generator, the validators and the references"
     )
+    environment: EnvironmentReference = ""
     priority: Lane = Lane.DEFAULT
 
     @model_validator(mode="after")
@@ -175,6 +185,7 @@ class HackResult(WireModel):
     got_base64: Base64Data | None = Field(None, description="all of `got`, present if it is not valid UTF-8")
     queue_time_s: float = 0.0
     run_time_s: float = 0.0
+    image_time_s: float = Field(0.0, description=IMAGE_TIME)
 
     @classmethod
     def from_decision(
@@ -185,6 +196,7 @@ class HackResult(WireModel):
         generated: bytes | None = None,
         queue_time_s: float = 0.0,
         run_time_s: float = 0.0,
+        image_time_s: float = 0.0,
     ) -> HackResult:
         """Build the answer from a decision. `generated` is the input that a generator printed."""
         texts: dict[str, Any] = {}
@@ -202,6 +214,7 @@ class HackResult(WireModel):
             verdict=decision.verdict,
             queue_time_s=round(queue_time_s, 6),
             run_time_s=round(run_time_s, 6),
+            image_time_s=round(image_time_s, 6),
             **texts,
         )
 

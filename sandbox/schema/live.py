@@ -56,6 +56,21 @@ class LiveSecond(BaseModel):
     verdicts: dict[str, int] = Field(description="count per verdict, or per status for programs that were only run")
 
 
+class LivePeriod(BaseModel):
+    """The verdicts of some minutes."""
+
+    at: int = Field(description="when it begins, in seconds since the epoch")
+    verdicts: dict[str, int] = Field(description="as in the live view")
+
+
+class LiveHistory(BaseModel):
+    """The verdicts of the last hours, in periods of equal length. Periods without verdicts are left out."""
+
+    at: float
+    step_s: int = Field(description="length of a period in seconds")
+    periods: list[LivePeriod]
+
+
 class LiveResult(BaseModel):
     """A summary of one result."""
 

@@ -14,7 +14,6 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
 
 from sandbox import languages
-from sandbox.errors import UnknownLanguage
 from sandbox.runner.contract import FileSpan, Outcome, Status, Usage, Verdict
 from sandbox.schema.callbacks import CallbackFor, CallbackUrl
 from sandbox.schema.wire import DEBUG_CHECKS, IMAGE_TIME
@@ -89,9 +88,8 @@ def _check_file_tree(files: dict[str, bytes]) -> dict[str, bytes]:
 
 def reject_program_files(names: Iterable[str], language: str, field: str) -> None:
     """Raise ValueError if a test's file is, or lies below, a file of the program itself."""
-    try:
-        known = languages.get_language(language)
-    except UnknownLanguage:  # reported when the program is run
+    known = languages.find_language(language)
+    if known is None:  # reported when the program is run
         return
     for name in names:
         own = name.split("/")[0]

@@ -18,7 +18,7 @@ from sandbox.schema.programs import MAX_NAME_CHARS, MAX_TESTS, Lane, ProgramInpu
 from sandbox.schema.submissions import Isolation, VerifyRequest
 from sandbox.schema.tests import AnyTest, FunctionTest
 from sandbox.schema.vote_inputs import expand_stdin
-from sandbox.schema.wire import MAX_CODE_CHARS, MAX_OUTPUT_KB, LimitsRequest, WireModel
+from sandbox.schema.wire import MAX_CODE_CHARS, MAX_OUTPUT_KB, EnvironmentReference, LimitsRequest, WireModel
 from sandbox.verify.complexity import AC_TO_TIME_LIMIT, TIME_LIMIT_TO_TLE
 from sandbox.verify.mutants.cpp import OPERATORS as CPP_OPERATORS
 from sandbox.verify.mutants.generate import OPERATORS
@@ -134,6 +134,7 @@ class QualityRequest(WireModel):
     checker: Checker = TokensChecker(type="tokens")
     limits: LimitsRequest = LimitsRequest()
     isolation: Isolation = "separate"
+    environment: EnvironmentReference = ""
     priority: Lane = Lane.DEFAULT
 
     @model_validator(mode="after")

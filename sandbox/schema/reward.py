@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from sandbox.runner.contract import Verdict
 from sandbox.schema.callbacks import CallbackUrl
 from sandbox.schema.checkers import Checker, TokensChecker
-from sandbox.schema.hack import HackTask
+from sandbox.schema.hack import MAX_TRUSTED, HackProgram, HackTask
 from sandbox.schema.programs import (
     MAX_CODE_CHARS,
     MAX_ITEMS,
@@ -26,8 +26,9 @@ from sandbox.schema.programs import (
 from sandbox.schema.reward_policy import Extraction, Policy, PolicyName
 from sandbox.schema.runs import RunName
 from sandbox.schema.submissions import Isolation
+from sandbox.schema.task_quality import TaskQuality
 from sandbox.schema.tests import FunctionTest, RewardedTest
-from sandbox.schema.wire import STOP_AFTER_TIMEOUTS
+from sandbox.schema.wire import IMAGE_TIME, STOP_AFTER_TIMEOUTS
 
 MAX_COMPLETION_CHARS = 8 << 20
 MAX_TASKS = 100_000
@@ -64,14 +65,32 @@ class Task(WireModel):
     language: str | None = Field(None, max_length=64)
     checker: Checker | None = None
     limits: LimitsRequest | None = None
+    validators: list[HackProgram] = Field(
+        default_factory=list, max_length=MAX_TRUSTED, description="programs that accept a valid input"
+    )
+    references: list[HackProgram] = Field(default_factory=list, max_length=MAX_TRUSTED, description="right programs")
+    target: HackProgram | None = Field(None, description="for the policy hack: the program to break")
+    quality: TaskQuality | None = None
 
     @model_validator(mode="after")
     def _check_tests(self) -> Task:
+        if self.quality is not None and max(self.quality.smallest_suite, default=0) >= len(self.tests):
+            raise ValueError("quality.smallest_suite has positions beyond the tests")
         if self.weights is not None and len(self.weights) != len(self.tests):
             raise ValueError("weights must have one entry per test")
         if not self.entry_point and any(isinstance(test, FunctionTest) for test in self.tests):
             raise ValueError(NO_ENTRY_POINT_MESSAGE)
         return self
+
+    def keep_smallest_suite(self) -> Task:
+        """Return the task with the tests of its smallest suite only, or itself if it has none."""
+        kept = sorted(set(self.quality.smallest_suite)) if self.quality is not None else []
+        if not kept:
+            return self
+        changed: dict[str, Any] = {"tests": [self.tests[position] for position in kept], "quality": None}
+        if self.weights is not None:
+            changed["weights"] = [self.weights[position] for position in kept]
+        return self.model_copy(update=changed)
 
 
 class TaskSet(WireModel):
@@ -132,6 +151,11 @@ class RewardRequest(WireModel):
         description="for the policy hack, instead of `tests`: the program to break with the input in the completion;"
         " one per completion, or one for all",
     )
+    suite: Literal["all", "smallest"] = Field(
+        "all",
+        description="smallest: of `tasks` that have a quality report, run only the tests of the smallest suite, which"
+        " reject the same programs of the report for less CPU time",
+    )
     lengths: list[Annotated[int, Field(ge=0)]] | None = Field(
         None, description="tokens of each completion, for the policy's length term; default: its number of characters"
     )
@@ -160,8 +184,9 @@ class RewardRequest(WireModel):
 
     @model_validator(mode="after")
     def _check_combination(self) -> RewardRequest:
-        if (self.policy.name == "hack") != (self.hacks is not None):
-            raise ValueError("the policy hack needs hacks, and no other policy may have them")
+        is_hack = self.policy.name == "hack"
+        if (self.hacks is not None and not is_hack) or (is_hack and self.hacks is None and self.tasks is None):
+            raise ValueError("the policy hack needs hacks or tasks, and no other policy may have hacks")
         if [self.tests, self.tasks, self.hacks].count(None) != 2:
             raise ValueError("give either tests or tasks, not both" if self.hacks is None else "hacks replace tests")
         shared = () if self.tests_index is not None else ("tests", "weights")
@@ -232,6 +257,7 @@ class RewardDetail(WireModel):
     message: str = ""
     queue_time_s: float = 0.0
     run_time_s: float = Field(0.0, description="seconds from the start of the judging to its end")
+    image_time_s: float = Field(0.0, description=IMAGE_TIME)
 
     @property
     def accepted(self) -> bool:

@@ -11,7 +11,7 @@ from sandbox.schema.programs import MAX_STDIN_CHARS, Base64Data
 from sandbox.schema.wire import WireModel
 from sandbox.verify import voting
 from sandbox.verify.checker_calibration import Calibration, Damage
-from sandbox.verify.golden import CandidateScore, VoteOutcome
+from sandbox.verify.golden import CandidateScore, TieBreak, VoteOutcome
 from sandbox.verify.roles import Role, check_role
 
 
@@ -31,6 +31,7 @@ class VoteLabel(WireModel):
     weight: float = Field(description="weight of the test in the scores of candidates")
     held_out: bool = False
     by_reference: bool = Field(False, description="the label is the output of the references, not of the votes")
+    by_brute: bool = Field(False, description="with `brute_labels`: the label is the output of the brute programs")
     objectors: list[int] = Field(
         default_factory=list, description="references and brute programs that disagree with the label or prevent one"
     )
@@ -52,6 +53,7 @@ class VoteLabel(WireModel):
             weight=round(weight, 6),
             held_out=held_out,
             by_reference=label.by_reference,
+            by_brute=label.by_brute,
             objectors=list(label.objectors),
         )
 
@@ -63,6 +65,8 @@ class VoteGolden(WireModel):
     holdout_total: int
     holdout_pass_rate: float | None = Field(None, description="null if nothing was held out")
     accepted: bool = Field(description="the candidate passes every held-out test")
+    tied: int = Field(0, description="candidates with its score, itself included")
+    tie_break: TieBreak | None = Field(None, description="what decided among them; null if no other has its score")
 
 
 class VoteCandidate(WireModel):
@@ -124,6 +128,8 @@ def build_golden(outcome: VoteOutcome) -> VoteGolden:
         holdout_total=golden.holdout_total,
         holdout_pass_rate=round(golden.holdout_passed / golden.holdout_total, 6) if golden.holdout_total else None,
         accepted=golden.accepted,
+        tied=golden.tied,
+        tie_break=golden.tie_break,
     )
 
 

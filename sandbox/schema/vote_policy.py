@@ -52,6 +52,17 @@ class VotePolicy(WireModel):
         description="a candidate that disagrees with a brute program on any input loses its vote on all inputs; default"
         " false",
     )
+    brute_labels: bool | None = Field(
+        None,
+        description="the output of the brute programs is the label of each input that they finish, unless they disagree"
+        " with each other; default false",
+    )
+    proven_after: int | None = Field(
+        None,
+        ge=0,
+        description="if a candidate is right on every input that a brute program finishes, and there are at least this"
+        " many, its vote suffices where nobody disagrees; 0 means never; default 0",
+    )
 
     def resolve(self) -> voting.Policy:
         return replace(voting.PRESETS[self.name], **self.model_dump(exclude={"name"}, exclude_none=True))

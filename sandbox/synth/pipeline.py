@@ -25,21 +25,24 @@ STAGE_DEPENDENCIES: dict[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str,
     "features": (SAMPLING_FIELDS, ("features",), ()),
     "evolved": ((*SAMPLING_FIELDS, "rounds", "features_max"), ("evolve",), ("features",)),
     "tasks": (
-        (*SAMPLING_FIELDS, "tasks", "styles", "features_offered"),
+        (*SAMPLING_FIELDS, "tasks", "styles", "features_offered", "statements"),
         ("select", "write", "style-codeforces", "style-leetcode", "style-atcoder"),
         ("features", "evolved"),
     ),
     "inputs": (
         (
             *SAMPLING_FIELDS,
-            *("generators", "validators", "random_inputs", "edge_inputs", "stress_inputs", "input_chars"),
+            *("generators", "validators", "sizes", "checkers", "brutes"),
+            *("random_inputs", "edge_inputs", "stress_inputs", "input_chars"),
         ),
         ("generator", "validator"),
         ("tasks",),
     ),
     "solutions": ((*SAMPLING_FIELDS, "solutions", "language", "solution_tokens"), ("solve",), ("tasks",)),
-    "votes": (("seed", "language", "policy"), (), ("inputs", "solutions")),
+    "votes": (("seed", "language", "policy", "mutants"), (), ("inputs", "solutions")),
 }
+# Prompts of the stage inputs that only some runs use, by the field that turns them on.
+OPTIONAL_PROMPTS = {"sizes": "generator-sized", "checkers": "checker", "brutes": "brute"}
 
 OnProgress = Callable[[str, int, int], object]
 
@@ -80,10 +83,15 @@ class Pipeline:
 
     def _open_stage(self, name: str) -> Stage:
         fields, prompts, before = STAGE_DEPENDENCIES[name]
+        prompts += tuple(
+            prompt for field, prompt in OPTIONAL_PROMPTS.items() if field in fields and getattr(self.run_config, field)
+        )
         parts = [self.run_config.compute_fingerprint(*fields), self.prompts.compute_fingerprint(*prompts)]
         parts += [hash_file(self._require_output(earlier)) for earlier in before]
-        if name == "features":
-            parts.append(_hash_examples(self.run_config.examples))
+        if name == "features" and self.run_config.examples is not None:
+            parts.append(_hash_source(self.run_config.examples))
+        if name == "tasks" and self.run_config.statements is not None:
+            parts.append(_hash_source(self.run_config.statements))
         return Stage(self.folder, name, hashlib.sha256("\0".join(parts).encode()).hexdigest())
 
     def _require_output(self, name: str) -> Path:
@@ -95,7 +103,7 @@ class Pipeline:
 
     def find_dead_end(self, name: str) -> str:
         """Return why a complete stage leaves later stages nothing to work on, or an empty string."""
-        if name in statistics.REQUIRED_STAGES:
+        if name in statistics.REQUIRED_STAGES and not (name == "features" and self.run_config.statements):
             kept, lines = statistics.count_usable_lines(self.folder, name)
             if not kept:
                 return f"the stage {name} kept none of its {lines} lines, so later stages have no input"
@@ -104,7 +112,16 @@ class Pipeline:
     def read_stage(self, name: str) -> list[Record]:
         return read_records(self._require_output(name))
 
+    def read_rl_rows(self) -> list[Record]:
+        """Return the RL rows of the data set. Raises BadRequest if it has not been written."""
+        return dataset.read_rows(self.folder / dataset.DATASET_FOLDER / "rl.jsonl")
+
     async def _run_stage(self, stage: Stage, stack: AsyncExitStack) -> None:
+        if self.run_config.statements is not None and stage.name in {"features", "evolved", "tasks"}:
+            # The tasks are given, so no model writes them.
+            units = tasks.read_given_units(self.run_config) if stage.name == "tasks" else []
+            await self._produce(stage, units, tasks.copy_given_task)
+            return
         if stage.name == "evolved":
             await self._evolve(stage, await self._open_model(stack))
             return
@@ -128,6 +145,7 @@ class Pipeline:
 
     def _build_units(self, name: str) -> list[Unit]:
         if name == "features":
+            assert self.run_config.examples is not None
             return _read_examples(self.run_config.examples)
         if name == "tasks":
             return tasks.build_units(self.run_config, self.replay_evolution().tree)
@@ -207,11 +225,11 @@ class Pipeline:
         return await stack.enter_async_context(AsyncClient(self._endpoints.sandbox_url))
 
 
-def _hash_examples(path: Path) -> str:
+def _hash_source(path: Path) -> str:
     try:
         return hash_file(path)
     except OSError as error:
-        raise BadRequest(f"examples: cannot read {path}: {error.strerror}") from None
+        raise BadRequest(f"cannot read {path}: {error.strerror}") from None
 
 
 def _read_examples(path: Path) -> list[Unit]:

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from sandbox.errors import BadRequest
 
@@ -15,7 +15,17 @@ RUN_CONFIG_FILE = "recipe.json"
 Style = Literal["codeforces", "leetcode", "atcoder"]
 
 
-_NEWER_FIELDS = ("generators", "validators")
+_NEWER_FIELDS = ("generators", "validators", "sizes", "checkers", "brutes", "mutants", "statements")
+# `sandbox synth new --thorough` sets these.
+THOROUGH: dict[str, Any] = {
+    "generators": 2,
+    "validators": 3,
+    "sizes": 6,
+    "checkers": 2,
+    "brutes": 2,
+    "mutants": 30,
+    "min_mutation_score": 0.5,
+}
 
 
 class RunConfig(BaseModel):
@@ -26,7 +36,14 @@ class RunConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    examples: Path = Field(description="JSON lines with a `code` field: programs that provide the seed features")
+    examples: Path | None = Field(
+        None, description="JSON lines with a `code` field: programs that provide the seed features"
+    )
+    statements: Path | None = Field(
+        None,
+        description="JSON lines with a `statement` field: tasks to use instead of examples; a right program as"
+        " `solution` lets `study truth` measure the labels",
+    )
     model: str = Field(min_length=1, description="name of the model on the OpenAI-compatible server")
     seed: int = Field(0, ge=0, lt=1 << 63)
     prompts: Path | None = Field(None, description="folder with files that replace the prompts of the same name")
@@ -38,6 +55,18 @@ class RunConfig(BaseModel):
     generators: int = Field(1, ge=1, le=16, description="generators of inputs per task, which share the inputs")
     validators: int = Field(
         1, ge=1, le=16, description="validators per task; more than half of them must accept an input"
+    )
+    sizes: int = Field(
+        0, ge=0, le=64, description="sizes of the sweep from 1 to the largest that the task allows; 0: no sweep"
+    )
+    checkers: int = Field(
+        0, ge=0, le=16, description="checker programs asked for per task; 0: all tasks have one right output per input"
+    )
+    brutes: int = Field(
+        0,
+        ge=0,
+        le=16,
+        description="brute-force programs asked for per task; candidates that they contradict do not vote",
     )
     random_inputs: int = Field(6, ge=0, le=500)
     edge_inputs: int = Field(3, ge=0, le=250)
@@ -51,6 +80,13 @@ class RunConfig(BaseModel):
     policy: dict[str, Any] = Field(
         default={"golden_tie": "first"}, description="policy of the vote, with the recipe's seed"
     )
+    mutants: int = Field(0, ge=0, le=512, description="mutants of the golden solution that measure the tests; 0: none")
+    min_mutation_score: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="tasks whose tests fail a smaller share of the mutants are left out of the data set",
+    )
     near_duplicate: float = Field(0.7, gt=0, le=1, description="Jaccard similarity from which a task counts as a copy")
     benchmarks: list[Path] = Field(default=[], description="files with texts that must not reappear as tasks")
     overlap_words: int = Field(
@@ -63,6 +99,14 @@ class RunConfig(BaseModel):
         if min(styles.values()) < 0 or not sum(styles.values()):
             raise ValueError("weights must not be negative, and at least one must be positive")
         return styles
+
+    @model_validator(mode="after")
+    def _check_source(self) -> RunConfig:
+        if (self.examples is None) == (self.statements is None):
+            raise ValueError("give either examples or statements")
+        if self.min_mutation_score and not self.mutants:
+            raise ValueError("min_mutation_score needs mutants")
+        return self
 
     def write(self, folder: Path) -> None:
         """Create the run's folder. Raises BadRequest if it has a different recipe."""

@@ -130,7 +130,11 @@ def _describe_stage(stage: str, lines: list[Record], evolution: Evolution | None
     elif stage == "votes":
         counts["labels"] = sum(line.get("labelled", 0) for line in lines)
         counts["ties"] = sum(line.get("ties", 0) for line in lines)
+        scores = [line["quality"]["mutation_score"] for line in lines if "quality" in line]
+        known = [score for score in scores if score is not None]
         counts.update(line["why"] for line in lines if line["why"])
+        if known:
+            counts["% of the mutants fail"] = round(100 * sum(known) / len(known))
     return ", ".join(f"{number} {name}" for name, number in counts.items())
 
 

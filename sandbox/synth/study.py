@@ -95,8 +95,11 @@ def _read_labels(line: Record) -> dict[str, str]:
 
 
 def split(rows: Sequence[Record], seed: int) -> tuple[list[Record], list[Record]]:
-    """Split rows into training rows and held-out rows by the seed. Raises BadRequest if there are too few."""
-    order = list(rows)
+    """Split rows into training rows and held-out rows by the seed. Raises BadRequest if there are too few.
+
+    Leaves out tasks with a checker program of their own, because a training job has one checker for all tasks.
+    """
+    order = [row for row in rows if "checker" not in row]
     random.Random(f"{seed}/split").shuffle(order)
     cut = max(1, round(len(order) * HELD_OUT_SHARE))
     if len(order) <= cut:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -83,3 +84,9 @@ class LazyAsyncClient:
         if client is None:
             client = self._clients[loop] = AsyncClient(self.url)
         return client
+
+
+@cache
+def get_shared_client(url: str) -> LazyClient:
+    """Return the client that all environments of a process share, so that they share connections."""
+    return LazyClient(url)

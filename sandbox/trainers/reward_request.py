@@ -43,6 +43,7 @@ class RewardOptions(TypedDict, total=False):
     limits: LimitsRequest | Mapping[str, Any]
     stop_after_timeouts: int
     isolation: Isolation
+    environment: str
     run: str
     on_outage: OnOutage
     patience_s: float

@@ -14,7 +14,16 @@ from pydantic import TypeAdapter, ValidationError
 
 from sandbox.client.call_text import render_call, shorten
 from sandbox.client.sync_session import Session
-from sandbox.errors import BadRequest, InfrastructureError, NotFound, Refused, SandboxError, SessionEnded
+from sandbox.errors import (
+    BadRequest,
+    Forbidden,
+    InfrastructureError,
+    NotFound,
+    Refused,
+    SandboxError,
+    SessionEnded,
+    Unauthorized,
+)
 from sandbox.rewards.case_formats import read_tests
 from sandbox.rewards.policy import CompletionResult, Policy, score
 from sandbox.schema import VerifyResult
@@ -26,6 +35,8 @@ logger = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
 SERVICE_FAILURES = (Refused, InfrastructureError)
+KEY_FAILURES = (Unauthorized, Forbidden)  # no rollout can succeed
+JUDGE_FIELDS = ("file", "language", "entry_point", "checker", "hidden", "limits")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +71,7 @@ class SessionRollout:
         self._tests: list[Any] = []
         self._entry_point = ""
         self._is_unjudgeable, self._is_ended_by_code = False, False
-        self._lost: ServiceLost | None = None
+        self._lost: SandboxError | None = None
         self._open_session = _OpenSession()
         # Also runs when the interpreter exits, so that Ctrl-C and exceptions leave no session open.
         weakref.finalize(self, self._open_session.close)
@@ -95,6 +106,10 @@ class SessionRollout:
 
     def list_files(self, path: str = "") -> str:
         return "\n".join(file.path for file in self._use(lambda session: session.list_files(path)))
+
+    def close(self) -> None:
+        """Close the session, if one is open."""
+        self._open_session.close()
 
     def judge(self) -> float | None:
         """Judge the session with the hidden tests, close it, and return the reward; None if the service failed."""
@@ -133,8 +148,8 @@ class SessionRollout:
         """Run a call on the session. If the service fails, remember that the rollout cannot be judged."""
         try:
             return call(self._get_session())
-        except (*SERVICE_FAILURES, SessionEnded) as error:
-            if isinstance(error, ServiceLost):
+        except (*SERVICE_FAILURES, *KEY_FAILURES, SessionEnded) as error:
+            if isinstance(error, (ServiceLost, *KEY_FAILURES)):
                 self._lost = error  # trainers turn errors of tools into text for the model, so `judge` raises it
             if not self._is_ended_by_code:
                 logger.warning("a rollout has no reward, because a tool call failed: %s", error)
@@ -192,8 +207,13 @@ class _OpenSession:
 
 
 def build_options(policy: Policy | str | Mapping[str, Any], **fields: Any) -> RolloutOptions:
-    """Build the options, and check those that the service would refuse later. Raises BadRequest."""
+    """Build the options, and check those that the service would refuse later. Raises BadRequest.
+
+    `fields` are those of `RolloutOptions` and of `OutagePolicy`, and `JUDGE_FIELDS`, which become a part of `judge`.
+    """
     outage, fields = OutagePolicy.split_options(fields)
+    judge = {name: fields.pop(name) for name in JUDGE_FIELDS if name in fields}
+    fields["judge"] = {**fields.get("judge", {}), **judge}
     try:
         named = {"name": policy} if isinstance(policy, str) else policy
         built = TypeAdapter(Policy).validate_python(named)

@@ -26,6 +26,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from sandbox.runner.contract import Outcome, Verdict
 from sandbox.verify.agreement import (
@@ -53,15 +54,28 @@ class CandidateScore:
     cpu_time_s: float
 
 
+class TieBreak(StrEnum):
+    """The first property that set the golden candidate apart from the others with its score."""
+
+    CPU_TIME = "cpu_time"
+    LENGTH = "length"
+    INDEX = "index"
+
+
 @dataclass(frozen=True, slots=True)
 class GoldenCandidate:
-    """The chosen candidate, or none. `accepted` means that the hold-out confirms it."""
+    """The chosen candidate, or none. `accepted` means that the hold-out confirms it.
+
+    `tied` counts the candidates with its score. `tie_break` is None if there is only one.
+    """
 
     index: int | None
     score: float
     holdout_passed: int
     holdout_total: int
     accepted: bool
+    tied: int = 0
+    tie_break: TieBreak | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,13 +217,33 @@ def _choose_golden(
     if best is None:
         return GoldenCandidate(None, 0.0, 0, holdout_size, accepted=False)
     equals = [index for index in passing if candidate_scores[index].score == best]
-    if policy.golden_tie == "fastest":
-        equals = _select_fastest(equals, candidate_scores, selection_size)
-        equals.sort(key=lambda index: len(sources[index]))
-    winner = candidate_scores[equals[0]]
+    chosen, tie_break = _break_tie(equals, candidate_scores, sources, selection_size, policy)
+    winner = candidate_scores[chosen]
     proved = holdout_size > 0 or policy.holdout_fraction == 0
     accepted = proved and winner.holdout_passed == holdout_size
-    return GoldenCandidate(equals[0], winner.score, winner.holdout_passed, holdout_size, accepted)
+    return GoldenCandidate(
+        chosen, winner.score, winner.holdout_passed, holdout_size, accepted, tied=len(equals), tie_break=tie_break
+    )
+
+
+def _break_tie(
+    equals: Sequence[int],
+    candidate_scores: Sequence[CandidateScore],
+    sources: Sequence[str],
+    selection_size: int,
+    policy: Policy,
+) -> tuple[int, TieBreak | None]:
+    """Choose one of the candidates with the best score, and return the property that decided."""
+    if len(equals) == 1:
+        return equals[0], None
+    if policy.golden_tie == "first":
+        return equals[0], TieBreak.INDEX
+    fast = _select_fastest(equals, candidate_scores, selection_size)
+    if len(fast) == 1:
+        return fast[0], TieBreak.CPU_TIME
+    shortest = min(len(sources[index]) for index in fast)
+    short = [index for index in fast if len(sources[index]) == shortest]
+    return short[0], TieBreak.LENGTH if len(short) == 1 else TieBreak.INDEX
 
 
 def _select_fastest(equals: Sequence[int], candidate_scores: Sequence[CandidateScore], run_count: int) -> list[int]:

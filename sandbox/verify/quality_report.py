@@ -145,6 +145,9 @@ class QualityResult(WireModel):
     slow_only: list[int] = Field(
         default_factory=list, description="tests that only exceeded time limits fail: they tell slow programs apart"
     )
+    image_time_s: float = Field(
+        0.0, description="the longest time that a program waited until its host had the image of its environment"
+    )
     programs: list[QualityProgramResult]
     tests: list[QualityTest]
     matrix: list[list[Verdict]] = Field(description="programs x tests")

@@ -21,6 +21,7 @@ class JudgedRow(NamedTuple):
     verdicts: list[Verdict]
     cpu_times_s: list[float]
     message: str
+    image_time_s: float = 0.0  # how long the program waited for the image of its environment
 
 
 def read_verdicts(result: bytes | SandboxError, test_count: int) -> JudgedRow:
@@ -38,7 +39,7 @@ def read_verdicts(result: bytes | SandboxError, test_count: int) -> JudgedRow:
     verdicts = [Verdict(test["verdict"]) for test in tests]
     failures = (test.get("message", "") for test in tests if test["verdict"] in UNDECIDED_VERDICTS)
     times_s = [(test.get("usage") or {}).get("cpu_time_s", 0.0) for test in tests]
-    return JudgedRow(verdicts, times_s, next(filter(None, failures), ""))
+    return JudgedRow(verdicts, times_s, next(filter(None, failures), ""), fields.get("image_time_s", 0.0))
 
 
 def _fill(verdict: Verdict, test_count: int, message: str) -> JudgedRow:
@@ -60,7 +61,7 @@ def compare_rows(
     all_lost = sorted({*lost, *lost_again})
     differs_on: dict[int, list[int]] = {}
     unjudged: dict[int, str] = {}
-    for row, (verdicts, _, message) in judged.items():
+    for row, (verdicts, _, message, _) in judged.items():
         if row == 0:
             continue
         no_difference = {*UNDECIDED_VERDICTS, Verdict.ACCEPTED}

@@ -9,7 +9,12 @@ Theory of operation. `voting` labels each input from the programs that vote (`ca
 3. With the policy's `brute_disqualifies`, a candidate whose output disagrees with that of a brute program on any input
    loses its vote on all inputs, and cannot be golden: it is wrong, also where the brute program does not finish. If
    brute programs disagree with each other on an input, this input disqualifies nobody.
-4. `wrong` and `slow` programs never vote. A wrong program must fail on some input, and a slow program must exceed the
+4. With `brute_labels`, the output of the brute programs is the label of each input that they finish, without a vote,
+   unless they disagree with each other. A few right candidates, or none, are then enough for small inputs.
+5. With `proven_after`, a candidate is proven if it is right on every input that a brute program finishes, and there are
+   at least that many. If nobody disagrees with a proven candidate on another input, its output is the label, even with
+   fewer than `min_votes` votes. With four candidates, there is often only one right one.
+6. `wrong` and `slow` programs never vote. A wrong program must fail on some input, and a slow program must exceed the
    time limit on some input; `check_role` returns whether they do.
 
 Only candidates may be golden.
@@ -23,6 +28,7 @@ from enum import StrEnum
 
 from sandbox.runner.contract import Outcome, Status, Verdict
 from sandbox.verify.agreement import Agreement, AnyChecker, CheckerLost, TooManyComparisons, build_agreement
+from sandbox.verify.brute_programs import find_answers, find_contradicted, find_proven
 from sandbox.verify.judge import UNDECIDED_VERDICTS
 from sandbox.verify.voting import Label, NoLabel, OutcomeMatrix, Policy, label_inputs
 
@@ -54,44 +60,66 @@ def label_by_roles(
     """
     if all(role is Role.CANDIDATE for role in roles):
         return label_inputs(matrix, checker, policy, same_as)
+    agreement = build_agreement(checker)
+    answers = _find_answers(matrix, roles, agreement, policy)
     out = set(find_disqualified(matrix, roles, checker, policy))
     ballots = [
         row if role in VOTING_ROLES and index not in out else [_NO_VOTE] * len(row)
         for index, (row, role) in enumerate(zip(matrix, roles, strict=True))
     ]
+    needed = policy.proven_after
+    proven = find_proven(matrix, _list_candidates(roles), answers, agreement, needed) if needed else frozenset[int]()
     voters = list(range(len(matrix))) if same_as is None or not policy.one_vote_per_program else list(same_as)
-    labels = label_inputs(ballots, checker, policy, same_as)
+    labels = _label_by_votes(ballots, proven, checker, policy, same_as)
     return [
-        _RolesOnInput([row[position] for row in matrix], roles, checker, voters, position).apply(label)
+        _RolesOnInput([row[position] for row in matrix], roles, agreement, voters, position).apply(
+            label, answers[position] if policy.brute_labels else None
+        )
         for position, label in enumerate(labels)
     ]
 
 
 def find_disqualified(matrix: OutcomeMatrix, roles: Sequence[Role], checker: AnyChecker, policy: Policy) -> list[int]:
     """Return the candidates whose output disagrees with a brute program on some input, if the policy asks for it."""
-    brutes = [index for index, role in enumerate(roles) if role is Role.BRUTE] if policy.brute_disqualifies else []
+    if not policy.brute_disqualifies:
+        return []
     agreement = build_agreement(checker)
-    found: set[int] = set()
-    for position in range(len(matrix[0]) if matrix and brutes else 0):
-        known = [matrix[index][position] for index in brutes if matrix[index][position].ended_well]
-        try:
-            if not known or any(not _is_right(agreement, position, other, known[0]) for other in known):
-                continue
-            found.update(
-                index
-                for index, role in enumerate(roles)
-                if role is Role.CANDIDATE
-                and index not in found
-                and matrix[index][position].ended_well
-                and agreement.judge(position, matrix[index][position], known[0].stdout).verdict is Verdict.WRONG_ANSWER
-            )
-        except (CheckerLost, TooManyComparisons):  # nothing is known about this input
-            continue
-    return sorted(found)
+    answers = _find_answers(matrix, roles, agreement, policy)
+    return find_contradicted(matrix, _list_candidates(roles), answers, agreement)
 
 
-def _is_right(agreement: Agreement, position: int, outcome: Outcome, expected: Outcome) -> bool:
-    return agreement.judge(position, outcome, expected.stdout).verdict is Verdict.ACCEPTED
+def _list_candidates(roles: Sequence[Role]) -> list[int]:
+    return [index for index, role in enumerate(roles) if role is Role.CANDIDATE]
+
+
+def _find_answers(
+    matrix: OutcomeMatrix, roles: Sequence[Role], agreement: Agreement, policy: Policy
+) -> list[bytes | None]:
+    """Return the answers of the brute programs, for policies that use more than their votes and vetoes."""
+    uses_answers = policy.brute_disqualifies or policy.brute_labels or policy.proven_after
+    brutes = [index for index, role in enumerate(roles) if role is Role.BRUTE]
+    return find_answers(matrix, brutes if uses_answers else [], agreement)
+
+
+def _label_by_votes(
+    ballots: OutcomeMatrix,
+    proven: frozenset[int],
+    checker: AnyChecker,
+    policy: Policy,
+    same_as: Sequence[int] | None,
+) -> list[Label]:
+    """Label the inputs. Without dissent, the vote of a proven candidate suffices."""
+    if not proven:
+        return label_inputs(ballots, checker, policy, same_as)
+    labels = label_inputs(ballots, checker, replace(policy, min_votes=1), same_as)
+    return [
+        label
+        if label.expected is None
+        or label.votes >= policy.min_votes
+        or (label.votes == label.cast and not proven.isdisjoint(label.supporters))
+        else replace(label, expected=None, why=NoLabel.MIN_VOTES)
+        for label in labels
+    ]
 
 
 class _RolesOnInput:
@@ -101,23 +129,27 @@ class _RolesOnInput:
         self,
         outcomes: Sequence[Outcome],
         roles: Sequence[Role],
-        checker: AnyChecker,
+        agreement: Agreement,
         voters: Sequence[int],
         position: int,
     ) -> None:
         self._outcomes = outcomes
         self._roles = roles
-        self._agreement = build_agreement(checker)
+        self._agreement = agreement
         self._voters = voters
         self._position = position
 
-    def apply(self, label: Label) -> Label:
-        """Return the label after references and vetoes."""
+    def apply(self, label: Label, answer: bytes | None) -> Label:
+        """Return the label after references, the answer of the brute programs if it counts, and vetoes."""
         abstained = tuple(index for index in label.abstained if self._roles[index] in VOTING_ROLES)
         label = replace(label, abstained=abstained)
         try:
             references = self._find_finished(Role.REFERENCE)
-            return self._apply_references(label, references) if references else self._apply_vetoes(label)
+            if references:
+                return self._apply_references(label, references)
+            if answer is not None:
+                return replace(self._label_with(label, answer), by_brute=True)
+            return self._apply_vetoes(label)
         except (CheckerLost, TooManyComparisons) as failure:
             lost = isinstance(failure, CheckerLost)
             return replace(label, expected=None, why=NoLabel.SERVICE_FAILED if lost else NoLabel.TOO_MANY_OUTPUTS)
@@ -129,11 +161,15 @@ class _RolesOnInput:
         return replace(label, expected=None, why=NoLabel.BRUTE_VETO, objectors=vetoes) if vetoes else label
 
     def _apply_references(self, label: Label, references: Sequence[int]) -> Label:
-        """Replace the label by the references' output, and count the votes for it."""
+        """Replace the label by the references' output."""
         expected = self._outcomes[references[0]].stdout
         objecting = self._find_disagreeing(references[1:], expected)
         if objecting:
             return replace(label, expected=None, why=NoLabel.REFERENCES_DISAGREE, objectors=objecting)
+        return replace(self._label_with(label, expected), by_reference=True)
+
+    def _label_with(self, label: Label, expected: bytes) -> Label:
+        """Replace the label by the output of a trusted program, and count the votes for it."""
         voting = sorted({*label.supporters, *label.dissenters})
         dissenters = self._find_disagreeing(voting, expected)
         supporters = tuple(index for index in voting if index not in dissenters)
@@ -145,7 +181,6 @@ class _RolesOnInput:
             supporters=supporters,
             dissenters=dissenters,
             objectors=tuple(index for index in dissenters if self._roles[index] is Role.BRUTE),
-            by_reference=True,
         )
 
     def _find_finished(self, role: Role) -> list[int]:

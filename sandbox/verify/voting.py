@@ -61,6 +61,8 @@ class Policy:
     seed: int = 0
     golden_tie: Literal["fastest", "first"] = "fastest"
     brute_disqualifies: bool = False  # a candidate that a brute program contradicts loses all its votes
+    brute_labels: bool = False  # where brute programs finish, their output is the label
+    proven_after: int = 0  # inputs after which a candidate that brute programs confirm needs no second vote; 0: never
 
 
 # The released code of the X-Coder repository: plurality of stripped outputs, and the first of the best candidates.
@@ -107,6 +109,7 @@ class Label:
     transitive: bool = False
     objectors: tuple[int, ...] = ()
     by_reference: bool = False
+    by_brute: bool = False
 
     @property
     def confidence(self) -> float:

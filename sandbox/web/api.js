@@ -21,15 +21,24 @@ export async function ask(path, { method = "GET", body, headers = {}, signal } =
   return response.json();
 }
 
-export function post(path, body, { signal, keep = false } = {}) {
-  // With an idempotency key the service stores the result, so the live view can open it in full.
-  const headers = keep ? { "Idempotency-Key": crypto.randomUUID?.() ?? String(Math.random()).slice(2) } : {};
+// With an idempotency key the service stores the result, so the live view can open it in full. With `later` it answers at
+// once with the job.
+export function post(path, body, { signal, key, later = false } = {}) {
+  const headers = key ? { "Idempotency-Key": key } : {};
+  if (later) headers.Prefer = "respond-async";
   return ask(path, { method: "POST", body, headers, signal });
 }
 
-// Read server-sent events until the server or `signal` ends the stream. EventSource cannot send a key, fetch can.
-export async function listen(path, onEvent, signal) {
-  const response = await send(path, { headers: { Accept: "text/event-stream" }, signal });
+// Return the report of /health/ready, which has the status 503 if the service is not ready.
+export async function readHealth(signal) {
+  return (await fetch(new URL("health/ready", base), { cache: "no-store", signal })).json();
+}
+
+// Read server-sent events until the server or `signal` ends the stream. EventSource cannot send a key, fetch can. With a
+// `body`, the request is a POST.
+export async function listen(path, onEvent, signal, body) {
+  const method = body === undefined ? "GET" : "POST";
+  const response = await send(path, { method, body, headers: { Accept: "text/event-stream" }, signal });
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
   for (;;) {

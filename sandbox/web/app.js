@@ -1,5 +1,6 @@
 // The page around the views: navigation, color theme, and the health of the service.
 
+import { readHealth } from "./api.js";
 import { announce, replace, h } from "./dom.js";
 import { startTheme } from "./theme.js";
 
@@ -44,7 +45,7 @@ async function health() {
   let text = "not ready";
   let well = false;
   try {
-    const report = await fetch("health/ready", { cache: "no-store" }).then((response) => response.json());
+    const report = await readHealth();
     well = report.ready;
     text = well ? `${report.workers} slot${report.workers === 1 ? "" : "s"}` : report.problems?.[0] ?? text;
     const missing = report.missing_walls?.length;
@@ -61,6 +62,13 @@ document.getElementById("skip").addEventListener("click", (event) => {
   event.preventDefault(); // the fragment of the URL names the view
   document.getElementById("main").focus();
 });
+// Ctrl+Enter presses the view's main button, wherever the focus is: before the focused element gets the key.
+addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || document.querySelector("dialog[open]")) return;
+  event.preventDefault();
+  event.stopPropagation();
+  shown.get(current)?.submit?.(event.shiftKey);
+}, { capture: true });
 addEventListener("hashchange", route);
 health();
 setInterval(() => document.hidden || health(), 10_000);

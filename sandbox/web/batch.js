@@ -2,18 +2,29 @@
 
 import { announce, h, replace } from "./dom.js";
 import { post } from "./api.js";
-import { chip, code, memory, seconds, tone, words } from "./verdicts.js";
+import { saveFile } from "./download.js";
+import { code, memory, seconds, tone, words } from "./verdicts.js";
 
 const BATCH_SIZE = 32;
 const PARALLEL = 3;
 const SHOWN = 100;
 const SLOWEST = 10;
-const ENDED_WELL = ["accepted", "ok", "labeled"];
+const ENDED_WELL = ["accepted", "ok", "golden"];
+const OTHER_VERDICTS = { // of lines that are not the verdict of a program: name, color
+  invalid: ["Invalid", "internal"],
+  golden: ["Golden candidate accepted", "good"],
+  not_golden: ["Golden candidate not accepted", "time"],
+  no_golden: ["No golden candidate", "bad"],
+};
 const SAMPLE = [
   { id: "right", language: "python", code: "print(int(input()) * 2)", tests: [{ stdin: "21", expected: "42" }] },
   { id: "wrong", language: "python", code: "print(int(input()) + 2)", tests: [{ stdin: "21", expected: "42" }] },
   { id: "broken", language: "python", code: "print(", tests: [{ stdin: "21", expected: "42" }] },
 ];
+const SAMPLE_VOTES = [
+  { id: "agreed", candidates: ["print(int(input()) * 2)", "n = int(input())\nprint(n + n)", "print(int(input()) + 2)"], inputs: ["1", "3", "8"] },
+  { id: "divided", candidates: ["print(1)", "print(2)"], inputs: ["1", "2"] },
+].map(({ candidates, ...rest }) => ({ ...rest, candidates: candidates.map((program) => ({ language: "python", code: program })) }));
 const parts = {};
 let rows = [];
 let running = null;
@@ -32,7 +43,7 @@ export async function build(place) {
   const zone = h("section", { class: "card drop-zone", "aria-label": "File" },
     h("p", {}, "Drop a JSONL file here, or choose one: a request of ", h("code", {}, "/verify"), ", ", h("code", {}, "/execute"), " or ", h("code", {}, "/verify/vote"), " on each line."),
     h("div", { class: "buttons" }, h("span", { class: "file" }, h("label", { for: "batch-file" }, "File"), parts.file),
-      h("button", { type: "button", onclick: () => load(SAMPLE.map((each) => JSON.stringify(each)).join("\n"), "Example") }, "Example")));
+      [["Example", SAMPLE], ["Example with votes", SAMPLE_VOTES]].map(([name, sample]) => h("button", { type: "button", onclick: () => load(sample.map((each) => JSON.stringify(each)).join("\n"), name) }, name))));
   zone.addEventListener("dragover", (event) => { event.preventDefault(); zone.classList.add("over"); });
   zone.addEventListener("dragleave", () => zone.classList.remove("over"));
   zone.addEventListener("drop", (event) => {
@@ -51,16 +62,24 @@ export async function build(place) {
   draw();
 }
 
+// Ctrl+Enter starts what the visible button would start.
+export function submit() {
+  if (rows.length && !running) start();
+}
+
 async function read(file) {
   load(await file.text(), file.name);
 }
 
 function load(text, name) {
   running?.abort();
+  running = null;
   rows = text.split("\n").map((line, index) => ({ line: index + 1, text: line })).filter(({ text: line }) => line.trim()).map(parse);
   const bad = rows.filter((row) => row.error).length;
   parts.said.textContent = `${name}: ${rows.length} ${rows.length === 1 ? "line" : "lines"}${bad ? `, ${bad} of them not valid JSON objects` : ""}.`;
   parts.start.hidden = !rows.length;
+  parts.start.textContent = "Judge";
+  parts.stop.hidden = true;
   draw();
 }
 
@@ -83,14 +102,17 @@ async function start() {
   parts.stop.hidden = false;
   const work = plan();
   draw();
+  let end = "All lines are done";
   try {
     await Promise.all(Array.from({ length: PARALLEL }, () => take(work, here.signal)));
-    announce("All lines are done");
   } catch (problem) {
     here.abort();
-    parts.said.textContent = problem.name === "AbortError" ? "Stopped." : `Stopped: ${problem.message}`;
+    end = problem.name === "AbortError" ? "Stopped." : `Stopped: ${problem.message}`;
   }
-  if (running === here) running = null;
+  if (running !== here) return; // another file has taken its place
+  running = null;
+  parts.said.textContent = end;
+  announce(end);
   parts.start.hidden = false;
   parts.start.textContent = "Judge again";
   parts.stop.hidden = true;
@@ -144,11 +166,23 @@ async function judgeValid(group, problem, signal) {
 function verdict(row) {
   if (row.error) return "invalid";
   if (!row.result) return null;
-  if (row.kind === "vote") return row.result.labels ? "labeled" : "internal_error";
+  if (row.kind === "vote") return voteVerdict(row.result);
   return row.result.verdict ?? row.result.status;
 }
 
+function voteVerdict({ golden, internal_errors: lost }) {
+  if (lost) return "internal_error";
+  return golden.accepted ? "golden" : golden.index === null ? "no_golden" : "not_golden";
+}
+
+function describeVote({ labels, golden }) {
+  const labeled = labels.filter((label) => label.why === null).length;
+  return `${labeled} of ${labels.length} inputs labeled${golden.holdout_total ? `, ${golden.holdout_passed} of ${golden.holdout_total} held-out inputs passed` : ""}`;
+}
+
+// Return the CPU time of the slowest test, or of all runs of a vote.
 function cpu(row) {
+  if (row.kind === "vote") return (row.result?.candidates ?? []).reduce((all, one) => all + one.cpu_time_s, 0);
   const tests = row.result?.tests ?? [];
   return row.result?.usage?.cpu_time_s ?? Math.max(0, ...tests.map((test) => test.usage?.cpu_time_s ?? 0));
 }
@@ -182,29 +216,31 @@ function table(shown, name) {
     h("table", { class: "recent" },
       h("thead", {}, h("tr", {}, ["Line", "Verdict", "CPU", "Memory", "Why"].map((each) => h("th", { scope: "col", class: ["CPU", "Memory"].includes(each) && "number" }, each)))),
       h("tbody", {}, shown.map((row) => {
-        const first = row.result?.tests?.find((test) => test.message);
         const passed = row.result?.total === undefined ? "" : ` ${row.result.passed}/${row.result.total}`;
         const largest = row.result?.usage?.memory_mb ?? Math.max(0, ...(row.result?.tests ?? []).map((test) => test.usage?.memory_mb ?? 0));
         return h("tr", {}, h("td", {}, row.id === undefined ? row.line : `${row.line} (${String(row.id).slice(0, 30)})`),
-          h("td", {}, verdict(row) === "invalid" ? h("span", { class: "chip tone-bad" }, "Invalid") : chip(verdict(row)), passed),
+          h("td", {}, h("span", { class: `chip tone-${shade(verdict(row))}` }, said(verdict(row))), passed),
           h("td", { class: "number" }, cpu(row) ? seconds(cpu(row)) : "–"), h("td", { class: "number" }, memory(largest)),
-          h("td", { class: "why" }, (row.error || first?.message || row.result?.compile?.stderr || row.result?.message || "").slice(0, 200)));
+          h("td", { class: "why" }, why(row).slice(0, 200)));
       }))));
 }
 
+function why(row) {
+  if (row.error) return row.error;
+  if (row.kind === "vote") return describeVote(row.result);
+  return row.result?.tests?.find((test) => test.message)?.message || row.result?.compile?.stderr || row.result?.message || "";
+}
+
 function shade(name) {
-  return name === "invalid" ? "internal" : name === "labeled" ? "good" : tone(name);
+  return OTHER_VERDICTS[name]?.[1] ?? tone(name);
 }
 
 function said(name) {
-  return name === "invalid" ? "Invalid" : name === "labeled" ? "Labeled" : code(name) === "?" ? name : words(name);
+  return OTHER_VERDICTS[name]?.[0] ?? (code(name) === "?" ? name : words(name));
 }
 
 // Save a line for each line of the file, in its order: the result, or the error.
 function save() {
   const lines = rows.map((row) => JSON.stringify({ line: row.line, ...(row.id === undefined ? {} : { id: row.id }), ...(row.error ? { error: row.error } : { result: row.result }) }));
-  const url = URL.createObjectURL(new Blob([`${lines.join("\n")}\n`], { type: "application/x-ndjson" }));
-  const link = h("a", { href: url, download: "results.jsonl" });
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(url), 10_000);
+  saveFile("results.jsonl", `${lines.join("\n")}\n`, "application/x-ndjson");
 }

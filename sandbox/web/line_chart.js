@@ -4,9 +4,9 @@ import { h, replace, svg } from "./dom.js";
 
 const WIDTH = 600;
 const HEIGHT = 200;
-const LEFT = 72;
+const LEFT = 78;
 const BOTTOM = 28;
-const TOP = 8;
+const TOP = 16;
 const RIGHT = 8;
 
 export class LineChart {
@@ -96,7 +96,7 @@ function ticks(left, right) {
 }
 
 // Return the smallest of 1, 2, 2.5, 5 and 10 times a power of ten that is at least `value`.
-function nice(value) {
+export function nice(value) {
   const power = 10 ** Math.floor(Math.log10(value));
   return Number(([1, 2, 2.5, 5, 10].find((factor) => factor * power >= value * 0.999) * power).toPrecision(3));
 }

@@ -2,9 +2,9 @@
 
 import { announce, field, h, replace, shorten } from "./dom.js";
 import { ask, changeKey, listen } from "./api.js";
-import { RateChart } from "./chart.js";
 import { GpuJobs } from "./gpu.js";
 import { output } from "./outcome.js";
+import { Rates } from "./rates.js";
 import { Sessions } from "./sessions.js";
 import { chip, clock, seconds, tone, VERDICTS, words } from "./verdicts.js";
 
@@ -16,8 +16,7 @@ let listening = null;
 let paused = false;
 
 export async function build(place) {
-  parts.chart = new RateChart();
-  parts.scale = h("span", { class: "muted" });
+  parts.rates = new Rates();
   parts.tiles = Object.fromEntries(["Verdicts per second", "Accepted", "Queued", "Slots busy"].map((name) => [name, h("dd", {}, "–")]));
   parts.lanes = h("ul", { class: "lanes" });
   parts.slots = h("ul", { class: "slots" });
@@ -34,9 +33,7 @@ export async function build(place) {
     h("div", { class: "title-bar" }, h("h1", {}, "Live"), parts.state, h("span", { class: "grow" }), parts.pause),
     h("dl", { class: "tiles" }, Object.entries(parts.tiles).map(([name, value]) => h("div", { class: "card tile" }, h("dt", {}, name), value))),
     h("div", { class: "split uneven" },
-      h("section", { class: "card", "aria-label": "Verdicts per second" },
-        h("div", { class: "card-title" }, h("h2", {}, "Verdicts per second"), parts.scale), parts.chart.element,
-        h("div", { class: "axis muted", "aria-hidden": "true" }, h("span", {}, "2 min ago"), h("span", {}, "now")), legend()),
+      parts.rates.element,
       h("section", { class: "card", "aria-label": "Queue by lane" },
         h("div", { class: "card-title" }, h("h2", {}, "Queue by lane")), parts.lanes)),
     h("section", { class: "card", "aria-label": "Slots" }, h("div", { class: "card-title" }, h("h2", {}, "Slots")), parts.slots),
@@ -62,12 +59,6 @@ function recentCard() {
       h("table", { class: "recent" },
         h("thead", {}, h("tr", {}, ["Ended", "Verdict", "Kind", "Language", "Lane", "Waited", "Took", "ID"].map((name) => h("th", { scope: "col", class: ["Waited", "Took"].includes(name) && "number" }, name)))),
         parts.rows)));
-}
-
-function legend() {
-  return h("ul", { class: "legend-list", "aria-label": "Colors of the chart" },
-    VERDICTS.filter((each) => !["ok", "skipped"].includes(each)).map((each) =>
-      h("li", {}, h("span", { class: `swatch tone-${tone(each)}`, "aria-hidden": "true" }), each === "accepted" ? "Accepted, succeeded" : words(each))));
 }
 
 async function start() {
@@ -130,8 +121,7 @@ function handleEvent(kind, data) {
 }
 
 function drawRates(data) {
-  const { most, top } = parts.chart.draw(data.seconds, Math.floor(data.at));
-  parts.scale.textContent = most ? `full height: ${top} per second` : "no verdicts in the last two minutes";
+  parts.rates.draw(data);
   // Leave out the current second, which is not over, and the one before: workers report up to half a second late.
   const last = data.seconds.filter((each) => each.at < Math.floor(data.at) - 1 && each.at >= Math.floor(data.at) - 1 - RATE_OVER_S);
   const count = (wanted) => last.reduce((sum, each) => sum + Object.entries(each.verdicts).reduce((all, [name, number]) => all + (wanted(name) ? number : 0), 0), 0);

@@ -4,23 +4,17 @@ import { announce, field, h, replace } from "./dom.js";
 import { ask, hasKey, post } from "./api.js";
 import { addEntry, clearEntries, listEntries, readDraft, saveDraft } from "./drafts.js";
 import { Editor } from "./editor.js";
+import { buildGallery } from "./gallery.js";
 import { executed, failed, output, verified } from "./outcome.js";
+import { buildRequest, CHECKERS } from "./request.js";
 import { packed, unpacked } from "./share.js";
 import { FORMATS, format } from "./snippets.js";
 import { isStarter, SAMPLE_TESTS, starter } from "./starters.js";
+import { Tabs } from "./tabs.js";
 import { TestList } from "./tests.js";
 import { clock, words } from "./verdicts.js";
+import { postAndWatch } from "./waiting.js";
 
-const CHECKERS = [
-  ["tokens", "Tokens, separated by any white space"],
-  ["lines", "Lines, ignoring trailing white space"],
-  ["exact", "Exact bytes"],
-  ["float", "Numbers within a tolerance"],
-  ["case_insensitive", "Tokens, ignoring case"],
-  ["unordered_lines", "Lines in any order"],
-  ["unordered_tokens", "Tokens in any order"],
-  ["json", "JSON values"],
-];
 const DRAFT_DELAY_MS = 400;
 const SHOWN_LINE_LENGTH = 40;
 const parts = {};
@@ -30,19 +24,25 @@ let draftTimer = null;
 
 export async function build(place) {
   parts.language = h("select", { id: "language", onchange: () => languageChosen() });
-  parts.editor = new Editor({ label: "Program", onRun: (tests) => go(tests ? "verify" : "run") });
+  parts.editor = new Editor({ label: "Program", describedBy: "editor-hint", onChange: () => keepDraft() });
   parts.stdin = h("textarea", { id: "stdin", rows: 5, spellcheck: "false", class: "mono", wrap: "off" });
   parts.expected = h("textarea", { id: "expected", rows: 2, spellcheck: "false", class: "mono", wrap: "off" });
-  parts.tests = new TestList();
+  parts.tests = new TestList(() => keepDraft());
   parts.checker = h("select", { id: "checker" }, CHECKERS.map(([name, text]) => h("option", { value: name }, text)));
+  parts.extra = h("textarea", { id: "extra", rows: 4, spellcheck: "false", class: "mono", wrap: "off" });
   parts.cpu = h("input", { type: "number", id: "cpu", min: 0.1, max: 300, step: "any", placeholder: "10" });
   parts.memory = h("input", { type: "number", id: "memory", min: 16, max: 16384, placeholder: "512" });
   parts.run = h("button", { type: "button", class: "primary", id: "run", title: "Ctrl+Enter", onclick: () => go("run") }, "Run");
   parts.verify = h("button", { type: "button", id: "verify", title: "Ctrl+Shift+Enter", onclick: () => go("verify") }, "Verify");
   parts.stop = h("button", { type: "button", id: "stop", hidden: true, onclick: () => running?.abort() }, "Stop");
+  parts.waiting = h("p", { class: "muted", role: "status", id: "waiting" });
   parts.share = h("button", { type: "button", id: "share", onclick: () => share() }, "Copy link");
   parts.copy = h("select", { id: "copy", "aria-label": "Copy as", onchange: () => copyAs() },
     h("option", { value: "" }, "Copy as…"), Object.entries(FORMATS).map(([name, text]) => h("option", { value: name }, text)));
+  parts.gallery = buildGallery((example) => {
+    fill(example);
+    saveDraft(state());
+  });
   parts.history = h("select", { id: "history", "aria-label": "Recent submissions", onchange: () => reopen() });
   parts.result = h("div", { id: "result", class: "result", tabindex: "-1" },
     h("p", { class: "empty" }, "The result appears here. Run uses the standard input, Verify uses the tests."));
@@ -50,12 +50,12 @@ export async function build(place) {
   fill(handed ?? readDraft() ?? { language: "python", code: starter("python"), stdin: SAMPLE_TESTS[0].stdin, tests: SAMPLE_TESTS });
   drawHistory();
   place.addEventListener("input", () => keepDraft());
-  place.addEventListener("keydown", (event) => {
-    if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || event.defaultPrevented) return;
-    event.preventDefault();
-    go(event.shiftKey ? "verify" : "run");
-  });
   loadLanguages(); // not awaited, because it may wait until the user enters a key
+}
+
+// Ctrl+Enter runs, and with Shift verifies.
+export function submit(shift) {
+  go(shift ? "verify" : "run");
 }
 
 // Load the program of a shared link.
@@ -81,7 +81,7 @@ function layout() {
     h("div", { class: "card editor-card" },
       h("div", { class: "bar" },
         h("label", { for: "language", class: "sr-only" }, "Language"), parts.language,
-        h("span", { class: "grow" }), parts.copy, parts.share),
+        parts.gallery, h("span", { class: "grow" }), parts.copy, parts.share),
       parts.editor.element,
       h("p", { class: "hint", id: "editor-hint" }, "Tab indents. To leave the editor, press Escape, then Tab. Ctrl+Enter runs, Ctrl+Shift+Enter verifies."),
       h("div", { class: "bar" }, parts.history)),
@@ -90,39 +90,21 @@ function layout() {
         tabs(),
         h("details", { class: "limits" }, h("summary", {}, "Limits"),
           h("div", { class: "pair" }, field("CPU time in s", parts.cpu), field("Memory in MiB", parts.memory))),
-        h("div", { class: "buttons" }, parts.run, parts.verify, parts.stop)),
+        h("div", { class: "buttons" }, parts.run, parts.verify, parts.stop), parts.waiting),
       h("section", { class: "card", "aria-label": "Result", "aria-live": "polite" }, h("h2", { class: "sr-only" }, "Result"), parts.result)));
 }
 
 function tabs() {
-  const panels = [
+  parts.others = h("details", { class: "limits" }, h("summary", {}, "Other fields of the request"),
+    field("As a JSON object", parts.extra, "For example entry_point, isolation, or a checker program."));
+  parts.tabs = new Tabs("Input and tests", [
     ["Input", h("div", {}, field("Standard input", parts.stdin), field("Expected output", parts.expected, "Optional. Run shows the differences."))],
-    ["Tests", h("div", {}, field("Checker", parts.checker), parts.tests.element)],
-  ];
-  const buttons = panels.map(([name], index) =>
-    h("button", { type: "button", role: "tab", id: `tab-${index}`, "aria-controls": `panel-${index}`, onclick: () => choose(index) }, name));
-  const boxes = panels.map(([, box], index) => {
-    for (const [name, value] of [["role", "tabpanel"], ["id", `panel-${index}`], ["aria-labelledby", `tab-${index}`]]) box.setAttribute(name, value);
-    return box;
-  });
-  const choose = (chosen, focus = false) => {
-    buttons.forEach((button, index) => {
-      button.setAttribute("aria-selected", index === chosen);
-      button.tabIndex = index === chosen ? 0 : -1;
-      boxes[index].hidden = index !== chosen;
-    });
+    ["Tests", h("div", {}, field("Checker", parts.checker), parts.tests.element, parts.others)],
+  ], (chosen) => {
     parts.run.classList.toggle("primary", chosen === 0);
     parts.verify.classList.toggle("primary", chosen === 1);
-    if (focus) buttons[chosen].focus();
-  };
-  parts.choose = choose;
-  choose(0);
-  const list = h("div", { role: "tablist", "aria-label": "Input and tests", class: "tabs" }, buttons);
-  list.addEventListener("keydown", (event) => {
-    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-    if (step) choose((buttons.indexOf(document.activeElement) + step + buttons.length) % buttons.length, true);
   });
-  return h("div", {}, list, boxes);
+  return parts.tabs.element;
 }
 
 async function loadLanguages() {
@@ -153,38 +135,32 @@ function fill(state) {
     parts.language.append(h("option", { value: parts.wanted }, parts.wanted));
   }
   parts.language.value = parts.wanted;
-  parts.editor.language = parts.wanted;
+  parts.editor.setLanguage(parts.wanted);
   parts.editor.value = text(state.code);
   parts.stdin.value = text(state.stdin);
   parts.expected.value = text(state.expected);
   parts.checker.value = CHECKERS.some(([name]) => name === state.checker) ? state.checker : "tokens";
   parts.cpu.value = Number(state.cpu) > 0 ? Number(state.cpu) : "";
   parts.memory.value = Number(state.memory) > 0 ? Number(state.memory) : "";
-  const tests = Array.isArray(state.tests) ? state.tests : [];
-  parts.tests.fill(tests.map((test) => ({ stdin: text(test?.stdin), expected: text(test?.expected) })));
-  if (state.tab === "tests") parts.choose(1);
+  parts.tests.fill(Array.isArray(state.tests) ? state.tests : []);
+  parts.extra.value = text(state.extra);
+  parts.others.open = Boolean(parts.extra.value);
+  parts.tabs.choose(state.tab === "tests" ? 1 : 0);
 }
 
 function state() {
   return {
     language: parts.language.value, code: parts.editor.value, stdin: parts.stdin.value, expected: parts.expected.value,
-    tests: parts.tests.tests(), checker: parts.checker.value, cpu: parts.cpu.value, memory: parts.memory.value,
-    tab: document.getElementById("tab-1").getAttribute("aria-selected") === "true" ? "tests" : "input",
+    tests: parts.tests.tests(), checker: parts.checker.value, extra: parts.extra.value, cpu: parts.cpu.value,
+    memory: parts.memory.value, tab: parts.tabs.chosen === 1 ? "tests" : "input",
   };
-}
-
-function limits() {
-  const given = {};
-  if (Number(parts.cpu.value) > 0) given.cpu_time_s = Number(parts.cpu.value);
-  if (Number(parts.memory.value) > 0) given.memory_mb = Math.round(Number(parts.memory.value));
-  return given;
 }
 
 async function go(kind) {
   if (running) return;
   const now = state();
   if (kind === "verify" && !now.tests.length) {
-    parts.choose(1);
+    parts.tabs.choose(1);
     replace(parts.result, failed(new Error("There are no tests yet. Add one under Tests.")));
     return;
   }
@@ -205,22 +181,25 @@ async function go(kind) {
 }
 
 async function run(now) {
-  const result = await post("execute", buildRequest("execute", now), { signal: running.signal, keep: true });
-  return { shown: executed(result, now.expected), said: words(result.status) };
-}
-
-function buildRequest(kind, { language, code, stdin, tests, checker }) {
-  return kind === "verify"
-    ? { language, code, tests, checker: { type: checker }, limits: limits() }
-    : { language, code, stdin, limits: limits() };
+  const result = await send("execute", buildRequest("execute", now));
+  return { shown: executed(result, now.expected, showLine()), said: words(result.status) };
 }
 
 async function verify(now) {
-  const { language, code, tests } = now;
-  const result = await post("verify", buildRequest("verify", now), { signal: running.signal, keep: true });
+  const request = buildRequest("verify", now);
+  const result = await send("verify", request);
   // A verdict does not include the program's output, so the page runs the program again to show it.
-  const printed = (test) => post("execute", { language, code, stdin: test.stdin, limits: limits() });
-  return { shown: verified(result, tests, printed), said: `${words(result.verdict)} ${result.passed}/${result.total}` };
+  const printed = (test) => post("execute", { ...buildRequest("execute", now), stdin: test.stdin });
+  return { shown: verified(result, request, printed, showLine()), said: `${words(result.verdict)} ${result.passed}/${result.total}` };
+}
+
+function send(path, request) {
+  return postAndWatch(path, request, running.signal, (text) => { parts.waiting.textContent = text; });
+}
+
+// Return what a click on a line of a traceback does, and how many lines the program has.
+function showLine() {
+  return { lines: parts.editor.lines, show: (line) => parts.editor.showLine(line) };
 }
 
 function keepDraft() {
@@ -254,7 +233,13 @@ async function copyAs() {
   parts.copy.value = "";
   const now = state();
   const kind = name === "jsonl" || now.tab === "tests" ? "verify" : "execute";
-  const text = format(name, kind, buildRequest(kind, now), hasKey());
+  let text;
+  try {
+    text = format(name, kind, buildRequest(kind, now), hasKey());
+  } catch (problem) {
+    replace(parts.result, failed(problem));
+    return;
+  }
   try {
     await navigator.clipboard.writeText(text);
     announce(`Copied as ${FORMATS[name]}`);
@@ -266,6 +251,7 @@ async function copyAs() {
 function busy(now, kind) {
   for (const button of [parts.run, parts.verify]) button.disabled = now;
   parts.stop.hidden = !now;
+  parts.waiting.textContent = "";
   parts.result.classList.toggle("waiting", now);
   const button = kind === "verify" ? parts.verify : parts.run;
   button.textContent = now ? (kind === "verify" ? "Judging…" : "Running…") : (kind === "verify" ? "Verify" : "Run");

@@ -7,6 +7,7 @@ import { duration, seconds, tone, words } from "./verdicts.js";
 
 const MAX_COMPARED = 6;
 const REFRESH_MS = 5_000;
+const COPIED_MS = 2_500;
 const COLUMNS = ["Run", "Reward", "Accepted", "Lost", "Requests", "Latest"];
 const NUMBERS = ["Reward", "Accepted", "Lost", "Requests"];
 const EXAMPLE = 'trl_reward(run="my-first-run")';
@@ -20,6 +21,7 @@ let listed = [];
 
 export async function build(place) {
   parts.state = h("p", { class: "muted", role: "status" });
+  parts.share = h("button", { type: "button", onclick: () => copyLink() }, "Copy link");
   parts.rows = h("tbody");
   parts.empty = h("p", { class: "empty", hidden: true }, "No run has sent rewards yet. Name a run in reward requests: the field ",
     h("code", {}, "run"), ", the header ", h("code", {}, "Sandbox-Run"), ", or ", h("code", {}, EXAMPLE), ".");
@@ -36,7 +38,7 @@ export async function build(place) {
   parts.mixes = h("div", { class: "run-mixes" });
   parts.pictures = h("div", { class: "run-charts" }, Object.values(parts.charts).map((chart) => chart.element), parts.mixes);
   place.append(
-    h("div", { class: "title-bar" }, h("h1", {}, "Runs"), parts.state),
+    h("div", { class: "title-bar" }, h("h1", {}, "Runs"), parts.state, h("span", { class: "grow" }), parts.share),
     h("p", { class: "lead" }, "The rewards, verdicts and latency of training runs over their steps. Choose up to six runs to compare. The URL contains your choice, so you can share it."),
     h("section", { class: "card", "aria-label": "All runs" }, parts.empty, parts.table),
     parts.pictures);
@@ -88,6 +90,19 @@ function choose(id) {
   history.replaceState(null, "", `#runs/${chosen.join(",")}`);
   announce(`${chosen.length} ${chosen.length === 1 ? "run" : "runs"} shown`);
   refresh();
+}
+
+// The link contains the chosen runs. Opening it needs a key that may see them.
+async function copyLink() {
+  history.replaceState(null, "", `#runs/${chosen.join(",")}`);
+  try {
+    await navigator.clipboard.writeText(location.href);
+    announce("Link copied");
+    parts.share.textContent = "Link copied";
+  } catch {
+    parts.share.textContent = "Link is in the address bar";
+  }
+  setTimeout(() => { parts.share.textContent = "Copy link"; }, COPIED_MS);
 }
 
 function drawTable() {

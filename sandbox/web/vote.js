@@ -2,9 +2,13 @@
 
 import { announce, field, h, replace, shorten } from "./dom.js";
 import { post } from "./api.js";
+import { saveFile } from "./download.js";
+import { countInputs, explainChoice, scores } from "./golden.js";
 import { failed, output } from "./outcome.js";
 import { chip, code, seconds, tone, words } from "./verdicts.js";
 import { load } from "./playground.js";
+import * as quality from "./quality.js";
+import { postAndWatch } from "./waiting.js";
 
 const EXAMPLE = {
   candidates: [
@@ -22,21 +26,24 @@ const EXAMPLE = {
 };
 const LABEL_CHARACTERS = 14;
 const parts = {};
+let running = null;
 
 export async function build(place) {
   parts.request = h("textarea", { id: "vote-request", rows: 12, spellcheck: "false", class: "mono", wrap: "off" });
   parts.file = h("input", { type: "file", id: "vote-file", accept: ".json,application/json", onchange: () => loadFile() });
   parts.run = h("button", { type: "button", class: "primary", id: "vote-run", onclick: () => run() }, "Vote");
+  parts.stop = h("button", { type: "button", hidden: true, onclick: () => running?.abort() }, "Stop");
+  parts.waiting = h("p", { class: "muted", role: "status" });
   parts.result = h("div", { id: "vote-result", class: "stack", "aria-live": "polite" });
   place.append(
     h("div", { class: "title-bar" }, h("h1", {}, "Vote")),
     h("p", { class: "lead" }, "Run many candidate programs on inputs without known answers. The output of the majority becomes the label of each input. The golden candidate is the one that agrees best, also on held-out inputs."),
     h("div", { class: "card" },
       field("Request", parts.request, "The JSON body of POST /verify/vote."),
-      h("div", { class: "buttons" }, parts.run,
+      h("div", { class: "buttons" }, parts.run, parts.stop,
         h("button", { type: "button", id: "vote-example", onclick: () => example() }, "Example"),
-        h("span", { class: "file" }, h("label", { for: "vote-file" }, "Load a file"), parts.file))),
-    parts.result);
+        h("span", { class: "file" }, h("label", { for: "vote-file" }, "Load a file"), parts.file)), parts.waiting),
+    parts.result, quality.build());
 }
 
 function example() {
@@ -50,6 +57,10 @@ async function loadFile() {
   if (file) parts.request.value = await file.text();
 }
 
+export function submit() {
+  if (!running) run();
+}
+
 async function run() {
   let request;
   try {
@@ -58,17 +69,24 @@ async function run() {
     replace(parts.result, failed(new Error(`The request is not valid JSON: ${error.message}`)));
     return;
   }
-  parts.run.disabled = true;
-  parts.run.textContent = "Voting…";
+  running = new AbortController();
+  busy(true);
   try {
-    const result = await post("verify/vote", request, { keep: true });
+    const result = await postAndWatch("verify/vote", request, running.signal, (text) => { parts.waiting.textContent = text; });
     replace(parts.result, ...renderResult(request, result));
   } catch (problem) {
-    replace(parts.result, failed(problem));
+    replace(parts.result, problem.name === "AbortError" ? h("p", { class: "empty" }, "Stopped.") : failed(problem));
   } finally {
-    parts.run.disabled = false;
-    parts.run.textContent = "Vote";
+    running = null;
+    busy(false);
   }
+}
+
+function busy(now) {
+  parts.run.disabled = now;
+  parts.run.textContent = now ? "Voting…" : "Vote";
+  parts.stop.hidden = !now;
+  parts.waiting.textContent = "";
 }
 
 function renderResult(request, result) {
@@ -81,17 +99,27 @@ function renderResult(request, result) {
 function summary(request, result) {
   const golden = result.golden;
   const labeled = result.labels.filter((label) => label.why === null).length;
+  const inputs = countInputs(result.labels);
   const held = golden.holdout_total ? `passes ${golden.holdout_passed} of ${golden.holdout_total} held-out inputs` : "no inputs were held out";
   const failedRuns = result.internal_errors ? `${result.internal_errors} runs failed because of the service. Repeat the vote.` : "";
   return h("section", { class: "card", "aria-label": "Outcome" },
     h("div", { class: `banner tone-${golden.accepted ? "good" : "time"}` },
       h("strong", {}, golden.index === null ? "No candidate is golden" : `Candidate ${golden.index} is golden`),
-      h("span", {}, golden.index === null ? "no candidate passes any input" : `${held}${golden.accepted ? "" : ": not accepted"}`)),
-    h("dl", { class: "facts" }, [["Labeled", `${labeled} of ${result.labels.length} inputs`], ["Score", golden.score.toFixed(3)], ["Ran for", seconds(result.run_time_s)], ["Waited", seconds(result.queue_time_s)]].map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)))),
+      h("span", {}, golden.index === null ? "" : `${held}${golden.accepted ? "" : ": not accepted"}`)),
+    h("p", { id: "vote-why" }, explainChoice(request, result)),
+    h("dl", { class: "facts" }, [["Labeled", `${labeled} of ${result.labels.length} inputs`], ...goldenScores(result, inputs), ["Ran for", seconds(result.run_time_s)], ["Waited", seconds(result.queue_time_s)]].map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)))),
     failedRuns && h("p", { class: "ill" }, failedRuns),
     h("div", { class: "buttons" },
       golden.index !== null && h("button", { type: "button", id: "vote-open", onclick: () => openGolden(request, result) }, "Open the golden candidate in the playground"),
-      h("button", { type: "button", onclick: () => save(result.test_set) }, "Download the labeled tests")));
+      golden.index !== null && h("button", { type: "button", id: "vote-measure", onclick: () => quality.measureVote(request, result) }, "Measure the labeled tests"),
+      h("button", { type: "button", onclick: () => saveFile("tests.json", JSON.stringify(result.test_set, null, 2)) }, "Download the labeled tests"),
+      h("button", { type: "button", onclick: () => saveFile("vote.json", JSON.stringify(result, null, 2)) }, "Download the result")));
+}
+
+function goldenScores({ golden, candidates }, inputs) {
+  if (golden.index === null) return [];
+  const [chosenOn, held] = scores(candidates[golden.index], inputs);
+  return [["Chosen on", chosenOn], ["Held out", held]];
 }
 
 function matrix(request, result, details) {
@@ -101,10 +129,11 @@ function matrix(request, result, details) {
       h("tr", {}, h("th", { scope: "col" }, "Input"), inputs.map((text, column) =>
         h("th", { scope: "col", class: result.labels[column].held_out ? "held" : null },
           cellButton(`i${column}`, `Input ${column}${result.labels[column].held_out ? ", held out" : ""}`, h("span", {}, result.labels[column].held_out ? `${column}°` : column), () => showInput(details, text, result.labels[column], column)))),
-        h("th", { scope: "col" }, "Score")),
+        h("th", { scope: "col", title: "Passed inputs of those used to choose the golden candidate, and the weighted score" }, "Chosen on"),
+        h("th", { scope: "col", title: "Passed inputs of those not used to choose it" }, "Held out")),
       h("tr", { class: "labels" }, h("th", { scope: "row" }, "Label"), result.labels.map((label) =>
         h("td", { class: "label-cell" }, label.why === null ? h("span", { class: "mono", title: label.expected }, shorten(label.expected.trim() || "(empty)", LABEL_CHARACTERS)) : h("span", { class: "muted" }, "none"),
-          h("span", { class: "muted small" }, `${label.votes}/${label.cast}`))), h("td", {}))),
+          h("span", { class: "muted small" }, `${label.votes}/${label.cast}`))), h("td", {}), h("td", {}))),
     h("tbody", {}, result.matrix.map((verdicts, index) => candidateRow(request, result, inputs, verdicts, index, details))));
   table.addEventListener("keydown", (event) => move(event, table));
   table.querySelector("tbody .cell").tabIndex = 0;
@@ -127,7 +156,7 @@ function candidateRow(request, result, inputs, verdicts, index, details) {
       if (dissents) button.classList.add("dissents");
       return h("td", {}, button);
     }),
-    h("td", { class: "number" }, candidate.score.toFixed(3)));
+    scores(candidate, countInputs(result.labels)).map((text) => h("td", { class: "number" }, text)));
 }
 
 function cellButton(id, label, content, onclick) {
@@ -194,7 +223,7 @@ function noLabel(label) {
 
 function showCandidate(details, request, candidate, index) {
   replace(details, h("h2", {}, `Candidate ${index}`),
-    h("dl", { class: "facts" }, [["Score", candidate.score.toFixed(3)], ["Passed", `${candidate.selection_passed} selection inputs, ${candidate.holdout_passed} held-out inputs`], ["CPU", seconds(candidate.cpu_time_s)], ["Same program as", candidate.same_as === index ? "none before it" : candidate.same_as]].map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, String(value))))),
+    h("dl", { class: "facts" }, [["Score", candidate.score.toFixed(3)], ["Passed", `${candidate.selection_passed} inputs of the choice, ${candidate.holdout_passed} held-out inputs`], ["CPU", seconds(candidate.cpu_time_s)], ["Same program as", candidate.same_as === index ? "none before it" : candidate.same_as]].map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, String(value))))),
     output("Program", request.candidates[index].code), candidate.compile_message && output("Compiler", candidate.compile_message));
 }
 
@@ -202,10 +231,4 @@ function openGolden(request, result) {
   const { language, code: source } = request.candidates[result.golden.index];
   const tests = result.test_set.tests.map((test) => ({ stdin: test.stdin ?? "", expected: test.expected ?? "" }));
   load({ language, code: source, stdin: tests[0]?.stdin ?? "", tests, tab: "tests", checker: result.test_set.checker?.type });
-}
-
-function save(testSet) {
-  const url = URL.createObjectURL(new Blob([JSON.stringify(testSet, null, 2)], { type: "application/json" }));
-  h("a", { href: url, download: "tests.json" }).click();
-  setTimeout(() => URL.revokeObjectURL(url), 1000);
 }

@@ -14,7 +14,6 @@ from sandbox.box.slot import Slot
 from sandbox.errors import EngineUnavailable, EnvironmentFailed
 from sandbox.queue.environments import EXPIRED, build_recipe, read_definition
 from sandbox.queue.job_batch import Item
-from sandbox.schema.hack import HackRequest
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +39,7 @@ class ItemEnvironments:
         before a box started; or, without `may_build`, if this host does not have its image.
         """
         work = item.work
-        if work is None or isinstance(work, HackRequest) or not work.environment:
+        if work is None or not work.environment:
             yield
             return
         slot = self._slot

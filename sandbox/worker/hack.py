@@ -32,6 +32,7 @@ def hack(item_id: str, request: HackRequest, slot: Slot, queue_time_s: float, de
         generated=trial.generated,
         queue_time_s=queue_time_s,
         run_time_s=time.monotonic() - began,
+        image_time_s=slot.image_time_s,
     )
 
 

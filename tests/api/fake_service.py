@@ -21,7 +21,7 @@ from sandbox.schema.environments import EnvironmentInfo, EnvironmentRequest
 from sandbox.schema.gpu import GpuJob, GpuKind, GpuLease, GpuPool, GpuRequest
 from sandbox.schema.hack import HackRequest
 from sandbox.schema.health import Readiness
-from sandbox.schema.live import LiveView
+from sandbox.schema.live import LiveHistory, LiveView
 from sandbox.schema.reward import RewardRequest, RewardResult, Task, TaskSet, TaskSetInfo
 from sandbox.schema.runs import Run, RunSummary
 from sandbox.schema.submissions import SubmissionKind
@@ -157,6 +157,9 @@ class FakeService(Service):
 
     def record_rewards(self, request: RewardRequest, result: RewardResult, took_s: float) -> None:
         self.recorded_runs.append(request.run)
+
+    def get_live_history(self, hours: int) -> LiveHistory:
+        return LiveHistory(at=3_600.0 * hours, step_s=60, periods=[])
 
     def get_live_view(self) -> LiveView:
         self._refuse()

@@ -32,9 +32,15 @@ async def test_a_page_and_all_it_links_to_are_served(page: str, http: httpx.Asyn
     assert "default-src 'none'" in answer.headers["content-security-policy"]
     assert not re.search(r"<iframe\b|url\(|<script>|<style|<[^>]*\sstyle=", answer.text)
     for link in re.findall(r'<(?:script|link|img)[^>]*(?:src|href)="([^"]+)"', answer.text):
-        assert re.fullmatch(r"(\.\./)+web/[\w.]+", link), link
+        assert re.fullmatch(r"(\.\./)+web/[\w.]+|[\w-]+\.svg", link), link
     for link in set(re.findall(r'(?:href|src)="([^"#:]+)["#]', answer.text)):  # links with a colon are external
         assert (await http.get(urljoin(str(answer.url), link))).status_code == 200, link
+
+
+async def test_images_may_have_styles_but_load_nothing(http: httpx.AsyncClient) -> None:
+    answer = await http.get("/guide/terminal.svg")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "image/svg+xml")
+    assert answer.headers["content-security-policy"] == "default-src 'none'; style-src 'unsafe-inline'"
 
 
 @pytest.mark.parametrize(
@@ -61,6 +67,8 @@ def test_headings_have_anchors_and_tables_are_tables() -> None:
 async def test_the_menu_has_every_page_and_marks_the_current_one(http: httpx.AsyncClient) -> None:
     menu = [entry.page for entry in guide_pages.list_menu()]
     assert set(menu) | {guide_pages.FIRST_PAGE} == guide_pages.list_pages()
+    titles = {entry.title for entry in guide_pages.list_menu()}
+    assert {"Judge programs", "rLLM", "ms-swift", "Command line", "Runbooks for alerts"} <= titles
     text = (await http.get("/guide/how-to/judge.md")).text
     assert text.count('aria-current="page"') == 2  # the guide in the header, and the page in the menu
     assert '<a href="../how-to/judge.md" aria-current="page">' in text

@@ -65,6 +65,13 @@ async def test_one_look_tells_slots_lanes_and_results(http: httpx.AsyncClient, s
     assert [one["id"] for one in view["recent"]] == ["job2", "job1"]
 
 
+async def test_the_history_goes_back_for_at_most_a_day(http: httpx.AsyncClient) -> None:
+    assert (await http.get("/live/history")).json() == {"at": 3_600.0, "step_s": 60, "periods": []}
+    assert (await http.get("/live/history?hours=24")).json()["at"] == 24 * 3_600.0
+    for hours in ("0", "25", "day"):
+        assert (await http.get(f"/live/history?hours={hours}")).status_code == 422
+
+
 async def test_events_tell_each_result_once(
     app: FastAPI, service: FakeService, monkeypatch: pytest.MonkeyPatch
 ) -> None:

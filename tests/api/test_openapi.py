@@ -22,9 +22,11 @@ from sandbox.schema import (
     live,
     programs,
     quality,
+    quality_progress,
     reward,
     runs,
     sessions,
+    task_quality,
     vote,
     vote_inputs,
     vote_label,
@@ -43,6 +45,7 @@ ROUTES = {
     ("post", "/reward"),
     ("put", "/tasks/{set_id}"),
     ("get", "/tasks/{set_id}"),
+    ("get", "/tasks/{set_id}/{name}"),
     ("get", "/jobs/{job_id}"),
     ("delete", "/jobs/{job_id}"),
     ("get", "/webhooks/dead"),
@@ -59,6 +62,7 @@ ROUTES = {
     ("get", "/metrics"),
     ("get", "/live"),
     ("get", "/live/events"),
+    ("get", "/live/history"),
 }
 GPU_ROUTES = {"/generate", "/train/sft", "/train/grpo", "/evaluate"}
 NOT_IN_SCHEMA: dict[str, Any] = {"Usage": Usage, "Readiness": Readiness, "Live": Live}
@@ -141,7 +145,9 @@ def test_every_example_is_what_its_model_takes(document: dict[str, Any]) -> None
                     gpu,
                     live,
                     quality,
+                    quality_progress,
                     runs,
+                    task_quality,
                     sessions,
                     environments,
                     vote_inputs,

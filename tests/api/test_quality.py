@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import httpx
@@ -10,6 +11,7 @@ import pytest
 from sandbox.errors import BoxError
 from sandbox.queue.submission import SubmissionRequest
 from sandbox.schema import ExecuteRequest, VerifyRequest
+from sandbox.schema.quality_progress import QualityLine
 from tests.api.fake_service import FakeService
 
 TESTS = [{"stdin": "1\n", "expected": "1\n"}, {"stdin": "2\n", "expected": "2\n"}]
@@ -118,6 +120,48 @@ async def test_a_request_that_takes_too_long_gets_advice(http: httpx.AsyncClient
     response = await http.post("/verify/quality", json=REQUEST, headers={"Prefer": "wait=1"})
     assert response.status_code == 504
     assert "send fewer programs or tests" in response.json()["detail"]
+
+
+async def read_lines(http: httpx.AsyncClient, accept: str, **change: Any) -> list[str]:
+    body = {**REQUEST, **change}
+    async with http.stream("POST", "/verify/quality", json=body, headers={"Accept": accept}) as response:
+        assert (response.status_code, response.headers["content-type"].split(";")[0]) == (200, accept)
+        return [line async for line in response.aiter_lines()]
+
+
+async def test_progress_arrives_line_by_line_before_the_report(http: httpx.AsyncClient, service: FakeService) -> None:
+    service.results = judge
+    lines = [QualityLine.model_validate_json(line) for line in await read_lines(http, "application/x-ndjson")]
+    *progress, last = lines
+    assert last.report is not None
+    assert last.report.model_dump(mode="json") == await send(http)
+    parts = [line.progress for line in progress if line.progress is not None]
+    assert (parts[0].done, parts[-1].done, parts[-1].total) == (0, 3, 3)
+    rows = {row.program: row for part in parts for row in part.rows}
+    assert [rows[number].name for number in range(3)] == ["right 0", "wrong 0", "wrong 1"]
+    assert [rows[number].verdicts for number in range(3)] == last.report.matrix
+
+
+async def test_events_name_their_phase(http: httpx.AsyncClient, service: FakeService) -> None:
+    service.results = judge
+    change = {"right": ["print(input()) if 1 < 2 else 0"], "wrong": [], "inputs": ["7\n"]}
+    lines = await read_lines(http, "text/event-stream", **change)
+    assert [line for line in lines if line.startswith("event: ")][-1] == "event: report"
+    parts = [json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: ")][:-1]
+    assert list(dict.fromkeys(part["phase"] for part in parts)) == ["tests", "outputs", "inputs"]
+
+
+async def test_a_stream_ends_with_a_problem_and_an_early_error_has_a_status(
+    http: httpx.AsyncClient, service: FakeService
+) -> None:
+    service.held = True
+    headers = {"Accept": "application/x-ndjson", "Prefer": "wait=1"}
+    response = await http.post("/verify/quality", json=REQUEST, headers=headers)
+    last = QualityLine.model_validate_json(response.text.splitlines()[-1])
+    assert last.problem is not None
+    assert last.problem.status == 504
+    response = await http.post("/verify/quality", json={**REQUEST, "language": "klingon"}, headers=headers)
+    assert (response.status_code, response.json()["errors"][0]["field"]) == (422, "body.language")
 
 
 @pytest.mark.parametrize(

@@ -135,6 +135,7 @@ async def test_a_set_is_put_once_and_its_tasks_are_named(http: httpx.AsyncClient
     put = await http.put(f"/tasks/{SET_ID}", content=SET)  # no content type: curl --data-binary sends another one
     assert put.json() == {"id": SET_ID, "tasks": 1}
     assert (await http.get(f"/tasks/{SET_ID}")).json() == put.json()
+    assert (await http.get(f"/tasks/{SET_ID}/double")).json() == json.loads(SET)["tasks"]["double"]
     assert await _request_rewards(http, [wrap_in_fence("# 1")], tests=None, tasks=[f"{SET_ID}/double"]) == [0.5]
 
 

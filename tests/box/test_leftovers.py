@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 
 import docker
 
 from sandbox.box.docker.images import compute_image_tag
-from sandbox.box.docker.leftovers import HOME_LABEL, remove_boxes, remove_unstarted_boxes
+from sandbox.box.docker.leftovers import HOME_LABEL, MAX_FOLDER_AGE_S, remove_boxes, remove_unstarted_boxes
+from sandbox.box.docker.socket_folder import ensure_socket_folder, get_fallback_folder, get_temporary_folder
 
 
 def _create(client: docker.DockerClient, home: Path) -> str:
@@ -40,3 +43,21 @@ def test_only_old_unstarted_boxes_of_the_same_home_are_removed(
         remove_boxes(mine)
         remove_boxes(other)
     assert not _list_ids(docker_client, mine)
+
+
+def test_old_folders_of_boxes_that_did_not_start_are_removed(
+    docker_client: docker.DockerClient, tmp_path: Path
+) -> None:
+    long_ago = time.time() - MAX_FOLDER_AGE_S - 1
+    starting, killed = (ensure_socket_folder(tmp_path) / f"sandbox-{name}" for name in ("0-1", "0-2"))
+    fallback = get_fallback_folder(tmp_path) / "sandbox-0-3"
+    try:
+        for folder in (starting, killed, fallback):
+            folder.mkdir(parents=True)
+        for folder in (killed, fallback):
+            os.utime(folder, (long_ago, long_ago))
+        remove_unstarted_boxes(docker_client, tmp_path)
+        assert [folder.exists() for folder in (starting, killed, fallback)] == [True, False, False]
+    finally:
+        remove_boxes(tmp_path)
+    assert not get_temporary_folder(tmp_path).exists()

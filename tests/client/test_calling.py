@@ -69,8 +69,10 @@ def test_a_request_and_keyword_arguments_exclude_each_other() -> None:
         client.execute({"language": "python", "code": ""}, code="1")
     with pytest.raises(TypeError, match="give the request, or its fields"):
         client.verify()
-    with pytest.raises(BadRequest, match=r"cod\n.*Extra inputs"):
+    with pytest.raises(BadRequest) as caught:
         client.execute(language="python", cod="1")  # type: ignore[call-arg]
+    assert str(caught.value) == "code: Field required\ncod: Extra inputs are not permitted; did you mean 'code'?"
+    assert caught.value.field == "body.code"
 
 
 def test_results_say_whether_they_are_accepted() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +38,21 @@ def test_the_workflow_releases_only_a_tag_that_is_the_version_and_names_files_th
     assert any("sandbox.__version__" in script and '"$GITHUB_REF_NAME"' in script for script in scripts)
     for path in re.findall(r"deploy/helm/\w+|CHANGELOG\.md", "\n".join(scripts)):
         assert (ROOT / path).exists(), path
+
+
+def test_the_release_names_the_digest_of_every_image(tmp_path: Path) -> None:
+    [build], [attach] = (
+        [step["run"] for step in _load_steps("images") if step.get("name") == name]
+        for name in ("Build and push", "Attach the digests to the release")
+    )
+    assert '--metadata-file "$name.json"' in build
+    assert "--metadata-file sandbox-gpu.json" in build
+    for name in ("sandbox", "sandbox-local", "sandbox-gpu"):
+        (tmp_path / f"{name}.json").write_text(json.dumps({"containerimage.digest": f"sha256:{name}"}))
+    script = attach.rpartition("gh release upload")[0]
+    subprocess.run(["sh", "-e", "-c", script], cwd=tmp_path, check=True)
+    lines = (tmp_path / "DIGESTS").read_text().splitlines()
+    assert lines == [f"{name}@sha256:{name}" for name in ("sandbox", "sandbox-local", "sandbox-gpu")]
 
 
 @pytest.mark.parametrize("name", DOCKERFILES)

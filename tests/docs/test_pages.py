@@ -57,7 +57,7 @@ def test_links_of_the_guide_stay_in_the_guide() -> None:
 
 def test_the_texts_to_troubleshoot_are_those_that_the_service_says() -> None:
     page = (DOCS / "how-to" / "troubleshoot.md").read_text(encoding="utf-8")
-    tables = [page.split(f"## {heading}")[1].split("\n## ")[0] for heading in ("Errors of", "A service that")]
+    tables = [page.split(f"## {heading}")[1].split("\n## ")[0] for heading in ("Error messages", "A service that")]
     texts = re.findall(r"^\| `([^`]+)`", "".join(tables), re.MULTILINE)
     assert len(texts) > 12
     source = "".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "sandbox").rglob("*.py")))

@@ -7,14 +7,20 @@ import re
 import tarfile
 import uuid
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
-from sandbox.client import Client
+from sandbox.client import AsyncClient, Client
 from sandbox.config import ApiSettings
 from sandbox.errors import BadRequest, EnvironmentFailed
+from sandbox.gpu.evaluation.evaluation_job import ProblemJudge, choose_limits
+from sandbox.gpu.serving.verdicts import CompletionJudge
+from sandbox.gpu.training.reward_options import build_reward_options
 from sandbox.runner.contract import Status, Verdict
 from sandbox.schema.environments import EnvironmentRequest
+from sandbox.schema.gpu import EvaluateRequest, GrpoRequest, Verification
+from sandbox.trainers.function import AsyncRewardFunction
 from tests.environments.conftest import BUILT_IDS, SECRET
 from tests.sessions.session_hosts import SessionHosts
 from tests.worker_processes import WorkerProcesses
@@ -22,6 +28,10 @@ from tests.worker_processes import WorkerProcesses
 PROGRAM = "import answer\nprint(answer.ANSWER)"
 PACKAGES = ["roman==5.0"]
 MEASURES_ITSELF = "import roman, sys\nprint(sys.modules and roman.toRoman(42))"  # runs as `python3 main.py`, not forked
+COMPARES_NUMERALS = """import sys, roman
+_, given, answer = (open(name).read() for name in sys.argv[1:4])
+sys.exit(roman.fromRoman(given.strip()) != roman.fromRoman(answer.strip()))
+"""
 SLEEP = "import time\ntime.sleep(0.5)"
 
 
@@ -116,6 +126,62 @@ def test_tests_of_all_kinds_votes_and_rewards_run_in_it(client: Client, numerals
     completions = [f"```python\n{code}\n```", "```python\nprint(4)\n```"]
     rewards = client.reward({"completions": completions, "tests": [tests[:1]], "environment": numerals})
     assert rewards.rewards == [1.0, 0.0]
+
+
+def test_hacks_measures_of_tests_and_rewards_of_test_writers_run_in_it(client: Client, numerals: str) -> None:
+    right, wrong = "import roman\nprint(roman.toRoman(int(input())))", "import roman\nprint('I' * int(input()))"
+    programs = {
+        "target": {"language": "python", "code": wrong},
+        "references": [{"language": "python", "code": right}],
+        "validators": [{"language": "cpp", "code": "int main() {}"}],
+    }
+    hack = client.hack({**programs, "input": "4", "environment": numerals})
+    assert (hack.valid, hack.breaks, hack.expected) == (True, True, "IV\n"), hack
+    tests = [{"stdin": "3", "expected": "III"}, {"stdin": "4", "expected": "IV"}]
+    cpp = {"language": "cpp", "code": '#include <cstdio>\nint main() { puts("III"); }'}
+    checker = {"type": "program", "language": "python", "code": COMPARES_NUMERALS}
+    request = {"tests": tests, "right": [right], "wrong": [wrong, cpp], "environment": numerals}
+    for judged in ({}, {"checker": checker}):
+        report = client.quality({**request, **judged})
+        assert (report.tpr, report.tnr, report.unjudged) == (1.0, 1.0, []), report
+    mutants = client.quality({**request, "wrong": [], "mutants": {"count": 3}, "inputs": ["5"]})
+    assert (mutants.tpr, mutants.unjudged, mutants.lost_inputs, mutants.unused_inputs) == (1.0, [], [], [])
+    with pytest.raises(BadRequest, match="no program runs in the image python") as raised:
+        client.quality({**request, "right": [cpp], "wrong": [cpp]})
+    assert raised.value.field == "body.environment"
+    rewards = client.reward(
+        {
+            "completions": ["```input\n4\n```"],
+            "hacks": [programs],
+            "policy": {"name": "hack"},
+            "environment": numerals,
+        }
+    )
+    assert rewards.rewards == [1.0]
+
+
+async def test_gpu_jobs_judge_in_it(url: str, numerals: str) -> None:
+    tests = [{"stdin": "4", "expected": "IV"}]
+    code = "import roman\nprint(roman.toRoman(int(input())))"
+    right, other, wrong = (f"```python\n{each}\n```" for each in (code, f"{code} # again", "print('IIII')"))
+    answers = [right, wrong]
+    problem = {"name": "p", "prompt": "", "tests": tests, "reference": code}
+    request = EvaluateRequest.model_validate({"model": "m", "problems": [problem], "environment": numerals})
+    assert request.problems is not None
+    rl_task = {"prompt": "", "tests": tests}
+    grpo = GrpoRequest.model_validate({"model": "m", "tasks": [rl_task], "environment": numerals})
+    async with AsyncClient(url) as client:
+        for source in ({"tests": [tests]}, {"vote": [["4"]]}):
+            judge = CompletionJudge(client, Verification.model_validate({**source, "environment": numerals}))
+            assert (await judge.judge(0, [right, other, wrong])).rewards == [1.0, 1.0, 0.0]
+        alone = await judge.judge(0, [right])
+        assert alone.vote is not None
+        assert alone.vote["golden"]["completion"] is None, "one candidate cannot pass a vote"
+        assert [each.cpu_time_s for each in await choose_limits(client, request.problems, request)] == [1.0]
+        judging = ProblemJudge(client, request.problems, [request.limits], request.environment)
+        assert (await judging.judge(0, answers)).correct == [True, False]
+        options: Any = build_reward_options(grpo)
+        assert await AsyncRewardFunction(client, options)(answers, [tests] * 2) == [1.0, 0.0]
 
 
 def test_sessions_run_in_it_and_so_do_their_hidden_tests(

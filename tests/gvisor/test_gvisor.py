@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -29,10 +30,11 @@ from sandbox.schema import VerifyRequest, VerifyResult
 from sandbox.service import Service
 from tests import test_corpus as corpus
 from tests.differential import test_differential as differential
+from tests.gvisor.gvisor_engine import RUNTIME, GvisorEngine
 from tests.gvisor.known_differences import KNOWN_DIFFERENCES, LOSES_THE_BOX
-from tests.gvisor.second_engine import RUNTIME, GvisorUnavailable, SecondEngine
 from tests.redis_server import RedisServer
 from tests.running_service import run_service_with_workers
+from tests.second_engine import EngineMissing
 from tests.security import test_attacks as security
 from tests.security.attack import GROUPS, Attack, load_attacks
 from tests.worker_processes import ROOT
@@ -50,9 +52,9 @@ Part = TypeVar("Part")
 
 
 @pytest.fixture(scope="module")
-def gvisor(images: dict[str, str]) -> Iterator[SecondEngine]:
+def gvisor(images: dict[str, str]) -> Iterator[GvisorEngine]:
     """Make this process and those it starts use the engine with gVisor from now on."""
-    engine = SecondEngine()
+    engine = GvisorEngine()
     before = os.environ.get("DOCKER_HOST")
     try:
         engine.start()
@@ -60,7 +62,7 @@ def gvisor(images: dict[str, str]) -> Iterator[SecondEngine]:
         engine.probe(images["python"])
         os.environ["DOCKER_HOST"] = engine.host
         yield engine
-    except GvisorUnavailable as error:
+    except EngineMissing as error:
         pytest.skip(str(error))
     finally:
         os.environ.pop("DOCKER_HOST", None)
@@ -70,11 +72,12 @@ def gvisor(images: dict[str, str]) -> Iterator[SecondEngine]:
 
 
 @pytest.fixture(scope="module")
-def own_home(gvisor: SecondEngine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def own_home(gvisor: GvisorEngine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     home = Path("/tmp") / f"gv-{os.getpid()}"  # short, because the path of a Unix socket is limited to 107 bytes
     home.mkdir()
     yield home
     remove_boxes(home)
+    shutil.rmtree(home, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +115,7 @@ def test_workers_are_ready_and_name_what_gvisor_lacks(service: Service) -> None:
     assert set(GVISOR_MISSING_ISOLATION) <= set(readiness.missing_walls)
 
 
-def test_doctor_runs_a_program_and_names_what_gvisor_lacks(gvisor: SecondEngine, own_home: Path) -> None:
+def test_doctor_runs_a_program_and_names_what_gvisor_lacks(gvisor: GvisorEngine, own_home: Path) -> None:
     environment = {**os.environ, "SANDBOX_DOCKER_RUNTIME": RUNTIME, "SANDBOX_HOME": str(own_home), "COLUMNS": "300"}
     command = [sys.executable, "-m", "sandbox", "doctor"]
     shown = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True).stdout

@@ -102,6 +102,34 @@ def test_the_dashboards_link_to_each_other_to_the_runbooks_and_to_the_page() -> 
     assert linked <= names
 
 
+def test_panels_are_red_from_their_alerts_limit_and_name_states_in_words() -> None:
+    limits = {alert.name: alert.condition for alert in ALERTS}
+    checked = 0
+    for board in DASHBOARDS:
+        drawn = {
+            panel["title"]: panel["fieldConfig"]["defaults"]
+            for panel in _load_dashboard(board.uid)["panels"]
+            if "fieldConfig" in panel
+        }
+        for panel in board.panels:
+            steps = [
+                (step["value"], step["color"]) for step in drawn[panel.title].get("thresholds", {}).get("steps", [])
+            ]
+            assert steps == [] or steps[0] == (None, colors.FILLS["good"])
+            assert steps[1:] == [(value, colors.FILLS[tone]) for value, tone in panel.thresholds]
+            words = {
+                value: each["text"]
+                for mapping in drawn[panel.title].get("mappings", [])
+                for value, each in mapping["options"].items()
+            }
+            assert words == {value: text for value, text, _ in panel.words}
+            limit = re.fullmatch(r"> ([\d.]+)", limits.get(panel.alert, ""))
+            if steps and limit and float(limit[1]):
+                assert (float(limit[1]), colors.FILLS["bad"]) in steps, panel.title
+                checked += 1
+    assert checked >= 7
+
+
 def test_verdicts_have_the_same_colors_as_on_the_page() -> None:
     style = (ROOT / "sandbox/web/style.css").read_text().split("@media")[0]
     for tone, fill in colors.FILLS.items():

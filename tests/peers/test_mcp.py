@@ -182,6 +182,10 @@ async def check_sessions(client: Client) -> None:
     assert "NotFound" in await fail(client, "read_file", session_id="../health/live?", path="x")
     await check_files(client, there)
     await call(client, "close_session", **there)
+    victim = (await call(client, "open_session"))["id"]
+    killed = await call(client, "execute_in_session", session_id=victim, code="import os; os.kill(os.getpid(), 9)")
+    assert (killed["status"], killed["state"]) == ("ended", "lost")
+    assert "SessionEnded" in await fail(client, "execute_in_session", session_id=victim, code="x")
 
 
 async def check_files(client: Client, there: dict[str, str]) -> None:

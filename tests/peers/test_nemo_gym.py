@@ -80,12 +80,14 @@ async def main():
     square = {"inputs": ["2\\n", "5\\n"], "outputs": ["4", "25"], "fn_name": None}
     add = {"packed": pack(["2\\n3", "1\\n1"], ["5", "2"]), "fn_name": "add"}
     right = fence("n = int(input())\\nprint(n * n)")
+    late = asyncio.create_task(verify(fence("while True: pass"), square))  # takes 10 s
     report = {
         "right": await verify(right, square),
         "packed": await verify(right, {"packed": pack(square["inputs"], square["outputs"]), "fn_name": None}),
         "wrong": await verify(fence("print(4)"), square),
         "raises": await verify(fence("print(int(input()) // 0)"), square),
         "syntax": await verify(fence("print("), square),
+        "killed": await verify(fence("import os\\nos.kill(os.getpid(), 9)"), square),
         "no code": await verify("I do not know.", square),
         "empty": await verify(" ", square),
         "thinking": await verify("<think>2 * 2</think>" + right, square),
@@ -103,6 +105,7 @@ async def main():
     for path in ("/seed_session", "/close_session"):
         answer = await client.post(server_name="code_gen", url_path=path, json={"resources_session_id": "s"})
         report[path] = await answer.json()
+    report["late"] = await late
     report["mode"] = await (await client.get(server_name="code_gen", url_path="/reverify_mode")).json()
     print(json.dumps(report))
 
@@ -152,6 +155,8 @@ def test_the_client_of_nemo_gym(addresses: list[str], tmp_path: Path) -> None:
         "wrong": [0.0, [True, -2], "Wrong Answer"],
         "raises": [0.0, [-4], "Runtime Error"],
         "syntax": [0.0, [-4], "Runtime Error"],
+        "killed": [0.0, [-4], "Runtime Error"],
+        "late": [0.0, [-3], "Time Limit Exceeded"],
         "no code": [0.0, None, None],
         "empty": [0.0, None, None],
         "too large": [0.0, None, None],

@@ -13,9 +13,11 @@ import httpx
 import pytest
 
 from sandbox.client import Client
-from sandbox.errors import BadRequest, InfrastructureError
+from sandbox.errors import BadRequest, InfrastructureError, NotFound, Unauthorized
+from sandbox.trainers.lazy_clients import get_shared_client
 from sandbox.trainers.trl_environment import SandboxEnvironment, trl_environment
 from tests.conftest import require_python
+from tests.peers.conftest import KEY
 from tests.processes.sandbox_command import find_free_port
 from tests.virtualenvs import TRL, build_environment
 
@@ -161,6 +163,10 @@ def test_tools_answer_with_text_and_keep_state(environment: SandboxEnvironment) 
     assert "characters cut out" in environment.run_code("print('x' * 100_000)")
     with pytest.raises(BadRequest, match="must not contain"):
         environment.read_file("../a.txt")
+    with pytest.raises(NotFound, match="No such file"):
+        environment.read_file("missing.txt")
+    with pytest.raises(BadRequest, match="the maximum is"):
+        environment.write_file("big", "x" * (17 << 20))
     assert environment.run_code("def double(x): return 4") == ""
     assert environment.get_reward() == 0.5
 
@@ -209,6 +215,23 @@ def test_wrong_options_and_a_service_that_is_away_are_errors_at_the_start(url: s
         trl_environment(url, fil="solution.py")
     with pytest.raises(InfrastructureError, match="no sandbox service answers"):
         trl_environment(f"http://127.0.0.1:{find_free_port()}")
+
+
+def test_a_refused_key_is_an_error_and_not_the_models_fault(keyed_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SANDBOX_API_KEY", "sk-wrong")
+    environment = trl_environment(keyed_url, on_outage="none")()
+    environment.reset(tests=TESTS)
+    with pytest.raises(Unauthorized, match="valid API key"):
+        environment.run_code("1")
+    with pytest.raises(Unauthorized):
+        environment.get_reward()
+    monkeypatch.setenv("SANDBOX_API_KEY", KEY.key)
+    get_shared_client(keyed_url).close()
+    environment = trl_environment(keyed_url, entry_point="double")()
+    environment.reset(tests=TESTS)
+    environment.run_code("def double(x): return 2 * x")
+    assert environment.get_reward() == 1.0
+    get_shared_client(keyed_url).close()
 
 
 def test_a_service_that_goes_away_costs_the_reward_and_not_the_model(url: str) -> None:

@@ -13,9 +13,12 @@ from typer.testing import CliRunner
 
 from sandbox.api.app import create_app
 from sandbox.cli import app
+from sandbox.client import Client
 from sandbox.config import ApiSettings
 from sandbox.problems.kattis.metadata import read_metadata
 from sandbox.problems.kattis.submissions import read_submissions
+from sandbox.schema.reward import Task
+from sandbox.schema.wire import LimitsRequest
 from sandbox.service import Service
 from tests.api.threaded_server import serve_in_thread
 from tests.problems.test_kattis import BASE as KATTIS
@@ -66,6 +69,9 @@ def test_a_package_is_sound(name: str, url: str) -> None:
     code, report = run_check(PACKAGES / name, url)
     assert find_failures(report) == {}
     assert code == 0
+    quality = report["quality"]
+    assert quality["tpr"] == quality["tnr"] == 1.0
+    assert len(quality["smallest_suite"]["tests"]) < len(quality["tests"])
 
 
 def test_a_check_finds_what_does_not_hold(tmp_path: Path, url: str) -> None:
@@ -93,6 +99,28 @@ def test_a_check_finds_what_does_not_hold(tmp_path: Path, url: str) -> None:
     assert "submissions/wrong_answer/repeats.cpp" not in failures
 
 
+def test_an_imported_task_carries_validators_references_limits_and_quality(tmp_path: Path, url: str) -> None:
+    files = {
+        **KATTIS,
+        "input_validators/check.py": "import sys\nsys.exit(42)\n",
+        "submissions/wrong_answer/constant.cpp": "int main() { return 0; }\n",
+        "submissions/wrong_answer/square.py": "print(2 * int(input()) ** 2)\n",
+    }
+    package, task_set = write_kattis(tmp_path / "double", files), tmp_path / "set.json"
+    words = ["problem", "import", str(package), "--out", str(tmp_path / "tasks.jsonl"), "--set", str(task_set)]
+    result = CliRunner().invoke(app, [*words, "--quality", "--url", url])
+    assert result.exit_code == 0, result.output
+    with Client(url) as client:
+        tasks = json.loads(task_set.read_bytes())["tasks"]
+        info = client.put_tasks(tasks)
+        task = client.task(f"{info.id}/double")
+    assert task == Task.model_validate(tasks["double"])
+    assert (len(task.validators), task.limits) == (1, LimitsRequest(cpu_time_s=1.5, memory_mb=256))
+    assert [program.code for program in task.references] == [KATTIS["submissions/accepted/right.py"]]
+    assert task.quality is not None
+    assert (task.quality.tpr, task.quality.tnr, task.quality.smallest_suite) == (1.0, 1.0, [1])
+
+
 SLOW = "import time\nend = time.process_time() + {seconds}\nwhile time.process_time() < end:\n    pass\n"
 
 
@@ -102,7 +130,8 @@ def test_a_time_limit_without_a_margin_is_found_and_an_unreadable_package_hides_
     right = "print(2 * int(input()))\n"
     write_kattis(tmp_path / "double", {**KATTIS, "submissions/accepted/right.py": SLOW.format(seconds=0.9) + right})
     write_kattis(tmp_path / "unreadable", {**KATTIS, "problem.yaml": "name: [\n"})
-    result = CliRunner().invoke(app, ["problem", "check", str(tmp_path), "--json", "--url", url])
+    page = tmp_path / "report.html"
+    result = CliRunner().invoke(app, ["problem", "check", str(tmp_path), "--json", "--html", str(page), "--url", url])
     assert result.exit_code == 2
     assert "unreadable: problem.yaml: is not YAML" in result.stderr
     answer = json.loads(result.stdout)
@@ -110,6 +139,11 @@ def test_a_time_limit_without_a_margin_is_found_and_an_unreadable_package_hides_
     (report,) = answer["packages"]
     failures = {(each["kind"], each["name"]): each["detail"] for each in report["findings"] if not each["passed"]}
     assert failures["time limit", "problem"].endswith("s, more than half of it")
+    html = page.read_text(encoding="utf-8")
+    assert "more than half of it" in html
+    assert "is not YAML" in html
+    assert "Kill matrix" in html
+    assert "http" not in html
 
 
 def test_an_example_larger_than_a_source_is_judged(tmp_path: Path, url: str) -> None:

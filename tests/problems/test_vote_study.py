@@ -8,10 +8,23 @@ import pytest
 
 from sandbox.problems.check import RunFailed
 from sandbox.problems.vote_matrix import MeasuredProblem, MeasuredProgram, ServiceAgreement, is_right_everywhere
-from sandbox.problems.vote_study import STEPS, Draw, draw_candidates, run_step, study
+from sandbox.problems.vote_measures import Counts, count_programs
+from sandbox.problems.vote_study import (
+    STEPS,
+    WEIGHT_STEPS,
+    WRONG_BRUTE_STEPS,
+    Draw,
+    Step,
+    combine,
+    count_votes,
+    draw_candidates,
+    run_step,
+    study,
+)
 from sandbox.runner.contract import Outcome, Status, Verdict
 from sandbox.schema import ExecuteRequest, ExecuteResult, VerifyRequest, VerifyResult
 from sandbox.schema.checkers import ProgramChecker
+from sandbox.schema.vote import VoteRequest, VoteResult
 from sandbox.verify.agreement import BuiltInAgreement
 from sandbox.verify.judge import CheckerChoice
 from sandbox.verify.result import TestResult
@@ -21,11 +34,11 @@ SMALL, LARGE, INVALID = 6, 4, 2
 STEP_OF = {step.name: step for step in STEPS}
 
 
-def build_program(name: str, print_on: Callable[[int], str | Outcome], **fields: bool) -> MeasuredProgram:
+def build_program(name: str, print_on: Callable[[int], str | Outcome], *, is_slow: bool = False) -> MeasuredProgram:
     """Build a program from its output on the input at each position: small, invalid, and then large ones."""
     printed = [print_on(place) for place in range(SMALL + INVALID + LARGE)]
     outcomes = [one if isinstance(one, Outcome) else build_outcome(one) for one in printed]
-    return MeasuredProgram(name, name, outcomes, **fields)
+    return MeasuredProgram(name, name, outcomes, is_slow=is_slow)
 
 
 def build_problem() -> MeasuredProblem:
@@ -67,10 +80,10 @@ def test_draws_are_reproducible_and_share_one_wrong_idea() -> None:
     assert drawn.brute.is_slow
 
 
-def run(problem: MeasuredProblem, step: str, *names: str) -> dict[str, float]:
+def run(problem: MeasuredProblem, step: str | Step, *names: str) -> dict[str, float]:
     of_name = {program.name: program for program in problem.programs}
-    drawn = Draw([of_name[name] for name in names], of_name["slow"])
-    counts = run_step(problem, drawn, STEP_OF[step])
+    drawn = Draw([of_name[name] for name in names], of_name["slow"], of_name["idea"])
+    counts = run_step(problem, drawn, step if isinstance(step, Step) else STEP_OF[step])
     return {
         "labels": counts.labels,
         "wrong labels": counts.labels - counts.right_labels,
@@ -106,6 +119,15 @@ def test_a_brute_program_vetoes_a_shared_wrong_idea() -> None:
     assert vetoed["wrong labels"] <= LARGE / 2, "only inputs that the brute program does not finish"
 
 
+def test_a_wrong_brute_program_harms_most_where_it_is_trusted_most() -> None:
+    problem = build_problem()
+    wrong = [
+        run(problem, step, "right", "right", "idea")["wrong labels"]
+        for step in (WRONG_BRUTE_STEPS[0], WRONG_BRUTE_STEPS[3])
+    ]
+    assert wrong[0] < wrong[1]
+
+
 def test_the_study_has_a_row_for_each_step_and_number_of_candidates() -> None:
     rows = study([build_problem()], [4, 8], repeats=6)
     assert [(row.candidates, row.step) for row in rows] == [(size, step.name) for size in (4, 8) for step in STEPS]
@@ -121,6 +143,9 @@ def test_the_study_has_a_row_for_each_step_and_number_of_candidates() -> None:
 def test_a_failure_of_the_service_ends_the_study_and_does_not_count_as_disagreement() -> None:
     class FailingClient:
         def execute_stream(self, programs: Iterable[ExecuteRequest]) -> Iterator[tuple[int, ExecuteResult]]:
+            raise NotImplementedError
+
+        def vote(self, request: VoteRequest) -> VoteResult:
             raise NotImplementedError
 
         def verify(self, submission: VerifyRequest) -> VerifyResult:
@@ -146,3 +171,30 @@ def test_a_program_that_crashes_somewhere_is_wrong() -> None:
     crashing = build_program("crashes", lambda place: CRASHED if place == 0 else f"{place / 2:.1f}")
     assert crashing.outcomes[0].status is Status.RUNTIME_ERROR
     assert not is_right_everywhere(problem, crashing)
+
+
+def test_the_smallest_suite_is_compared_by_the_time_of_right_programs() -> None:
+    problem = build_problem()
+    counts = Counts()
+    everyone = [True] * len(problem.programs)
+    passes = {0: everyone, 1: [*everyone[:2], False, True, True], 2: [*everyone[:2], False, True, True]}
+    count_programs(problem.programs, passes, counts)
+    assert (counts.right_passing, counts.wrong_failing, counts.wrong_programs) == (2, 1, 3)
+    assert counts.all_tests_cpu_s == pytest.approx(3 * counts.suite_cpu_s), "one of the three tests kills as much"
+
+
+def test_problems_are_combined_by_their_sums() -> None:
+    problem = build_problem()
+    once = count_votes(problem, [4], repeats=3, seed=0, steps=STEPS[:2])
+    [first, second] = combine([once, once])
+    assert [first.step, second.step] == ["x-coder", "default"]
+    assert (first.votes, first.tnr) == (6, combine([once])[0].tnr)
+    assert combine([]) == []
+
+
+def test_weights_and_a_wrong_brute_program_are_compared_at_some_steps() -> None:
+    names = [step.name for step in WEIGHT_STEPS]
+    assert names[0] == "default, uniform"
+    assert len(names) == 15
+    assert [step.name for step in WRONG_BRUTE_STEPS][:2] == ["+ brute, wrong brute", "+ disqualify, wrong brute"]
+    assert STEP_OF["+ proven"].policy in [step.policy for step in WEIGHT_STEPS]

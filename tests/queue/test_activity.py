@@ -10,7 +10,7 @@ from sandbox.config import QueueSettings
 from sandbox.queue import activity, leases, lifecycle, live_view, redis_keys
 from sandbox.queue.activity import MAX_RECENT_RESULTS, MAX_RESULTS_PER_PUBLISH, WorkerActivity
 from sandbox.queue.job_batch import Item
-from sandbox.queue.lifecycle import Finished
+from sandbox.queue.lifecycle import Finished, ItemTrace
 from sandbox.runner.contract import Verdict
 from sandbox.schema import ExecuteRequest, ExecuteResult, TestCase, VerifyRequest, VerifyResult
 from sandbox.schema.live import LiveView
@@ -77,6 +77,25 @@ def test_only_the_latest_results_are_stored_but_all_are_counted(redis: Redis) ->
     assert view.recent[0].id == f"s{MAX_RECENT_RESULTS + 49}"
     assert sum(second.verdicts["ok"] for second in view.seconds) == MAX_RECENT_RESULTS + 50
     assert all(0 < redis.ttl(key) <= activity.VERDICT_COUNTS_TTL_S for key in redis.keys("sandbox:verdicts:*"))
+
+
+def test_verdicts_are_counted_by_minute_for_a_day(redis: Redis) -> None:
+    now = int(time.time())
+    slot = WorkerActivity(redis, "w")
+    for age_s, number in ((0, 3), (1_800, 2), (5_400, 4), (86_000, 1), (90_000, 7)):
+        for _ in range(number):
+            at = now - age_s
+            slot.record_finished(
+                ItemTrace(_build_item("s"), "default", "execute", "python", at, ended_at=at, verdict="accepted")
+            )
+    slot.publish()
+    hour, day = (live_view.read_history(redis, hours) for hours in (1, 24))
+    assert [period.verdicts["accepted"] for period in hour.periods] == [2, 3]
+    assert [period.verdicts["accepted"] for period in day.periods] == [1, 4, 2, 3]
+    assert (hour.step_s, day.step_s) == (60, 300)
+    assert all(period.at % step_s == 0 for step_s, found in ((60, hour), (300, day)) for period in found.periods)
+    keys = redis.keys("sandbox:history:*")
+    assert all(0 < redis.ttl(key) <= activity.VERDICT_HISTORY_TTL_S for key in keys)
 
 
 def test_nothing_is_published_if_no_item_finished(redis: Redis) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -11,9 +12,12 @@ from redis import Redis
 from sandbox.errors import BadRequest, NotFound, UnknownEnvironment
 from sandbox.queue import redis_keys
 from sandbox.queue.environments import DAY_S, Environments, build_recipe, read_definition
+from sandbox.queue.gpu_environments import bind_gpu_request
 from sandbox.queue.submission import Submission
 from sandbox.schema import ExecuteRequest, VerifyRequest
 from sandbox.schema.environments import MAX_FILE_BYTES, EnvironmentRequest
+from sandbox.schema.gpu import EvaluateRequest, GenerateRequest, GpuRequest, GrpoRequest, SftRequest
+from sandbox.schema.hack import HackRequest
 from sandbox.schema.reward import RewardRequest
 from sandbox.schema.sessions import SessionRequest
 from sandbox.schema.vote import Candidate, VoteRequest
@@ -149,6 +153,65 @@ def test_an_unknown_environment_and_one_of_another_image_name_the_field(environm
     with pytest.raises(BadRequest, match="mine extends the image python, but cpp runs in the image cpp") as wrong:
         _bind(environments, _run(""), _run(language="cpp"), batch=True)
     assert wrong.value.field == "items.1.environment"
+
+
+def test_any_program_of_a_request_may_be_the_one_that_runs_in_it(environments: Environments) -> None:
+    content_id = environments.put("mine", FIRST).id
+    cpp = {"language": "cpp", "code": ""}
+    checker = {"type": "program", "language": "python", "code": ""}
+    verify = {**cpp, "tests": [{}], "environment": "mine"}
+    hack = {"target": cpp, "references": [cpp], "input": "", "environment": "mine"}
+    accepted: list[VerifyRequest | HackRequest] = [
+        VerifyRequest.model_validate({**verify, "checker": checker}),
+        HackRequest.model_validate({**hack, "validators": [{"language": "python", "code": ""}]}),
+    ]
+    bound = environments.bind(Submission("verify", accepted, batch=True)).requests
+    assert [request.environment for request in bound] == [f"mine@{content_id}"] * 2
+    refused: VerifyRequest | HackRequest
+    for refused in (VerifyRequest.model_validate(verify), HackRequest.model_validate(hack)):
+        with pytest.raises(BadRequest, match="extends the image python, but cpp runs in the image cpp"):
+            environments.bind(Submission("verify", [refused]))
+
+
+GPU_REQUESTS: list[tuple[type[GpuRequest], dict[str, Any], str]] = [
+    (GenerateRequest, {"prompts": ["p"], "verify": {"vote": [[""]], "environment": "mine"}}, "verify.environment"),
+    (GrpoRequest, {"tasks": [{"prompt": "p", "tests": [{}]}], "environment": "mine"}, "environment"),
+    (EvaluateRequest, {"rows": [{}], "shape": "mbpp", "environment": "mine"}, "environment"),
+    (
+        SftRequest,
+        {
+            "rows": [{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}],
+            "probe": {"tasks": [{"prompt": "p", "tests": [{}]}], "environment": "mine"},
+        },
+        "probe.environment",
+    ),
+]
+
+
+@pytest.mark.parametrize(("model", "fields", "field"), GPU_REQUESTS)
+def test_a_gpu_job_is_bound_to_the_version_of_its_acceptance(
+    environments: Environments, model: type[GpuRequest], fields: dict[str, Any], field: str
+) -> None:
+    request = model.model_validate({"model": "m", **fields})
+    with pytest.raises(UnknownEnvironment) as unknown:
+        bind_gpu_request(environments, request)
+    with pytest.raises(UnknownEnvironment, match="need the Docker engine"):
+        bind_gpu_request(environments, request, can_build=False)
+    assert unknown.value.field == field
+    content_id = environments.put("mine", FIRST).id
+    stored = bind_gpu_request(environments, request).model_dump_json(exclude_unset=True)
+    assert stored == request.model_dump_json(exclude_unset=True).replace('"mine"', f'"mine@{content_id}"')
+    environments.put("mine", EnvironmentRequest(base="cpp"))
+    with pytest.raises(BadRequest, match="mine extends the image cpp, but python runs in the image python") as wrong:
+        bind_gpu_request(environments, request)
+    assert wrong.value.field == field
+
+
+def test_a_gpu_job_without_an_environment_stays_as_it_is(environments: Environments) -> None:
+    for model, fields, _ in GPU_REQUESTS:
+        plain = {name: value for name, value in fields.items() if name not in ("environment", "verify", "probe")}
+        request = model.model_validate({"model": "m", **plain})
+        assert bind_gpu_request(environments, request) is request
 
 
 def test_completions_in_other_languages_do_not_spoil_a_batch_of_rewards(environments: Environments) -> None:

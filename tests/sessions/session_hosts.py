@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from types import TracebackType
 
+from sandbox.box.docker.socket_folder import remove_socket_folders
 from sandbox.config import ApiSettings
 from sandbox.queue.connection import connect
 from sandbox.queue.session_records import list_hosts
@@ -39,6 +40,7 @@ class SessionHosts:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+        remove_socket_folders(self.settings.home)  # a host that was killed leaves its own
         self._redis.close()
 
     def start(self, sessions: int, spares: int = 1, warm: int | None = None, **environment: str) -> HostProcess:

@@ -37,14 +37,23 @@ kind, rng = sys.argv[1], random.Random(int(sys.argv[2]))
 size = {"random": rng.randint(3, 9), "edge": 1, "stress": 400}[kind]
 a = [rng.choice([-20, 0, 20]) if kind == "edge" else rng.randint(-20, 20) for _ in range(size)]
 """
+SIZED_GENERATOR = """import random, sys
+if sys.argv[1] == "largest":
+    print(500)
+    sys.exit()
+kind, rng = sys.argv[1], random.Random(int(sys.argv[2]))
+size = int(sys.argv[3]) if kind == "sized" else {"random": rng.randint(3, 9), "edge": 1, "stress": 400}[kind]
+a = [rng.choice([-20, 0, 20]) if kind == "edge" else rng.randint(-20, 20) for _ in range(size)]
+"""
 MISTAKES = ("a = a[:-1]", "a = a + [1]", "a = [x + 1 for x in a]", "raise SystemExit(1)")
 
 
 def find_task(statement: str) -> toy_tasks.ToyTask:
-    """Return the task that a generated statement was made from."""
+    """Return the task that a statement was made from: by the model itself, or by `sandbox synth toy-tasks`."""
     number = re.search(r"Problem (\d+)", statement)
-    assert number is not None, statement
-    return toy_tasks.generate_tasks(1, int(number[1]))[0]
+    if number is not None:
+        return toy_tasks.generate_tasks(1, int(number[1]))[0]
+    return next(task for task in toy_tasks.generate_tasks(100, 0) if task.statement in statement)
 
 
 def list_features(prompt: str, rng: random.Random) -> str:
@@ -81,7 +90,8 @@ def write_generator(prompt: str, rng: random.Random) -> str:
     counted = "The first line holds n" in prompt
     lie = rng.random() < 0.2
     head = f"print(size{' + (size == 7)' if lie else ''})\n" if counted else ""
-    return f"```python\n{GENERATOR}{head}print(*a)\n```"
+    generator = SIZED_GENERATOR if "`sized`" in prompt else GENERATOR
+    return f"```python\n{generator}{head}print(*a)\n```"
 
 
 def write_validator(prompt: str, rng: random.Random) -> str:
@@ -90,6 +100,20 @@ def write_validator(prompt: str, rng: random.Random) -> str:
     else:
         check = "a = input().split()\n"
     return f"```python\n{check}assert 1 <= len(a) <= 500 and all(-20 <= int(x) <= 20 for x in a)\n```"
+
+
+def write_checker(prompt: str, rng: random.Random) -> str:
+    """Say that one output is right, or now and then write a checker that accepts everything."""
+    return "```python\npass\n```" if rng.random() < 0.2 else "There is exactly one answer."
+
+
+def write_brute(prompt: str, rng: random.Random) -> str:
+    """Write a slower solution, which is wrong half as often as others."""
+    code = find_task(prompt).solution
+    if rng.random() < WRONG_SHARE / 2:
+        body, _, last = code.rpartition("\n")
+        code = f"{body}\n{rng.choice(MISTAKES)}\n{last}"
+    return f"```python\n{code}\n```"
 
 
 def solve(prompt: str, rng: random.Random) -> str:
@@ -114,6 +138,8 @@ ANSWERS = {
     "# Write a task": write_task,
     "# Write a generator": write_generator,
     "# Write a validator": write_validator,
+    "# Write a checker": write_checker,
+    "# Write a brute-force program": write_brute,
     "# Solve a task": solve,
 }
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import inspect
 import json
 import pickle
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pkgutil import iter_modules
 from typing import Any
 
 import pytest
 
+from sandbox import trainers
 from sandbox.errors import BadRequest, InfrastructureError
 from sandbox.rewards.scoring import score_results
 from sandbox.runner.contract import Status, Verdict
@@ -21,6 +24,7 @@ from sandbox.trainers.areal_reward import areal_reward, functioncall_answer, fun
 from sandbox.trainers.open_r1_reward import SandboxProvider, open_r1_reward
 from sandbox.trainers.openrlhf_reward import openrlhf_answer, openrlhf_request, openrlhf_reward
 from sandbox.trainers.reward_metrics import METRICS
+from sandbox.trainers.skyrl_environment import SandboxEnvironment
 from sandbox.trainers.slime_reward import slime_answer, slime_request, slime_reward
 from sandbox.trainers.trl_reward import trl_async_reward, trl_reward
 from sandbox.trainers.verifiers_rubric import verifiers_reward, verifiers_rollout_reward
@@ -387,3 +391,20 @@ def test_no_adapter_needs_its_framework() -> None:
     import sys
 
     assert not {"trl", "verl", "openrlhf", "slime", "verifiers", "torch", "open_r1", "areal"} & set(sys.modules)
+
+
+def test_every_adapter_obeys_sandbox_url() -> None:
+    """Without a URL, each leaves the choice to its client, which reads SANDBOX_URL (tests/client/test_calling.py)."""
+    found: list[tuple[str, Any]] = []
+    for module in (
+        importlib.import_module(f"sandbox.trainers.{each.name}") for each in iter_modules(trainers.__path__)
+    ):
+        for name, each in vars(module).items():
+            if inspect.isfunction(each) and each.__module__ == module.__name__ and not name.startswith("_"):
+                parameters = inspect.signature(each).parameters
+                if "url" in parameters and name != "probe_service":
+                    found.append((name, parameters["url"].default))
+    names = {"areal_reward", "ms_swift_reward", "open_r1_reward", "openrlhf_reward", "rllm_reward", "slime_reward"}
+    assert names | {"trl_reward", "trl_environment", "verifiers_reward", "compute_score"} <= {name for name, _ in found}
+    assert {default for _, default in found} == {None}
+    assert inspect.signature(SandboxProvider).parameters["url"].default is SandboxEnvironment.url is None

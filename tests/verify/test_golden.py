@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from sandbox.runner.contract import Outcome, Verdict
-from sandbox.verify.golden import VoteOutcome, decide_vote, split
+from sandbox.verify.golden import TieBreak, VoteOutcome, decide_vote, split
 from sandbox.verify.judge import CheckerChoice
 from sandbox.verify.voting import X_CODER_POLICY, Policy, Weighting
 from tests.verify.outcome_matrices import CRASHED, LOST, TIMED_OUT, build_matrix, build_outcome
@@ -112,15 +112,23 @@ def test_the_split_is_drawn_from_the_seed() -> None:
 
 def test_among_equals_the_clearly_faster_then_the_shorter_then_the_first() -> None:
     slow, fast, near = ([build_outcome("a", seconds)] * 4 for seconds in (2.0, 0.2, 0.25))
-    assert vote([slow, fast, near], PROVED, ["x", "xxx", "xx"]).golden.index == 2, "50 ms are noise: the shorter"
-    assert vote([slow, fast, near], PROVED, ["x", "xx", "xx"]).golden.index == 1, "equally long: the first"
-    assert vote([slow, slow, slow], PROVED, ["xx", "x", "x"]).golden.index == 1
+    other = build_outcome("b", 0.1)
+    for matrix, sources, index, tied, tie_break in (
+        ([slow, fast, near], ["x", "xxx", "xx"], 2, 3, TieBreak.LENGTH),  # 50 ms are noise: the shorter
+        ([slow, fast, near], ["x", "xx", "xx"], 1, 3, TieBreak.INDEX),  # equally long: the first
+        ([slow, slow, slow], ["xx", "x", "x"], 1, 3, TieBreak.INDEX),
+        ([slow, fast, slow], ["x", "xxx", "x"], 1, 3, TieBreak.CPU_TIME),
+        ([fast, [*fast[:3], other], [*[other] * 3, fast[3]]], ["x", "x", "x"], 0, 1, None),
+    ):
+        golden = vote(matrix, PROVED, sources).golden
+        assert (golden.index, golden.tied, golden.tie_break) == (index, tied, tie_break)
 
 
 def test_x_coder_takes_the_first_of_the_best() -> None:
     slow, fast = [build_outcome("a", 2.0)], [build_outcome("a", 0.1)]
     outcome = vote([[build_outcome("b", 0.1)], slow, fast], X_CODER_POLICY, ["x", "xxx", "x"])
     assert (outcome.golden.index, outcome.golden.accepted) == (1, True)
+    assert (outcome.golden.tied, outcome.golden.tie_break) == (2, TieBreak.INDEX)
 
 
 # Three inputs: candidate 0 passes the first two, candidate 1 the last two, and so on. Weights decide which is golden.

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from sandbox.runner.contract import Outcome, Status, Verdict
 from sandbox.verify.golden import VoteOutcome, decide_vote
 from sandbox.verify.judge import CheckerChoice
 from sandbox.verify.roles import Role, check_role
-from sandbox.verify.voting import NoLabel, Policy
-from tests.verify.outcome_matrices import TIMED_OUT, build_matrix
+from sandbox.verify.voting import Label, NoLabel, Policy
+from tests.verify.outcome_matrices import CRASHED, TIMED_OUT, build_matrix
 
 TOKENS = CheckerChoice("tokens", {})
 TIMEOUT = Outcome(Status.TIME_LIMIT_EXCEEDED)
@@ -117,3 +119,55 @@ def test_brute_programs_that_disagree_disqualify_nobody() -> None:
     assert decide_vote(matrix, [b""], [""] * 4, TOKENS, policy, roles=roles).disqualified == []
     alone = [Role.CANDIDATE, Role.CANDIDATE, Role.BRUTE, Role.WRONG]
     assert decide_vote(matrix, [b""], [""] * 4, TOKENS, policy, roles=alone).disqualified == [1]
+
+
+BRUTE_ROLES = [CANDIDATE, CANDIDATE, CANDIDATE, BRUTE]
+
+
+def test_a_brute_program_can_label_the_inputs_that_it_finishes_without_a_second_vote() -> None:
+    matrix = build_matrix(["2", "9"], ["2", "9"], ["3", "8"], ["1", TIMED_OUT])
+    policy = Policy(brute_disqualifies=True, brute_labels=True)
+    outcome = decide_vote(matrix, [b""] * 2, [""] * 4, TOKENS, policy, roles=BRUTE_ROLES)
+    first, second = outcome.labels
+    assert (first.expected, first.by_brute, first.votes, first.why) == (b"1", True, 1, None)
+    assert (second.expected, second.why) == (None, NoLabel.NO_VOTES), "all candidates are wrong, so nobody is believed"
+    assert outcome.golden.index is None
+
+
+def test_the_label_of_a_brute_program_gives_way_to_a_reference_and_to_brute_programs_that_disagree() -> None:
+    policy = Policy(brute_labels=True)
+    roles = [REFERENCE, CANDIDATE, BRUTE]
+    [label] = decide_vote(build_matrix(["1"], ["2"], ["2"]), [b""], [""] * 3, TOKENS, policy, roles=roles).labels
+    assert (label.expected, label.by_reference, label.by_brute, label.objectors) == (b"1", True, False, (2,))
+    roles = [CANDIDATE, CANDIDATE, BRUTE, BRUTE]
+    [label] = decide_vote(build_matrix(["1"], ["1"], ["1"], ["2"]), [b""], [""] * 4, TOKENS, policy, roles=roles).labels
+    assert (label.expected, label.by_brute, label.why) == (None, False, NoLabel.BRUTE_VETO)
+
+
+def label_large_input(proven_after: int, *rows: Sequence[str | Outcome], min_votes: int = 2) -> Label:
+    """Label the last input, which the brute program does not finish. It prints 1 on the two others."""
+    matrix = build_matrix(*rows, ["1", "1", TIMED_OUT])
+    policy = Policy(min_votes=min_votes, proven_after=proven_after, brute_disqualifies=True)
+    roles = [*[CANDIDATE] * len(rows), BRUTE]
+    return decide_vote(matrix, [b""] * 3, [""] * len(matrix), TOKENS, policy, roles=roles).labels[-1]
+
+
+def test_the_vote_of_a_candidate_that_a_brute_program_confirms_suffices() -> None:
+    wrong = ["2", "1", "8"]
+    label = label_large_input(2, ["1", "1", "9"], wrong, wrong)
+    assert (label.expected, label.votes, label.cast, label.supporters) == (b"9", 1, 1, (0,))
+
+
+def test_one_confirmed_vote_does_not_suffice_against_another_vote_or_after_too_few_inputs() -> None:
+    right = ["1", "1", "9"]
+    assert label_large_input(2, right, ["1", "1", "8"]).why is NoLabel.TIE
+    assert label_large_input(2, right, ["1", CRASHED, "8"]).why is NoLabel.TIE, "an unconfirmed candidate may dissent"
+    assert label_large_input(3, right).why is NoLabel.MIN_VOTES
+    assert label_large_input(2, ["1", CRASHED, "9"]).why is NoLabel.MIN_VOTES, "it fails where the brute program ends"
+    assert label_large_input(2, right, right, ["1", "1", "8"], min_votes=3).why is NoLabel.MIN_VOTES
+
+
+def test_with_many_votes_a_confirmed_candidate_changes_nothing() -> None:
+    right, other = ["1", "1", "9"], ["1", "1", "8"]
+    assert label_large_input(2, right, right, other).expected == b"9"
+    assert label_large_input(2, right, right, other, other).why is NoLabel.TIE

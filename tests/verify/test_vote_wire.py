@@ -108,6 +108,7 @@ def test_an_answer_travels() -> None:
     assert again.internal_errors == 1
     assert again.golden.index == 0
     assert again.golden.holdout_pass_rate == 1.0
+    assert (again.golden.tied, again.golden.tie_break) == (2, "index")
 
 
 def test_the_labelled_test_set_can_be_posted_as_it_is() -> None:

@@ -24,6 +24,19 @@ PHONE_VIEWPORT = {"width": 390, "height": 844}
 OpenPage = Callable[..., "Visit"]
 
 
+def fill_program(page: Page, code: str) -> None:
+    """Replace the program in the editor, as a paste would."""
+    page.get_by_role("textbox", name="Program").fill(code)
+
+
+def expect_program(page: Page, code: str) -> None:
+    """Wait until the editor contains exactly this program."""
+    page.wait_for_function(
+        "code => [...document.querySelectorAll('.cm-line')].map((line) => line.textContent).join('\\n') === code",
+        arg=code,
+    )
+
+
 @dataclass
 class Visit:
     """An open page, its complaints, and the addresses that it requested."""
@@ -32,10 +45,10 @@ class Visit:
     console_errors: list[str] = field(default_factory=list)
     requested_urls: list[str] = field(default_factory=list)
 
-    def take_screenshot(self, name: str) -> None:
+    def take_screenshot(self, name: str, *, whole: bool = True) -> None:
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         self.page.evaluate("scrollTo(0, 0)")
-        self.page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
+        self.page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=whole)
 
 
 # Per module, not per session: Playwright keeps an event loop running, and tests of coroutines need their own.

@@ -1,11 +1,9 @@
-"""The page in a real browser, with real workers: run, verify, share, watch, vote."""
+"""The other views in a real browser, with real workers: batches, the live view, votes, keys, and the API's page."""
 
 from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -19,136 +17,14 @@ from sandbox.request_context import Role
 from sandbox.schema.live import LiveSlot, LiveView
 from sandbox.service import Service
 from tests.api.threaded_server import serve_in_thread
-from tests.web.conftest import TIMEOUT_MS, OpenPage
+from tests.web.conftest import TIMEOUT_MS, OpenPage, fill_program
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.docker]
-ROOT = Path(__file__).resolve().parents[2]
-HOSTILE = "<img src=x onerror='window.hacked=1'><script>window.hacked=1</script>"
 
 
 @pytest.fixture(autouse=True)
 def _set_expect_timeout() -> None:
     expect.set_options(timeout=TIMEOUT_MS)
-
-
-def _fill_program(page: Page, code: str) -> None:
-    page.get_by_role("textbox", name="Program").fill(code)
-
-
-def test_a_program_is_run_on_its_input(visit: OpenPage) -> None:
-    page = visit().page
-    page.get_by_label("Standard input").fill("40 2\n")
-    page.get_by_role("button", name="Run").click()
-    expect(page.locator("#verdict")).to_have_text("Succeeded")
-    expect(page.get_by_label("Standard output")).to_have_text("42")
-    expect(page.locator(".facts")).to_contain_text("MiB")
-
-
-def test_a_run_with_an_expected_output_shows_the_difference(visit: OpenPage) -> None:
-    page = visit().page
-    _fill_program(page, "print('one')\nprint('two')\nprint('four')")
-    page.get_by_label("Expected output").fill("one\nthree\nfour\n")
-    page.get_by_role("button", name="Run").click()
-    lines = page.locator(".diff li")
-    expect(lines).to_have_text([re.compile("one"), re.compile("three"), re.compile("two"), re.compile("four")])
-    kinds = [line.get_attribute("class") for line in lines.all()]
-    assert kinds == ["diff-same", "diff-missing", "diff-extra", "diff-same"]
-    expect(page.locator("#verdict")).to_have_text("Output differs")
-    expect(page.locator(".banner")).to_have_class(re.compile("tone-time"))
-    color = "element => getComputedStyle(element).color"
-    red = page.evaluate("getComputedStyle(document.documentElement).getPropertyValue('--bad')").strip()
-    printed, wanted = (page.locator(f".diff .diff-{kind}").evaluate(color) for kind in ("extra", "missing"))
-    assert printed == "rgb({}, {}, {})".format(*bytes.fromhex(red.removeprefix("#")))
-    assert wanted not in {printed, page.locator(".banner").evaluate(color)}
-    page.get_by_label("Expected output").fill("one\ntwo\nfour")
-    page.get_by_role("button", name="Run").click()
-    expect(page.locator("#verdict")).to_have_text("Succeeded")
-
-
-def test_a_wrong_answer_says_which_test_and_what_was_printed(visit: OpenPage) -> None:
-    page = visit().page
-    page.get_by_role("tab", name="Tests").click()
-    page.get_by_label("Test 2: expected").fill("3\n")
-    page.get_by_role("button", name="Verify").click()
-    expect(page.locator("#verdict")).to_have_text("Wrong answer")
-    expect(page.locator(".banner")).to_contain_text("2 of 3 tests passed")
-    expect(page.locator(".verdict-list li[data-failed] li.diff-missing")).to_contain_text("3")
-    expect(page.locator(".verdict-list li[data-failed] li.diff-extra")).to_contain_text("2")
-
-
-def test_a_compiler_is_quoted(visit: OpenPage) -> None:
-    page = visit().page
-    page.get_by_label("Language").select_option("cpp")
-    _fill_program(page, "int main() { return nothing; }")
-    page.get_by_role("button", name="Run").click()
-    expect(page.locator("#verdict")).to_have_text("Compile error")
-    expect(page.get_by_label("Compiler")).to_contain_text("nothing")
-
-
-def test_what_a_hostile_program_prints_stays_text(visit: OpenPage) -> None:
-    page = visit().page
-    _fill_program(page, f"import sys\nprint({HOSTILE!r})\nsys.stderr.write({HOSTILE!r})")
-    page.get_by_role("button", name="Run").click()
-    expect(page.get_by_label("Standard output")).to_have_text(HOSTILE)
-    expect(page.get_by_label("Standard error")).to_have_text(HOSTILE)
-    assert page.locator("#result img, #result script").count() == 0
-    assert page.evaluate("window.hacked") is None
-
-
-def test_a_link_carries_the_whole_state_and_a_damaged_one_is_said(visit: OpenPage) -> None:
-    page = visit().page
-    _fill_program(page, "print('shared')  # ü\n")
-    page.get_by_role("tab", name="Tests").click()
-    page.get_by_label("Test 1: input").fill("over there\n")
-    page.get_by_role("button", name="Copy link").click()
-    expect(page).to_have_url(re.compile("#playground/z"))
-    fragment = page.evaluate("location.hash")
-    other = visit(fragment).page
-    expect(other.get_by_role("textbox", name="Program")).to_have_value("print('shared')  # ü\n")
-    expect(other.get_by_label("Test 1: input")).to_have_value("over there\n")
-    damaged = visit(fragment[:40]).page
-    expect(damaged.get_by_role("alert")).to_contain_text("damaged")
-
-
-def test_a_program_survives_a_reload_and_recent_submissions_can_be_opened_again(visit: OpenPage) -> None:
-    page = visit().page
-    _fill_program(page, "print('first')\n")
-    page.get_by_label("Standard input").press("Control+Enter")  # works outside of the editor, too
-    expect(page.get_by_label("Standard output")).to_have_text("first")
-    _fill_program(page, "print('second')\n")
-    deadline = time.monotonic() + 10
-    while "second" not in page.evaluate("localStorage.getItem('sandbox.draft')"):
-        assert time.monotonic() < deadline, "the program is not kept"
-        page.wait_for_timeout(50)
-    page.reload()
-    editor = page.get_by_role("textbox", name="Program")
-    expect(editor).to_have_value("print('second')\n")
-    recent = page.get_by_label("Recent submissions")
-    recent.select_option(index=1)
-    expect(editor).to_have_value("print('first')\n")
-    recent.select_option("clear")
-    expect(recent).to_be_hidden()
-
-
-@pytest.mark.parametrize("choice", ["curl", "Python", "JSONL line"])
-def test_a_request_can_be_copied_and_used_elsewhere(visit: OpenPage, url: str, choice: str, tmp_path: Path) -> None:
-    page = visit().page
-    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    _fill_program(page, 'print(sum(map(int, input().split())))  # it\'s ü "quoted"\n')
-    page.get_by_role("tab", name="Tests").click()
-    page.get_by_label("Copy as").select_option(choice)
-    expect(page.locator("#announcer")).to_have_text(f"Copied as {choice}")
-    text = page.evaluate("navigator.clipboard.readText()")
-    file = tmp_path / "requests.jsonl"
-    file.write_text(text)
-    command = {
-        "curl": ["sh", "-c", text],
-        "Python": [sys.executable, "-c", text],
-        "JSONL line": [sys.executable, "-m", "sandbox", "verify", str(file), "--url", url],
-    }[choice]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=ROOT)
-    assert done.returncode == 0, done.stderr
-    assert re.search(r"accepted|ACCEPTED", done.stdout + done.stderr), done
 
 
 def test_a_file_is_judged_and_each_bad_line_is_named(visit: OpenPage, tmp_path: Path) -> None:
@@ -172,7 +48,7 @@ def test_a_file_is_judged_and_each_bad_line_is_named(visit: OpenPage, tmp_path: 
     page.get_by_role("button", name="Judge").click()
     expect(page.get_by_role("button", name="Judge again")).to_be_visible()
     verdicts = page.get_by_role("list", name="Verdicts")
-    for text in ("Accepted: 70", "Wrong answer: 1", "Invalid: 3", "Succeeded: 1", "Labeled: 1"):
+    for text in ("Accepted: 70", "Wrong answer: 1", "Invalid: 3", "Succeeded: 1", "Golden candidate accepted: 1"):
         expect(verdicts).to_contain_text(text)
     failed = page.get_by_role("region", name="Table of lines that failed").locator("tbody tr")
     expect(failed).to_have_count(4)
@@ -186,6 +62,17 @@ def test_a_file_is_judged_and_each_bad_line_is_named(visit: OpenPage, tmp_path: 
     assert "not JSON" in saved[-1]["error"]
     assert len(one.console_errors) == 1
     assert "422" in one.console_errors.pop()
+    drop = "() => { const data = new DataTransfer(); data.items.add(new File(['{}'], 'dropped.jsonl')); return data; }"
+    page.locator(".drop-zone").dispatch_event("drop", {"dataTransfer": page.evaluate_handle(drop)})
+    expect(page.get_by_text("dropped.jsonl: 1 line.")).to_be_visible()
+    page.get_by_role("button", name="Example with votes").click()
+    page.keyboard.press("Control+Enter")
+    for text in ("Golden candidate accepted: 1", "No golden candidate: 1"):
+        expect(verdicts).to_contain_text(text)
+    expect(failed).to_contain_text(["0 of 2 inputs labeled"])
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save results").click()
+    assert json.loads(download.value.path().read_text().splitlines()[0])["result"]["golden"]["accepted"]
 
 
 def test_a_file_that_is_loaded_while_another_is_judged_takes_its_place(visit: OpenPage, tmp_path: Path) -> None:
@@ -197,33 +84,12 @@ def test_a_file_that_is_loaded_while_another_is_judged_takes_its_place(visit: Op
     with page.expect_request("**/execute/batch"):
         page.get_by_role("button", name="Judge").click()
     with page.expect_event("requestfailed"):
-        page.get_by_role("button", name="Example").click()
+        page.get_by_role("button", name="Example", exact=True).click()
     page.evaluate("() => new Promise((done) => setTimeout(done))")  # until the page has handled the end of the request
     expect(page.get_by_text("Example: 3 lines.")).to_be_visible()
     expect(page.get_by_role("button", name="Stop")).to_be_hidden()
     page.get_by_role("button", name="Judge", exact=True).click()
     expect(page.get_by_role("list", name="Verdicts")).to_contain_text("Runtime error: 1")
-
-
-def test_the_keyboard_does_it_all_and_nobody_is_caught_in_the_editor(visit: OpenPage) -> None:
-    page = visit().page
-    editor = page.get_by_role("textbox", name="Program")
-    editor.fill("")
-    editor.press_sequentially("if True:\nprint(7)")
-    expect(editor).to_have_value("if True:\n    print(7)")
-    editor.press("Shift+Tab")
-    expect(editor).to_have_value("if True:\nprint(7)")
-    editor.press("Home")
-    editor.press("Tab")
-    editor.press("Control+Enter")
-    expect(page.get_by_label("Standard output")).to_have_text("7")
-    editor.press("Escape")
-    editor.press("Tab")
-    expect(editor).not_to_be_focused()
-    page.get_by_role("tab", name="Input").focus()
-    page.keyboard.press("ArrowRight")
-    expect(page.get_by_role("tab", name="Tests")).to_be_focused()
-    expect(page.get_by_label("Checker")).to_be_visible()
 
 
 def test_the_live_view_says_who_holds_which_gpu_until_when(visit: OpenPage) -> None:
@@ -281,7 +147,7 @@ def test_the_live_view_counts_slots_and_calls_express_workers_by_name(visit: Ope
 
 def test_the_live_view_tells_what_ended_and_opens_it_in_full(visit: OpenPage) -> None:
     page = visit().page
-    _fill_program(page, "raise SystemExit(3)")
+    fill_program(page, "raise SystemExit(3)")
     with page.expect_response("**/execute") as answered:
         page.get_by_role("button", name="Run").click()
     expect(page.locator("#verdict")).to_have_text("Runtime error")
@@ -297,25 +163,55 @@ def test_the_live_view_tells_what_ended_and_opens_it_in_full(visit: OpenPage) ->
     page.get_by_label("Search").fill("nothing like it")
     expect(page.locator(".recent tbody tr:visible")).to_have_count(0)
     expect(page.locator(".lanes")).to_contain_text("default")
-    assert page.locator(".chart rect").count() > 0
+    rates = page.get_by_role("region", name="Verdicts per second")
+    rates.locator("rect").last.hover()
+    expect(rates.locator(".chart-values")).to_contain_text(re.compile(r"^\d\d:\d\d:\d\d: \d+ per second"))
+    rates.get_by_role("button", name="24 h").click()
+    expect(rates.locator(".chart-labels")).to_contain_text(re.compile(r"(\d\d:00){5}"))
+    rates.locator("rect").last.hover()
+    expect(rates.locator(".chart-values")).to_contain_text(re.compile(r"Runtime error \d+"))
 
 
 def test_a_vote_is_a_matrix_with_dissenters_and_a_golden_row(visit: OpenPage) -> None:
     page = visit("#vote").page
-    page.get_by_role("button", name="Example").click()
-    page.get_by_role("button", name="Vote", exact=True).click()
+    page.locator("#vote").get_by_role("button", name="Example").click()
+    page.keyboard.press("Control+Enter")
     expect(page.get_by_role("grid")).to_be_visible()
     assert page.locator(".matrix tbody .cell[data-cell*='-']").count() == 7 * 8
     expect(page.locator("tr.golden th")).to_contain_text("★")
+    why = re.compile(r"^Tie of 4 with the score 1\.000, broken by (time|length|order)")
+    expect(page.locator("#vote-why")).to_have_text(why)
+    expect(page.locator("tr.golden .number")).to_have_text(["6/6 · 1.000", "2/2"])
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download the result").click()
+    assert json.loads(download.value.path().read_text())["golden"]["tied"] == 4
     dissenter = page.get_by_role("button", name="Candidate 3, input 2: Wrong answer, dissents")
     dissenter.click()
     expect(page.locator("#vote-cell")).to_contain_text("print(sum(range(int(input()))))")
     expect(page.locator("#vote-cell").get_by_label("Label")).to_have_text("55")
     dissenter.press("ArrowRight")
     expect(page.locator("[data-cell='3-3']")).to_be_focused()
+    page.get_by_role("button", name="Measure the labeled tests").click()
+    expect(page.get_by_role("img", name=re.compile("Verdicts of .* on 8 tests. The smallest suite"))).to_be_visible()
     page.get_by_role("button", name="Open the golden candidate").click()
     page.get_by_role("button", name="Verify").click()
     expect(page.locator("#verdict")).to_have_text("Accepted")
+
+
+def test_tests_are_measured_in_a_picture_of_their_kills(visit: OpenPage, tmp_path: Path) -> None:
+    one = visit("#vote")
+    page = one.page
+    page.get_by_role("button", name="Sample report").click()
+    page.get_by_role("button", name="Measure", exact=True).click()
+    findings = page.locator("#quality-findings")
+    expect(findings).to_contain_text("Wrong, but passes: from zero")
+    assert page.locator(".kill-matrix .tone-time.kill").count() == 6
+    assert page.locator(".kill-matrix .kept").count() == len(page.locator("#quality-result td:text-is('yes')").all())
+    page.locator(".kill-matrix .tone-time.kill").first.hover()
+    expect(page.locator(".kill-values")).to_have_text("never ends on test 0: Time limit exceeded")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download the picture").click()
+    assert "<rect" in Path(download.value.path()).read_text(encoding="utf-8")
 
 
 def test_a_request_that_is_wrong_is_answered_with_what_is_wrong(visit: OpenPage) -> None:
@@ -364,4 +260,4 @@ def test_the_api_can_be_tried_without_a_byte_from_elsewhere(visit: OpenPage, url
     operation.get_by_role("button", name="Try it out").click()
     operation.get_by_role("button", name="Execute").click()
     expect(operation.locator(".live-responses-table")).to_contain_text("python")
-    one.take_screenshot("api-reference")
+    one.take_screenshot("api-reference", whole=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import stat
 from base64 import b64decode, b64encode
 from contextlib import suppress
@@ -24,6 +23,7 @@ from sandbox.api.dialects.e2b_session import (
     to_sandbox_path,
     to_session_path,
 )
+from sandbox.api.dialects.multipart import FormPart, parse_form
 from sandbox.api.session_client import MAX_FILE_BYTES
 from sandbox.errors import BadRequest, NotFound
 from sandbox.schema.sessions import SessionFile
@@ -31,8 +31,6 @@ from sandbox.schema.sessions import SessionFile
 MAX_DEPTH = 32
 TYPES = {"file": "FILE_TYPE_FILE", "directory": "FILE_TYPE_DIRECTORY", "symlink": "FILE_TYPE_SYMLINK"}
 FORMATS = {"file": stat.S_IFREG, "directory": stat.S_IFDIR, "symlink": stat.S_IFLNK}
-_BOUNDARY = re.compile(r'multipart/form-data;.*boundary="?([^";]+)"?', re.IGNORECASE)
-_FILENAME = re.compile(rb'filename="([^"]*)"', re.IGNORECASE)
 ROUTES = Dialect("e2b", render_error)
 RPC = Dialect("e2b", render_rpc_error)
 
@@ -71,8 +69,8 @@ async def write(request: Request) -> Response:
     check_user(request.query_params.get("username", ""))
     path = request.query_params.get("path", "")
     body = await request_parsing.read_body(request)
-    boundary = _BOUNDARY.match(request.headers.get("content-type", ""))
-    files = [(path, body)] if boundary is None else _parse_form(body, boundary[1].encode(), path)
+    form = parse_form(request.headers.get("content-type", ""), body)
+    files = [(path, body)] if form is None else _list_files(form, path)
     for name, content in files:
         if not name:
             raise BadRequest("name the file in the query parameter `path`", "path")
@@ -84,14 +82,9 @@ async def write(request: Request) -> Response:
     return encode_response([{"name": basename(name), "type": "file", "path": to_sandbox_path(name)} for name in paths])
 
 
-def _parse_form(body: bytes, boundary: bytes, path: str) -> list[tuple[str, bytes]]:
+def _list_files(form: list[FormPart], path: str) -> list[tuple[str, bytes]]:
     """Return the files of a form. Their names are paths, unless the request has a `path`. Raises BadRequest."""
-    files = []
-    for part in (b"\r\n" + body).split(b"\r\n--" + boundary)[1:-1]:
-        head, separator, content = part.partition(b"\r\n\r\n")
-        name = _FILENAME.search(head)
-        if separator and name is not None:
-            files.append((path or name[1].decode(errors="replace").replace("%22", '"'), content))
+    files = [(path or part.filename, part.content) for part in form if part.filename is not None]
     if not files or (path and len(files) > 1):
         raise BadRequest("send one file with the query parameter `path`, or files whose names are their paths", "body")
     return files

@@ -17,6 +17,7 @@ from sandbox.api.dialects import (
     piston,
     sandbox_fusion,
     slime,
+    swe_rex,
 )
 
 PATH_PREFIX = "/dialects"
@@ -36,6 +37,7 @@ DIALECTS = {
         openenv,
         nemo_gym,
         e2b,
+        swe_rex,
     )
 }
 

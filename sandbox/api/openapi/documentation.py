@@ -96,6 +96,14 @@ def document_batch_submission(
     return _build_submission(body, {"application/json": _build_content(results), NDJSON: {"schema": line}})
 
 
+def document_stream(line: type[BaseModel], event: type[BaseModel]) -> dict[str, Any]:
+    """Return the content of a response that can also arrive as JSON lines of `line`, or as events of `event`."""
+    return {
+        NDJSON: {"schema": _build_reference(line)},
+        "text/event-stream": {"schema": _build_reference(event)},
+    }
+
+
 def document_upload(body: type[BaseModel], result: type[BaseModel], *problems: int) -> dict[str, Any]:
     """Return `responses` and `openapi_extra` of a route that stores its body."""
     return {

@@ -67,6 +67,8 @@ _GOLDEN = {
     "holdout_total": 1,
     "holdout_pass_rate": 1.0,
     "accepted": True,
+    "tied": 2,
+    "tie_break": "cpu_time",
 }
 _CANDIDATE_SCORE = {"score": 1.0, "selection_passed": 1, "holdout_passed": 1, "cpu_time_s": 0.004, "same_as": 0}
 _HACK_REQUEST = {

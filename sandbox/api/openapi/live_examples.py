@@ -19,6 +19,7 @@ _LIVE_SLOT = {
 }
 _LIVE_LANE = {"name": "rl", "queued": 12, "oldest_s": 0.8}
 _LIVE_SECOND = {"at": 1795403495, "verdicts": {"accepted": 41, "wrong_answer": 23}}
+_LIVE_PERIOD = {"at": 1795403460, "verdicts": {"accepted": 1804, "wrong_answer": 977}}
 _LIVE_RESULT = {
     **_RUNNING_ITEM,
     "job": _ID,
@@ -73,7 +74,9 @@ _LIVE_VIEW = {
 }
 
 LIVE_EXAMPLES: dict[str, Any] = {
+    "LiveHistory": {"at": 1795403496.3, "step_s": 60, "periods": [_LIVE_PERIOD]},
     "LiveLane": _LIVE_LANE,
+    "LivePeriod": _LIVE_PERIOD,
     "LiveResult": _LIVE_RESULT,
     "LiveSecond": _LIVE_SECOND,
     "LiveSession": _LIVE_SESSION,

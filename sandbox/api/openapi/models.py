@@ -13,8 +13,9 @@ from sandbox.schema.gpu import REQUEST_MODELS as GPU_REQUESTS
 from sandbox.schema.gpu import GpuJob, GpuPool
 from sandbox.schema.hack import HackBatchRequest, HackBatchResult, HackRequest, HackResult, HackSubmission
 from sandbox.schema.health import Readiness
-from sandbox.schema.live import LiveView
+from sandbox.schema.live import LiveHistory, LiveView
 from sandbox.schema.quality import QualityRequest, QualityResult
+from sandbox.schema.quality_progress import QualityLine
 from sandbox.schema.reward import RewardRequest, RewardResult, TaskSet, TaskSetInfo
 from sandbox.schema.runs import Run, RunList
 from sandbox.schema.sessions import REQUEST_MODELS as SESSION_REQUESTS
@@ -56,6 +57,7 @@ RESPONSE_MODELS: tuple[type[Any], ...] = (
     HackResult,
     HackBatchResult,
     QualityResult,
+    QualityLine,
     RewardResult,
     TaskSetInfo,
     EnvironmentInfo,
@@ -66,6 +68,7 @@ RESPONSE_MODELS: tuple[type[Any], ...] = (
     schema.Problem,
     Readiness,
     Live,
+    LiveHistory,
     LiveView,
     RunList,
     Run,

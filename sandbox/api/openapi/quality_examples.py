@@ -18,6 +18,9 @@ _TESTS = [
 _COVERAGE = [{"tests": 1, "coverage": 0.5}, {"tests": 2, "coverage": 1.0}]
 _SUITE = {"tests": [1], "cpu_time_s": 0.004, "all_cpu_time_s": 0.008, "exact": True}
 
+_ROW = {"program": 1, "name": "wrong 0", "kind": "wrong", "verdicts": ["accepted", "wrong_answer"]}
+_PROGRESS = {"phase": "tests", "done": 1, "total": 2, "rows": [_ROW]}
+
 QUALITY_EXAMPLES: dict[str, Any] = {
     "CoveragePoint": _COVERAGE[0],
     "MutantOptions": _OPTIONS,
@@ -30,8 +33,10 @@ QUALITY_EXAMPLES: dict[str, Any] = {
         "is_lower_bound": False,
         "above_right": True,
     },
+    "QualityLine": {"progress": _PROGRESS},
     "QualityProgram": _PROGRAM,
     "QualityProgramResult": _ROWS[1],
+    "QualityProgress": _PROGRESS,
     "QualityRequest": {
         "tests": [{"stdin": "1 2\n", "expected": "2\n"}, {"stdin": "2 1\n", "expected": "2\n"}],
         "right": ["print(max(map(int, input().split())))"],
@@ -55,7 +60,9 @@ QUALITY_EXAMPLES: dict[str, Any] = {
         "tests": _TESTS,
         "matrix": [["accepted", "accepted"], ["accepted", "wrong_answer"]],
     },
+    "QualityRow": _ROW,
     "QualityTest": _TESTS[1],
+    "TaskQuality": {"tpr": 1.0, "tnr": 1.0, "smallest_suite": [1], "cpu_time_s": 0.004, "all_cpu_time_s": 0.008},
     "TimeLimitAdvice": {
         "cpu_time_s": 1.2,
         "too_slow_s": 1.8,

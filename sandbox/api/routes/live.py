@@ -1,12 +1,13 @@
-"""`/live`: the current state of the service, as one snapshot or as server-sent events."""
+"""`/live`: the current state of the service, as one snapshot or as server-sent events, and its last hours."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from typing import Annotated
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from starlette.responses import StreamingResponse
 
 from sandbox.api.dependencies import ApiContext, get_context
@@ -14,7 +15,7 @@ from sandbox.api.openapi.documentation import document_event_stream, document_re
 from sandbox.api.problems import describe_error
 from sandbox.api.responses import build_json_response
 from sandbox.errors import SandboxError
-from sandbox.schema.live import LiveView
+from sandbox.schema.live import LiveHistory, LiveView
 
 router = APIRouter(tags=["live"])
 
@@ -44,6 +45,14 @@ class LiveViewCache:
 async def live(request: Request) -> Response:
     """Return slots, lanes, the verdicts of each of the last 120 seconds, and the latest results."""
     return build_json_response((await _get_cache(request).get_view()).model_dump_json())
+
+
+@router.get("/live/history", **document_response(LiveHistory, 403, 422, 503))
+def history(
+    request: Request, hours: Annotated[int, Query(ge=1, le=24, description="how far back the history goes")] = 1
+) -> Response:
+    """Return the verdicts of the last hours by minute, or by up to five minutes if `hours` is more than 5."""
+    return build_json_response(get_context(request).service.get_live_history(hours).model_dump_json())
 
 
 @router.get("/live/events", response_class=Response, **document_event_stream(LiveView))

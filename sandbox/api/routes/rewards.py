@@ -21,7 +21,7 @@ from sandbox.errors import BadRequest, SandboxError
 from sandbox.queue.submission import Submission
 from sandbox.rewards.plan import RewardPlan, build_plan
 from sandbox.rewards.scoring import score_results
-from sandbox.schema.reward import RewardRequest, RewardResult, TaskSet, TaskSetInfo
+from sandbox.schema.reward import RewardRequest, RewardResult, Task, TaskSet, TaskSetInfo
 from sandbox.schema.runs import MAX_RUN_NAME_CHARS, RUN_NAME_PATTERN
 from sandbox.telemetry.rl_groups import record_rewards
 
@@ -103,6 +103,15 @@ def task_set(request: Request, set_id: TaskSetId) -> Response:
     """Return the number of tasks of a registered set, or 404."""
     with _point_errors_at_path():
         return build_json_response(get_context(request).service.get_task_set(set_id).model_dump_json())
+
+
+@router.get("/tasks/{set_id}/{name:path}", **document_response(Task, 404, 422, 503))
+def task(request: Request, set_id: TaskSetId, name: str) -> Response:
+    """Return a registered task: its tests, checker, limits, validators, references and quality."""
+    with _point_errors_at_path():
+        reference = f"{set_id}/{name}"
+        found = get_context(request).service.get_tasks([reference])[reference]
+    return build_json_response(found.model_dump_json(exclude_unset=True))
 
 
 @contextmanager

@@ -10,10 +10,11 @@ from docker.errors import NotFound
 
 from sandbox.box.docker.box_handle import remove_container
 from sandbox.box.docker.engine_client import ENGINE_ERRORS
-from sandbox.box.docker.socket_folder import remove_socket_folders
+from sandbox.box.docker.socket_folder import remove_old_box_folders, remove_socket_folders
 
 HOME_LABEL = "sandbox.home"
 MAX_START_S = 120.0  # a worker starts a container at once after creating it; the engine may be busy
+MAX_FOLDER_AGE_S = 600.0  # longer than all timeouts of a start together
 
 
 def remove_boxes(home: Path) -> int:
@@ -37,8 +38,10 @@ def remove_unstarted_boxes(client: docker.DockerClient, home: Path, min_age_s: f
     """Remove containers whose worker was killed between creating and starting them; return how many were removed.
 
     The engine removes a container by itself only after it has run. Workers of this state directory may be running:
-    containers younger than `min_age_s` seconds stay, because their workers may be about to start them.
+    containers younger than `min_age_s` seconds stay, because their workers may be about to start them. Also remove the
+    folders for the sockets of such boxes.
     """
+    remove_old_box_folders(home, MAX_FOLDER_AGE_S)
     filters = {**_build_filters(home), "status": "created"}
     removed = 0
     for summary in client.api.containers(all=True, filters=filters):

@@ -12,6 +12,8 @@ import os
 import shutil
 import stat
 import tempfile
+import time
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -39,6 +41,20 @@ def remove_socket_folders(home: Path) -> None:
     folder = get_temporary_folder(home)
     if folder.exists() and _is_private(folder):
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_old_box_folders(home: Path, min_age_s: float) -> int:
+    """Remove folders of boxes that are at least that old; return how many. A box has one only while it starts."""
+    parents, temporary = [get_fallback_folder(home)], get_temporary_folder(home)
+    if temporary.exists() and _is_private(temporary):
+        parents.append(temporary)
+    removed = 0
+    for folder in (folder for parent in parents for folder in parent.glob("sandbox-*")):
+        with suppress(OSError):  # another worker may remove it, too
+            if time.time() - folder.lstat().st_mtime >= min_age_s:
+                shutil.rmtree(folder)
+                removed += 1
+    return removed
 
 
 def _is_private(folder: Path) -> bool:

@@ -40,18 +40,25 @@ ScoredProblem = tuple[EvalProblem, int, int]
 class ProblemJudge:
     """Judges completions. One without a program counts as wrong. One that the service failed to judge is left out."""
 
-    def __init__(self, client: AsyncClient, problems: Sequence[EvalProblem], limits: Sequence[LimitsRequest]) -> None:
+    def __init__(
+        self,
+        client: AsyncClient,
+        problems: Sequence[EvalProblem],
+        limits: Sequence[LimitsRequest],
+        environment: str = "",
+    ) -> None:
         """Judge with `limits`, one for each problem."""
         self._client = client
         self._problems = problems
         self._limits = limits
+        self._environment = environment
         self.correct: dict[int, list[bool]] = {}
 
     async def judge(self, prompt: int, completions: Sequence[str]) -> GroupVerdict:
         problem = self._problems[prompt]
         found = [build_program(problem, text) for text in completions]
         limits = self._limits[prompt]
-        programs = [build_submission(problem, code, limits) for code in found if code]
+        programs = [build_submission(problem, code, limits, self._environment) for code in found if code]
         verdicts = iter(await self._fetch_verdicts(programs))
         correct = [next(verdicts) if code else False for code in found]
         verdict = GroupVerdict(
@@ -80,7 +87,7 @@ class ProblemJudge:
         return answers
 
 
-def build_submission(problem: EvalProblem, code: str, limits: LimitsRequest) -> VerifyRequest:
+def build_submission(problem: EvalProblem, code: str, limits: LimitsRequest, environment: str = "") -> VerifyRequest:
     return VerifyRequest(
         language="python",
         code=code,
@@ -89,6 +96,7 @@ def build_submission(problem: EvalProblem, code: str, limits: LimitsRequest) -> 
         checker=problem.checker,
         limits=limits,
         stop_on_failure=True,
+        environment=environment,
         priority=Lane.BULK,
     )
 
@@ -138,7 +146,7 @@ async def _evaluate(
     async with AsyncClient(job.settings.url) as client:
         # The references run while the engine starts.
         limits, _ = await asyncio.gather(choose_limits(client, problems, request), completions.warm_up(model))
-        judge = ProblemJudge(client, problems, limits)
+        judge = ProblemJudge(client, problems, limits, request.environment)
         timeline = await generate_and_judge(job, model, prompts, request.sampling, completions, judge)
     return judge, timeline.summarize()
 
@@ -155,7 +163,10 @@ async def choose_limits(
     if "limits" in request.model_fields_set:
         return limits
     places = [place for place, problem in enumerate(problems) if problem.reference]
-    programs = [build_submission(problems[place], problems[place].reference, request.limits) for place in places]
+    programs = [
+        build_submission(problems[place], problems[place].reference, request.limits, request.environment)
+        for place in places
+    ]
     try:
         results = await client.verify_batch(programs) if programs else []
     except (BadRequest, Refused, InfrastructureError):

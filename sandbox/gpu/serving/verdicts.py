@@ -39,6 +39,7 @@ class CompletionJudge:
                 "language": verification.language,
                 "checker": verification.checker,
                 "limits": verification.limits,
+                "environment": verification.environment,
                 "on_outage": "none",
                 "most_lost_batches": 0,
             },
@@ -67,6 +68,7 @@ class CompletionJudge:
             ],
             "inputs": list(inputs),
             "limits": self._verification.limits.model_dump(exclude_none=True),
+            "environment": self._verification.environment,
         }
         nothing: list[bool | None] = [None] * len(completions)
         if not places:
@@ -76,8 +78,8 @@ class CompletionJudge:
         except (BadRequest, Refused, InfrastructureError) as error:
             return GroupVerdict([None] * len(completions), nothing, {"problem": str(error)}, time.monotonic())
         vote = vote_result.model_dump(mode="json", include={"labels", "golden", "test_set"})
-        if vote.get("golden"):
-            vote["golden"]["completion"] = places[vote["golden"]["index"]]
+        golden = vote["golden"]["index"]
+        vote["golden"]["completion"] = None if golden is None else places[golden]
         scores: list[float | None] = [None] * len(completions)
         for place, candidate in zip(places, vote_result.candidates, strict=True):
             scores[place] = candidate.score

@@ -17,4 +17,5 @@ def build_reward_options(request: GrpoRequest) -> dict[str, Any]:
         "language": request.language,
         "limits": request.limits.model_dump(mode="json", exclude_none=True),
         **({} if request.stop_after_timeouts is None else {"stop_after_timeouts": request.stop_after_timeouts}),
+        **({"environment": request.environment} if request.environment else {}),
     }

@@ -131,7 +131,7 @@ class Prober(TrainerCallback):  # type: ignore[misc]
         self._job_dir = job_dir
         self._probe = probe
         self._tokenizer = tokenizer
-        self._reward = trl_reward(url, policy="binary")
+        self._reward = trl_reward(url, policy="binary", environment=probe.environment)
 
     def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **rest: Any) -> None:
         if state.global_step % self._probe.every_steps:

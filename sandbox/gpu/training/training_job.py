@@ -48,7 +48,7 @@ def train(
         command = build_command(kind, request, job)
     job.directory.clear_refusal()
     follower = _ProgressFollower(job)
-    environment = build_training_environment(gpus)
+    environment = build_training_environment(gpus, f"{kind}/{job.id}")
     process = spare.take(MODULES[kind], gpus, environment, job.directory) if fits_spare(request) else None
     if process is None:
         process = subprocesses.start(command, environment, job.directory.log, job.directory.path)
@@ -100,9 +100,17 @@ def select_gpus(request: TrainRequest, gpus: Sequence[int]) -> Sequence[int]:
     return gpus if request.launch else gpus[: max(request.gpus, request.processes)]
 
 
-def build_training_environment(gpus: Sequence[int]) -> dict[str, str]:
-    """Return the environment of a training on these GPUs, with a rendezvous port of its own."""
-    return {**build_environment(gpus), "MASTER_ADDR": HOST, "MASTER_PORT": str(find_free_port())}
+def build_training_environment(gpus: Sequence[int], run: str) -> dict[str, str]:
+    """Return the environment of a training on these GPUs, with a rendezvous port of its own.
+
+    Its rewards belong to the training run `run`, whose history the page shows.
+    """
+    return {
+        **build_environment(gpus),
+        "MASTER_ADDR": HOST,
+        "MASTER_PORT": str(find_free_port()),
+        "SANDBOX_RUN": run,
+    }
 
 
 def build_command(kind: GpuKind, request: TrainRequest, job: CurrentJob) -> list[str]:

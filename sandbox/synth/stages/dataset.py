@@ -42,6 +42,7 @@ def build_rows(
     completions = {solution["key"]: solution["completion"] for solution in solutions}
     voted = [vote for vote in votes if vote.get("labelled")]
     left_out = _find_excluded(run_config, [statements[vote["key"]]["statement"] for vote in voted])
+    left_out |= {place: "weak tests" for place, vote in enumerate(voted) if _is_weak(vote, run_config)}
     sft, rl = [], []
     for place, vote in enumerate(voted):
         if place in left_out:
@@ -53,6 +54,12 @@ def build_rows(
             sft.append(_build_sft_row(task, prompt_text, completions[vote["golden"]]))
     why = Counter(reason.partition(":")[0] for reason in left_out.values())
     return sft, rl, {"labelled_tasks": len(voted), "left_out": dict(sorted(why.items()))}
+
+
+def _is_weak(vote: Record, run_config: RunConfig) -> bool:
+    """Return whether the tests fail too few of the mutants. Tests that no mutant measured are not weak."""
+    score = vote.get("quality", {}).get("mutation_score")
+    return score is not None and score < run_config.min_mutation_score
 
 
 def _find_excluded(run_config: RunConfig, texts: list[str]) -> dict[int, str]:
@@ -80,6 +87,8 @@ def _build_rl_row(task: Record, vote: Record, prompt: str) -> Record:
         "confidence": vote["confidence"],
         "style": task["style"],
         "features": sorted(task["roles"]),
+        **({"checker": vote["test_set"]["checker"]} if vote["test_set"]["checker"]["type"] == "program" else {}),
+        **({"quality": vote["quality"]} if "quality" in vote else {}),
     }
 
 

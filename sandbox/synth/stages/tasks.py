@@ -5,11 +5,13 @@ from __future__ import annotations
 import random
 from typing import Any
 
+from sandbox.errors import BadRequest
 from sandbox.llm.chat_model import ChatModel, Unparsable, parse_json_object
 from sandbox.synth.feature_tree import FeatureTree, format_outline
 from sandbox.synth.prompts import Prompts
 from sandbox.synth.resumable_jsonl import Record, Unit
 from sandbox.synth.run_config import RunConfig
+from sandbox.synth.stages.dataset import read_rows
 
 STATEMENT_CHARS = (80, 20_000)
 MAX_SCENARIO_CHARS = 2_000
@@ -25,6 +27,21 @@ def build_units(run_config: RunConfig, tree: FeatureTree) -> list[Unit]:
         offered = rng.sample(paths, min(run_config.features_offered, len(paths)))
         drawn.append(Unit(f"task-{number:05}", {"offered": offered, "style": rng.choices(styles, weights)[0]}))
     return drawn
+
+
+def read_given_units(run_config: RunConfig) -> list[Unit]:
+    """Read the tasks of the file `statements`, at most as many as the run has. Raises BadRequest."""
+    assert run_config.statements is not None
+    rows = read_rows(run_config.statements)[: run_config.tasks]
+    for number, row in enumerate(rows):
+        if not isinstance(row.get("statement"), str) or not row["statement"].strip():
+            raise BadRequest(f"{run_config.statements}: line {number + 1} has no text as `statement`")
+    return [Unit(f"task-{number:05}", row) for number, row in enumerate(rows)]
+
+
+async def copy_given_task(unit: Unit) -> Record:
+    """Return the record of a given task, which no model wrote."""
+    return {"style": "given", "roles": {}, "statement": unit.payload["statement"], "failed": False, "usage": {}}
 
 
 async def write_task(unit: Unit, model: ChatModel, prompts: Prompts) -> Record:

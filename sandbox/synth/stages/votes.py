@@ -10,8 +10,10 @@ from sandbox.runner.contract import Verdict
 from sandbox.schema.vote import VoteResult
 from sandbox.synth.resumable_jsonl import Record, Unit
 from sandbox.synth.run_config import RunConfig
+from sandbox.synth.stages.checkers import ignores_order
 
 MIN_CANDIDATES = 2
+MUTANT_TIME_S = 2.0  # mutants often run forever
 EASY_PASS_RATE, HARD_PASS_RATE = 0.75, 0.35
 
 
@@ -21,11 +23,19 @@ def build_units(tasks: list[Record], inputs: list[Record], solutions: list[Recor
     for solution in solutions:
         if not solution["dropped"]:
             candidates.setdefault(solution["task"], []).append(solution)
-    given = {line["key"]: line["inputs"] for line in inputs}
+    given = {line["key"]: line for line in inputs}
     return [
-        Unit(task["key"], {"inputs": given[task["key"]], "candidates": candidates.get(task["key"], [])})
+        Unit(
+            task["key"],
+            {
+                "inputs": given[task["key"]]["inputs"],
+                "candidates": candidates.get(task["key"], []),
+                "checkers": given[task["key"]].get("checkers", []),
+                "brutes": given[task["key"]].get("brutes", []),
+            },
+        )
         for task in tasks
-        if given.get(task["key"])
+        if given.get(task["key"], {}).get("inputs")
     ]
 
 
@@ -34,12 +44,70 @@ async def run_vote(unit: Unit, client: AsyncClient, run_config: RunConfig) -> Re
     candidates, inputs = unit.payload["candidates"], unit.payload["inputs"]
     if len(candidates) < MIN_CANDIDATES:
         return {"accepted": False, "why": "too few candidates", "candidates": len(candidates), "inputs": len(inputs)}
-    result = await client.vote(build_vote_request(candidates, inputs, run_config))
+    result = await _vote_with_checkers(unit, client, run_config)
+    record = build_record(result, candidates)
+    if run_config.mutants and record["golden"] is not None and record["labelled"]:
+        record["quality"] = await _measure_tests(unit.key, result, candidates, client, run_config)
+    return record
+
+
+async def _vote_with_checkers(unit: Unit, client: AsyncClient, run_config: RunConfig) -> VoteResult:
+    """Vote with the first checker program that its calibration trusts, or with the last one, which gives no labels.
+
+    Raises InfrastructureError if the service failed in a run.
+    """
+    request = build_vote_request(unit.payload["candidates"], unit.payload["inputs"], run_config)
+    if brutes := unit.payload.get("brutes", []):
+        # They follow the candidates, so that the golden solution has the same position in both lists.
+        request["candidates"] += [{"language": "python", "code": code, "role": "brute"} for code in brutes]
+        request["policy"] = {"brute_disqualifies": True, **request["policy"]}
+    checkers = unit.payload.get("checkers", [])
+    for code in checkers[:-1]:
+        result = await _vote(unit.key, {**request, **_choose_checker(code)}, client)
+        if result.calibration is not None and result.calibration.trusted:
+            return result
+    last = _choose_checker(checkers[-1]) if checkers else {}
+    return await _vote(unit.key, {**request, **last}, client)
+
+
+async def _vote(key: str, request: dict[str, Any], client: AsyncClient) -> VoteResult:
+    result = await client.vote(request)
     if result.internal_errors:
         raise InfrastructureError(
-            f"{unit.key}: {result.internal_errors} runs failed because of the infrastructure; run the stage again"
+            f"{key}: {result.internal_errors} runs failed because of the infrastructure; run the stage again"
         )
-    return build_record(result, candidates)
+    return result
+
+
+def _choose_checker(code: str) -> dict[str, Any]:
+    """Return the fields of a vote with this checker program."""
+    checker = {"type": "program", "language": "python", "code": code}
+    return {"checker": checker, "checker_allows": ["permuted"] if ignores_order(code) else []}
+
+
+async def _measure_tests(
+    key: str, result: VoteResult, candidates: list[Record], client: AsyncClient, run_config: RunConfig
+) -> Record:
+    """Judge mutants of the golden solution by the labeled tests. Raises InfrastructureError if the service failed."""
+    assert result.golden.index is not None
+    report = await client.quality(
+        {
+            **result.test_set.model_dump(mode="json", exclude_defaults=True),
+            "language": run_config.language,
+            "right": [candidates[result.golden.index]["code"]],
+            "mutants": {"count": run_config.mutants, "seed": run_config.seed},
+            "limits": {"cpu_time_s": MUTANT_TIME_S},
+            "priority": "bulk",
+        }
+    )
+    if report.unjudged:
+        raise InfrastructureError(f"{key}: the service failed to judge a mutant; run the stage again")
+    return {
+        "mutation_score": report.mutation_score,
+        "mutants": len(report.programs) - 1 - len(report.not_compiled),
+        "survivors": len(report.equivalent_candidates),
+        "kill_nothing": len(report.kill_nothing),
+    }
 
 
 def build_vote_request(candidates: list[Record], inputs: list[Record], run_config: RunConfig) -> dict[str, Any]:
@@ -55,10 +123,13 @@ def build_record(result: VoteResult, candidates: list[Record]) -> Record:
     """Return the record of a vote."""
     labelled = [label for label in result.labels if label.expected is not None]
     golden = result.golden
-    rate = compute_pass_rate(result)
+    rate = compute_pass_rate(result, len(candidates))
+    calibration = result.calibration
+    untrusted = calibration is not None and not calibration.trusted
+    why = "untrusted checker" if untrusted else "no label" if not labelled else "golden failed the hold-out"
     return {
-        "accepted": golden.accepted,
-        "why": "" if golden.accepted else "no label" if not labelled else "golden failed the hold-out",
+        "accepted": golden.accepted and bool(labelled),
+        "why": "" if golden.accepted and labelled else why,
         "candidates": len(candidates),
         "inputs": len(result.labels),
         "labelled": len(labelled),
@@ -72,9 +143,9 @@ def build_record(result: VoteResult, candidates: list[Record]) -> Record:
     }
 
 
-def compute_pass_rate(result: VoteResult) -> float:
-    """Return the share of the candidates that pass every labeled test."""
-    judged = [[verdict for verdict in row if verdict is not Verdict.SKIPPED] for row in result.matrix]
+def compute_pass_rate(result: VoteResult, count: int) -> float:
+    """Return the share of the first `count` programs, the candidates, that pass every labeled test."""
+    judged = [[verdict for verdict in row if verdict is not Verdict.SKIPPED] for row in result.matrix[:count]]
     passing = sum(bool(row) and all(verdict is Verdict.ACCEPTED for verdict in row) for row in judged)
     return round(passing / len(judged), 6) if judged else 0.0
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from typer.testing import CliRunner
 
@@ -166,6 +167,8 @@ def test_one_command_makes_tasks_trains_a_model_on_them_with_this_service_as_the
     result = _get_result(reinforced, trainer)
     assert (result["steps"], result["held_out_before"], result["held_out_after"]) == (2, 0.0, 0.0)
     assert 0 < result["timing"]["verdict_s"] < result["timing"]["step_s"]
+    runs = httpx.get(f"{trainer.client.url}/runs").json()["runs"]
+    assert f"train_grpo/{reinforced.id}" in [run["name"] for run in runs]
     saved = trainer.directory / "pool" / "jobs" / reinforced.id / "model"
     assert json.loads((saved / "config.json").read_bytes())["dtype"] == "bfloat16"
     assert set(_read_tensor_types(saved / "model.safetensors").values()) == {"BF16"}, "as in the base model"

@@ -970,6 +970,12 @@ export interface components {
              * @default 0
              */
             run_time_s?: number;
+            /**
+             * Image Time S
+             * @description how long this program waited until its host had the image of its environment
+             * @default 0
+             */
+            image_time_s?: number;
         };
         /**
          * RewardRequest
@@ -1042,6 +1048,13 @@ export interface components {
              * @default null
              */
             hacks?: components["schemas"]["HackTask"][] | null;
+            /**
+             * Suite
+             * @description smallest: of `tasks` that have a quality report, run only the tests of the smallest suite, which reject the same programs of the report for less CPU time
+             * @default all
+             * @enum {string}
+             */
+            suite?: "all" | "smallest";
             /**
              * Lengths
              * @description tokens of each completion, for the policy's length term; default: its number of characters
@@ -1364,6 +1377,12 @@ export interface components {
             /** Checker */
             checker: components["schemas"]["ExactChecker"] | components["schemas"]["LinesChecker"] | components["schemas"]["TokensChecker"] | components["schemas"]["FloatChecker"] | components["schemas"]["UnorderedLinesChecker"] | components["schemas"]["UnorderedTokensChecker"] | components["schemas"]["CaseInsensitiveChecker"] | components["schemas"]["JsonChecker"] | components["schemas"]["RegexChecker"] | components["schemas"]["LiveCodeBenchChecker"] | components["schemas"]["AppsChecker"] | components["schemas"]["CodeforcesChecker"] | components["schemas"]["CodeJudgeChecker"] | components["schemas"]["SandboxFusionChecker"] | components["schemas"]["HumanEvalChecker"] | components["schemas"]["ProgramChecker"] | components["schemas"]["InteractiveChecker"];
         };
+        /**
+         * TieBreak
+         * @description The first property that set the golden candidate apart from the others with its score.
+         * @enum {string}
+         */
+        TieBreak: "cpu_time" | "length" | "index";
         /**
          * TokensChecker
          * @description Whitespace-separated tokens are equal.
@@ -1715,6 +1734,17 @@ export interface components {
              * @description the candidate passes every held-out test
              */
             accepted: boolean;
+            /**
+             * Tied
+             * @description candidates with its score, itself included
+             * @default 0
+             */
+            tied?: number;
+            /**
+             * @description what decided among them; null if no other has its score
+             * @default null
+             */
+            tie_break?: components["schemas"]["TieBreak"] | null;
         };
         /**
          * VoteInput
@@ -1872,6 +1902,12 @@ export interface components {
              */
             by_reference?: boolean;
             /**
+             * By Brute
+             * @description with `brute_labels`: the label is the output of the brute programs
+             * @default false
+             */
+            by_brute?: boolean;
+            /**
              * Objectors
              * @description references and brute programs that disagree with the label or prevent one
              */
@@ -1948,6 +1984,18 @@ export interface components {
              * @default null
              */
             brute_disqualifies?: boolean | null;
+            /**
+             * Brute Labels
+             * @description the output of the brute programs is the label of each input that they finish, unless they disagree with each other; default false
+             * @default null
+             */
+            brute_labels?: boolean | null;
+            /**
+             * Proven After
+             * @description if a candidate is right on every input that a brute program finishes, and there are at least this many, its vote suffices where nobody disagrees; 0 means never; default 0
+             * @default null
+             */
+            proven_after?: number | null;
         };
         /**
          * VoteRequest
@@ -2002,7 +2050,9 @@ export interface components {
              *       "seed": null,
              *       "one_vote_per_program": null,
              *       "golden_tie": null,
-             *       "brute_disqualifies": null
+             *       "brute_disqualifies": null,
+             *       "brute_labels": null,
+             *       "proven_after": null
              *     }
              */
             policy?: string | components["schemas"]["VotePolicy"];

@@ -6,7 +6,11 @@ some inputs, crashes on some, and is correct on the rest. The share of wrong can
 mean = error rate). On a hard problem most candidates are wrong, and a vote fails no matter how many take part.
 
 The same problems are voted on with the first 4, 8, 16 and 32 candidates, by the functions behind `POST /verify/vote`.
-`python -m loadtest.vote_study` writes `results/vote_study.json` and `.png`. It is seeded, so results are reproducible.
+`python -m loadtest.simulated_votes` writes `results/simulated_votes.json` and `.png`. It is seeded, so results are
+reproducible.
+
+`sandbox problem study` compares votes on real programs instead. Those have the errors that programs really have, but
+there are too few of them to vary the error rate, and their number beyond 16.
 
 The published figures are from the X-Coder repository, on 500 TACO problems with real candidates. It does not state
 their error rate, so the figures are plotted by n next to the curves.
@@ -21,6 +25,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from sandbox.problems.vote_measures import PUBLISHED
 from sandbox.runner.contract import Outcome, Status
 from sandbox.verify.golden import VoteOutcome, decide_vote
 from sandbox.verify.judge import CheckerChoice
@@ -44,9 +49,6 @@ POLICIES = {
     "discrimination": (TOKENS, replace(DEFAULT, weights="discrimination")),
     "discrimination, no hold-out": (TOKENS, replace(DEFAULT, weights="discrimination", holdout_fraction=0.0)),
 }
-# https://github.com/JieWu02/X-Coder data-recipe/test_generation/accuracy_reports.md
-PUBLISHED_LABELS = {4: 91.75, 8: 92.08, 16: 92.47}
-PUBLISHED_GOLDEN = {4: 84.2, 8: 85.0, 16: 85.8}
 
 
 @dataclass(frozen=True)
@@ -146,24 +148,33 @@ def run_study(problems: int, seed: int) -> list[dict[str, object]]:
     return rows
 
 
+def list_published(measure: str) -> dict[int, float]:
+    """Return the published percentages of a measure by number of candidates."""
+    return {
+        figure.candidates: round(100 * figure.share, 2)
+        for figure in PUBLISHED
+        if figure.measure == measure and figure.candidates
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--problems", type=int, default=500)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--redraw", action="store_true", help="only redraw the plot from the existing numbers")
     options = parser.parse_args()
-    numbers = RESULTS / "vote_study.json"
+    numbers = RESULTS / "simulated_votes.json"
     if not options.redraw:
         RESULTS.mkdir(exist_ok=True)
         rows = run_study(options.problems, options.seed)
         about = {"problems": options.problems, "inputs": INPUT_COUNT, "seed": options.seed, "unit": "percent"}
-        published = {"label_accuracy": PUBLISHED_LABELS, "golden_full_pass": PUBLISHED_GOLDEN}
+        published = {measure: list_published(measure) for measure in ("label_accuracy", "golden_full_pass")}
         lines = ",\n".join(f"  {json.dumps(row)}" for row in rows)
         head = f'"about": {json.dumps(about)},\n"published": {json.dumps(published)}'
         numbers.write_text(f'{{{head},\n"rows": [\n{lines}\n]}}\n', encoding="utf-8")
-    from loadtest.vote_study_plots import draw  # only the plot needs matplotlib
+    from loadtest.simulated_votes_plots import draw  # only the plot needs matplotlib
 
-    draw(json.loads(numbers.read_text(encoding="utf-8")), RESULTS / "vote_study.png")
+    draw(json.loads(numbers.read_text(encoding="utf-8")), RESULTS / "simulated_votes.png")
 
 
 if __name__ == "__main__":

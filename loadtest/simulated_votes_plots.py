@@ -1,4 +1,4 @@
-"""Plot the results of `vote_study`: the effect of more candidates and of the policy, with the published figures."""
+"""Plot the results of `simulated_votes`: the effect of more candidates and of the policy, beside published figures."""
 
 from __future__ import annotations
 
