@@ -114,7 +114,7 @@ def add_boxes(command: argparse.ArgumentParser) -> None:
 
 def add_sessions(command: argparse.ArgumentParser) -> None:
     add_common(command)
-    command.add_argument("--calls", type=int, default=50, help="sessions opened one at a time")
+    command.add_argument("--calls", type=int, default=50, help="sessions opened one at a time; 0: skip it")
     command.add_argument("--at-once", type=int, default=100, help="sessions opened at the same time")
     command.add_argument("--idle", type=int, default=500, help="idle sessions for the memory row; 0: skip it")
     command.add_argument("--churn", type=int, default=10_000, help="sessions opened and closed; 0: skip it")
@@ -293,7 +293,7 @@ def run_sessions(options: argparse.Namespace, console: Console) -> int:
     from loadtest.session_table import show
     from loadtest.sessions import measure
 
-    costs = measure(
+    parts = measure(
         console,
         calls=options.calls,
         at_once=options.at_once,
@@ -302,9 +302,12 @@ def run_sessions(options: argparse.Namespace, console: Console) -> int:
         rounds=options.rounds,
         seconds=options.seconds,
     )
-    show(costs, console)
-    write_json(options.out / "sessions.json", costs.to_json(), console)
-    return EXIT_FLOOR_MISSED if costs.missed else 0
+    missed = False
+    for costs in parts:
+        show(costs, console)
+        write_json(options.out / "sessions.json", costs.to_json(), console)
+        missed = costs.missed
+    return EXIT_FLOOR_MISSED if missed else 0
 
 
 def run_limits(options: argparse.Namespace, console: Console) -> int:

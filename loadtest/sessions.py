@@ -35,6 +35,7 @@ from sandbox.queue.connection import connect
 from sandbox.schema.sessions import SessionHost
 
 SETTLE_S = 3.0
+PROGRESS_LINES = 20
 LEASE_S = QueueSettings.model_fields["lease_s"].default
 NEVER_EXPIRES = -1
 WARM_TIMEOUT_S = 600.0
@@ -44,23 +45,30 @@ BUSY_LIMITS = {"cpu_time_s": 3_600.0, "wall_time_s": 7_200.0}
 
 def measure(
     console: Console, *, calls: int, at_once: int, idle: int, churn: int, rounds: int, seconds: float
-) -> SessionCosts:
-    """Measure all rows: `idle` sessions for the row on memory, and `churn` sessions for what is left behind."""
+) -> Iterator[SessionCosts]:
+    """Measure all rows: `idle` sessions for the row on memory, and `churn` sessions for what is left behind.
+
+    Yields the rows that have been measured so far after each part, because some parts take many minutes.
+    """
     machine = describe_machine(Plan(workloads=()))
     costs = SessionCosts(f"{machine['cores']} CPUs, {machine['memory_gib']} GiB, Linux {machine['kernel']}")
-    with _start_service(sessions=at_once + 8, spares=at_once) as (service, client):
-        costs.rows += measure_one_at_a_time(client, calls)
-        costs.rows += measure_throughput(service.url, seconds)
-        costs.rows += measure_at_once(client, at_once)
+    if calls:
+        with _start_service(sessions=at_once + 8, spares=at_once) as (service, client):
+            costs.rows += measure_one_at_a_time(client, calls)
+            costs.rows += measure_throughput(service.url, seconds)
+            costs.rows += measure_at_once(client, at_once)
+        yield costs
     if churn:
         with _start_service(sessions=4, spares=2) as (service, client):
-            costs.rows += measure_churn(service, client, churn)
+            costs.rows += measure_churn(service, client, churn, console.print)
+        yield costs
     if rounds:
         costs.rows += measure_verdicts_beside(rounds, seconds)
+        yield costs
     if idle:
         with _start_service(sessions=idle + 2, spares=2) as (service, client):
             costs.rows += measure_idle(client, idle, console.print)
-    return costs
+        yield costs
 
 
 @contextmanager
@@ -152,19 +160,22 @@ def measure_at_once(client: Client, at_once: int) -> list[Row]:
     ]
 
 
-def measure_churn(service: TemporaryService, client: Client, churn: int) -> list[Row]:
+def measure_churn(
+    service: TemporaryService, client: Client, churn: int, say: Callable[[str], object] = lambda line: None
+) -> list[Row]:
     """Open, use and close many sessions, and count the containers, processes and keys that are left."""
     code = "import subprocess, threading\nopen('f', 'w').write('x')\nsubprocess.Popen(['sleep', '60'])"
     keys_before = count_redis_keys(service)
     began = time.monotonic()
 
-    def run(count: int) -> None:
-        for _ in range(count):
-            with client.session() as session:
-                session.execute(code)
+    def run(number: int) -> None:
+        with client.session() as session:
+            session.execute(code)
+        if number % max(1, churn // PROGRESS_LINES) == 0:
+            say(f"{number} sessions closed in {time.monotonic() - began:.0f} s")
 
     with ThreadPoolExecutor(2) as threads:
-        list(threads.map(run, [churn // 2, churn - churn // 2]))
+        list(threads.map(run, range(1, churn + 1)))
     took_s = time.monotonic() - began
     time.sleep(SETTLE_S)
     containers = _list_containers(service.home)

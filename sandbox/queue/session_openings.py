@@ -146,6 +146,11 @@ class SessionOpenings:
         """Count new forks against the limit of their owner. Raises `errors.SessionQuotaExceeded`."""
         self._admit(record.owner, session_ids, max(1.0, record.session.expires_at - time.time()))
 
+    @property
+    def limits_sessions(self) -> bool:
+        """Whether the caller may have only a limited number of sessions."""
+        return CURRENT_CALLER.get() is not None and self._calls.max_sessions > 0
+
     def _admit(self, owner: str, session_ids: list[str], ttl_s: float) -> None:
-        max_sessions = 0 if CURRENT_CALLER.get() is None else self._calls.max_sessions
+        max_sessions = self._calls.max_sessions if self.limits_sessions else 0
         session_records.admit_sessions(self._calls.redis, owner, session_ids, ttl_s, max_sessions)

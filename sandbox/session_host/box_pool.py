@@ -4,18 +4,23 @@ The interpreter of a Python session with default limits is started in advance, t
 serves another session, under uids that no earlier session had. A box that is broken, or has served its maximum number
 of sessions, is destroyed. Calls to the engine block, so they run in threads. Only a few run at a time, because starting
 a container takes a large fraction of a second of CPU time.
+
+After many sessions at once, there are more boxes than spares. They stay for a while, because a pool that destroyed
+them at once would start a container for each new session. Those that nobody needed for an interval are destroyed.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import Coroutine, Mapping
 from typing import Any, Protocol
 
 from sandbox.box.engine import BoxHandle
 from sandbox.errors import EngineUnavailable, InfrastructureError, SandboxError
+from sandbox.session_host.cpu_priority import CpuPriority
 from sandbox.session_host.session_box import STANDARD_IMAGE, SessionBox
 
 logger = logging.getLogger(__name__)
@@ -23,6 +28,7 @@ logger = logging.getLogger(__name__)
 PAUSE_AFTER_FAILURE_S = 1.0
 MAX_PARALLEL_STARTS = 2
 STOPPED = "its host was stopped"
+SURPLUS_INTERVAL_S = 30.0
 
 
 class SessionEngine(Protocol):
@@ -40,9 +46,15 @@ class BoxPool:
     """
 
     def __init__(
-        self, engine: SessionEngine, spares: int, max_uses: int, options: Mapping[str, Any] | None = None
+        self,
+        engine: SessionEngine,
+        spares: int,
+        max_uses: int,
+        options: Mapping[str, Any] | None = None,
+        priority: CpuPriority | None = None,
     ) -> None:
         self._engine = engine
+        self._priority = priority or CpuPriority()
         self._options = options
         self._spares = spares
         self._max_uses = max_uses
@@ -52,6 +64,8 @@ class BoxPool:
         self._returning = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
+        self._least_ready = 0  # in this interval: so many boxes were never needed
+        self._interval_ends_at = 0.0
 
     @property
     def warm(self) -> int:
@@ -70,6 +84,7 @@ class BoxPool:
             raise EngineUnavailable(STOPPED)
         while self._ready:
             box = self._ready.popleft()
+            self._least_ready = min(self._least_ready, len(self._ready))
             if not box.is_broken:
                 self.fill()
                 return box
@@ -101,12 +116,20 @@ class BoxPool:
             or box.is_broken
             or self._closed
             or box.uses >= self._max_uses
-            or (len(self._ready) + self._returning >= self._spares and not self._waiters)
+            or (not self._spares and not self._waiters)
         ):
             self._run(self._destroy(box))
         else:
             self._returning += 1
             self._run(self._offer_again(box))
+
+    def shrink(self) -> None:
+        """Destroy the boxes beyond the spares that were ready during a whole interval. Call this from time to time."""
+        if self._closed or time.monotonic() < self._interval_ends_at:
+            return
+        for _ in range(self._least_ready - self._spares):
+            self._run(self._destroy(self._ready.popleft()))
+        self._least_ready, self._interval_ends_at = len(self._ready), time.monotonic() + SURPLUS_INTERVAL_S
 
     def stop(self) -> None:
         """Give out no more boxes. Those who wait for one get EngineUnavailable."""
@@ -120,6 +143,7 @@ class BoxPool:
             self._run(self._destroy(self._ready.popleft()))
         while self._tasks:  # a box that is starting is destroyed afterwards
             await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._priority.close()
         await asyncio.to_thread(self._engine.close)
 
     def _offer(self, box: SessionBox) -> None:
@@ -149,12 +173,18 @@ class BoxPool:
             await box.prepare(self._options)
 
     async def _start(self, image: str) -> SessionBox:
+        with self._priority.starting():
+            return await self._start_box(image)
+
+    async def _start_box(self, image: str) -> SessionBox:
         handle = await asyncio.to_thread(self._engine.start, image, True)
         box = SessionBox(handle, image=image)
+        self._priority.add(box)
         try:
             await box.connect()
             await self._prepare(box)
         except Exception:
+            self._priority.remove(box)
             box.disconnect()
             await asyncio.to_thread(handle.destroy)
             raise
@@ -183,6 +213,7 @@ class BoxPool:
                 waiter.set_exception(EngineUnavailable(str(error)))
 
     async def _destroy(self, box: SessionBox) -> None:
+        self._priority.remove(box)
         try:
             box.disconnect()
             await asyncio.to_thread(box.handle.destroy)

@@ -34,6 +34,7 @@ from sandbox.session_host.answers import AnswerWriter, encode_answer
 from sandbox.session_host.box_pool import STOPPED, BoxPool, SessionEngine
 from sandbox.session_host.call_answer import Answer
 from sandbox.session_host.call_handlers import CallHandlers
+from sandbox.session_host.cpu_priority import TURN_INTERVAL_S, CpuPriority
 from sandbox.session_host.environments import SessionBoxes
 from sandbox.session_host.held_sessions import HeldSessions, explain_end
 from sandbox.session_host.intake import Intake
@@ -61,15 +62,16 @@ class HostProcess:
         engine: SessionEngine,
         images: EnvironmentImages,
         observer: SessionObserver = NULL_OBSERVER,
+        priority: CpuPriority | None = None,
     ) -> None:
         self.id = generate_id()
         self._settings = settings
         url = settings.effective_redis_url
         self._redis = connect(url, forever=True)
         self._places = Places(settings.sessions, settings.session_memory_mb)
-        self._pool = BoxPool(
-            engine, settings.session_spares, settings.session_box_uses, build_open_options(SessionRequest())
-        )
+        self._priority = priority or CpuPriority()
+        options = build_open_options(SessionRequest())
+        self._pool = BoxPool(engine, settings.session_spares, settings.session_box_uses, options, self._priority)
         self._answers = AnswerWriter(connect(url, forever=True))
         boxes = SessionBoxes(self._redis, self._pool, images)
         self._sessions = HeldSessions(self._redis, self.id, boxes, self._places, self._start, observer)
@@ -92,7 +94,7 @@ class HostProcess:
         self._answers.start()
         await asyncio.to_thread(self._send_heartbeat, {})
         self._intake.start()
-        tasks = [asyncio.create_task(self._send_heartbeats()), asyncio.create_task(self._end_expired())]
+        tasks = [asyncio.create_task(work()) for work in (self._send_heartbeats, self._end_expired, self._give_turns)]
         logger.info("session host started", extra={"host": self.id, "places": self._settings.sessions})
         await self._stop_requested.wait()
         await asyncio.to_thread(self._intake.close)
@@ -236,6 +238,13 @@ class HostProcess:
         while True:
             await asyncio.sleep(EXPIRY_CHECK_INTERVAL_S)
             self._sessions.end_expired()
+            self._pool.shrink()
+
+    async def _give_turns(self) -> None:
+        while True:
+            await asyncio.sleep(TURN_INTERVAL_S)
+            if self._sessions:
+                await self._priority.give_turn()
 
     async def _send_heartbeats(self) -> None:
         interval_s = self._settings.lease_s / session_records.HEARTBEATS_PER_LEASE
@@ -266,6 +275,7 @@ class HostProcess:
 
 def main(settings: SessionSettings, observer: SessionObserver) -> None:
     """Run a session host until SIGTERM or SIGINT. SIGUSR1 drains it. Raises EngineUnavailable."""
+    from sandbox.box.docker.box_handle import find_cpu_group
     from sandbox.box.docker.engine import DockerEngine
     from sandbox.box.docker.environment_images import DockerEnvironmentImages
 
@@ -274,7 +284,9 @@ def main(settings: SessionSettings, observer: SessionObserver) -> None:
 
     async def serve() -> None:
         images = DockerEnvironmentImages(settings, observer.record_environment_build)
-        host = HostProcess(settings, DockerEngine(settings, 0, max_boxes), images, observer)
+        host = HostProcess(
+            settings, DockerEngine(settings, 0, max_boxes), images, observer, CpuPriority(find_cpu_group)
+        )
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, host.stop)

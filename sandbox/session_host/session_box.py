@@ -58,6 +58,7 @@ class SessionBox:
     handle: BoxHandle
     on_ended: Callable[[int, str], None] = lambda branch, reason: None
     on_lost: Callable[[str], None] = lambda reason: None
+    on_request: Callable[[], None] = lambda: None
     uses: int = 0
     is_broken: bool = False
     image: str = STANDARD_IMAGE
@@ -67,6 +68,11 @@ class SessionBox:
     _loop: asyncio.AbstractEventLoop | None = None
     _heard_at: float = 0.0
     _silent_since: float | None = None
+
+    @property
+    def latest_request_at(self) -> float:
+        """The monotonic time at which the latest request in progress was sent; 0 if there is none."""
+        return next(reversed(self._requests.values())).sent_at if self._requests else 0.0
 
     async def connect(self) -> None:
         """Wait for the supervisor's first frame. Raises BoxError."""
@@ -133,6 +139,7 @@ class SessionBox:
             raise BoxError("the box is gone")
         number = next(self._numbers)
         request = self._requests[number] = _Request(self._loop.create_future(), on_event)
+        self.on_request()
         header, lent = {**fields, "id": number}, []
         if len(payload) > frames.MAX_INLINE_BYTES:
             header["memory_file"] = len(payload)

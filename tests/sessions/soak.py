@@ -1,37 +1,40 @@
-"""Mixed sessions for a long time. `python -m tests.sessions.soak --minutes N` fails if anything is lost or grows."""
+"""Mixed sessions and verdicts for a long time: nothing may be lost, and nothing may grow.
+
+`python -m tests.sessions.soak --minutes 30 --out soak.json` prints a row for each sample and writes the outcome as
+JSON. The exit code is 1 if anything was lost, wrong or left, or has grown.
+"""
 
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import random
-import tempfile
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
-import docker
-
-from sandbox.api.app import create_app
-from sandbox.box.docker.leftovers import HOME_LABEL
 from sandbox.client import Client
 from sandbox.client.sync_session import Session
-from sandbox.config import ApiSettings
 from sandbox.errors import SandboxError, SessionEnded
 from sandbox.queue import redis_keys
-from sandbox.queue.connection import connect
-from tests.api.threaded_server import serve_in_thread
 from tests.chaos.capacity import read_resident_mb
-from tests.redis_server import RedisServer
-from tests.sessions.session_hosts import SessionHosts
+from tests.chaos.deployment import Deployment, find_descendants, run_deployment
+from tests.chaos.load import Load
+from tests.chaos.soak import HEADER, SAMPLES, Sample, find_growth
 
 logger = logging.getLogger(__name__)
 
-CLIENTS = 3
+SESSION_CLIENTS = 3
+VERDICT_CLIENTS = 2
 PLACES = 8
-SAMPLES = 12
-MAX_HOST_GROWTH_MB = 12.0
+SPARES = 2
+NEVER_EXPIRES = -1
 KILL = "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"
 
 
@@ -84,48 +87,81 @@ class Mixture:
             self.done["kills"] += 1
 
 
-def soak(minutes: float) -> list[str]:
-    """Run the mixture; print samples; return what was wrong or grew."""
-    mixture, grown = Mixture(), []
-    with tempfile.TemporaryDirectory(prefix="sandbox-tests-") as folder:
-        redis_server = RedisServer(Path(folder))
-        redis_server.start()
-        settings = ApiSettings(home=Path(folder), redis_url=redis_server.build_url())
-        redis, engine = connect(settings.effective_redis_url), docker.from_env()
-        label = {"label": f"{HOME_LABEL}={settings.home}"}
-        host_mb: list[float] = []
-        with SessionHosts(settings) as hosts, serve_in_thread(create_app(settings)) as url:
-            host = hosts.start(PLACES)
-            threads = [threading.Thread(target=mixture.run, args=(url, seed)) for seed in range(CLIENTS)]
-            for thread in threads:
-                thread.start()
-            for _ in range(SAMPLES):
-                time.sleep(minutes * 60 / SAMPLES)
-                host_mb.append(read_resident_mb(host.pid))
-                boxes = len(engine.containers.list(filters=label, ignore_removed=True))
-                logger.info(
-                    "%s %s", dict(mixture.done), f"host {host_mb[-1]:.1f} MiB, {boxes} boxes, {redis.dbsize()} keys"
-                )
-                if boxes > 2 * (PLACES + 1):
-                    grown.append(f"{boxes} boxes")
-            mixture.stopped.set()
-            for thread in threads:
-                thread.join()
-            if open_now := redis.zcard(redis_keys.SESSIONS):
-                grown.append(f"{open_now} sessions are open after the last was closed")
-        if left := engine.containers.list(all=True, filters=label, ignore_removed=True):
-            grown.append(f"{len(left)} boxes are left")
-        redis.close()
-        redis_server.close()
-    if host_mb[-1] > host_mb[SAMPLES // 3] + MAX_HOST_GROWTH_MB:
-        grown.append(f"the host grew from {host_mb[SAMPLES // 3]:.1f} to {host_mb[-1]:.1f} MiB")
-    return mixture.wrong + grown
+@contextmanager
+def run_mixture(url: str) -> Iterator[Mixture]:
+    """Run the clients of sessions in the `with` block."""
+    mixture = Mixture()
+    threads = [threading.Thread(target=mixture.run, args=(url, seed)) for seed in range(SESSION_CLIENTS)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield mixture
+    finally:
+        mixture.stopped.set()
+        for thread in threads:
+            thread.join()
 
 
-if __name__ == "__main__":
+def soak(minutes: float) -> dict[str, Any]:
+    """Run sessions and verdicts; print a row for each sample; return the outcome. Its `failures` must be empty."""
+    samples: list[Sample] = []
+    logger.info(HEADER)
+    with run_deployment(sessions=str(PLACES), session_spares=str(SPARES), queue_ttl_s="40", result_ttl_s="20") as tree:
+        began = time.monotonic()
+        with run_mixture(tree.url) as mixture, Load(tree.url, VERDICT_CLIENTS, pause_s=0.05) as load:
+            for number in range(1, SAMPLES + 1):
+                time.sleep(max(0.0, began + minutes * 60 * number / SAMPLES - time.monotonic()))
+                done = mixture.done["sessions"] + sum(load.tally.statuses.values())
+                samples.append(_take_sample(tree, done, time.monotonic() - began))
+                logger.info(samples[-1].format_row())
+        with tree.connect_redis() as redis:
+            open_now = redis.zcard(redis_keys.SESSIONS)
+        left = [f"left: {each}" for each in tree.stop()]
+    if open_now:
+        left.append(f"{open_now} sessions are open after the last was closed")
+    lost = [f"verdict: {each}" for each in (*load.tally.lost, *load.tally.wrong)]
+    return {
+        "minutes": minutes,
+        "sessions": dict(mixture.done),
+        "verdicts": dict(load.tally.statuses),
+        "samples": [asdict(sample) for sample in samples],
+        "failures": [*mixture.wrong, *lost, *find_growth(samples), *left],
+    }
+
+
+def _take_sample(tree: Deployment, done: int, seconds: float) -> Sample:
+    """Return the resources of all processes. The records of ended sessions expire, so they are not counted."""
+    roots = [tree.api_pid, tree.redis_pid, *tree.worker_pids, *tree.find_pids("session-host")]
+    with tree.connect_redis() as redis:
+        keys = list(redis.scan_iter(count=1_000))
+        pipeline = redis.pipeline(transaction=False)
+        for key in keys:
+            pipeline.ttl(key)
+        lasting = pipeline.execute().count(NEVER_EXPIRES)
+    memory = descriptors = 0.0
+    for pid in roots:
+        if pid == tree.redis_pid:  # it holds the records of ended sessions
+            continue
+        with suppress(OSError):
+            memory += read_resident_mb(pid)
+            descriptors += len(list(Path(f"/proc/{pid}/fd").iterdir()))
+    processes = sum(len(find_descendants(pid)) + 1 for pid in roots)
+    return Sample(seconds, done, memory, descriptors, len(tree.list_boxes()), processes, lasting, 0.0)
+
+
+def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=3.0)
-    failures = soak(parser.parse_args().minutes)
-    raise SystemExit("\n".join(failures) if failures else 0)
+    parser.add_argument("--out", type=Path, help="file for the outcome as JSON")
+    options = parser.parse_args()
+    outcome = soak(options.minutes)
+    if options.out:
+        options.out.write_text(json.dumps(outcome, indent=1) + "\n", encoding="utf-8")
+    logger.info("%s", "\n".join(map(str, (outcome["sessions"], outcome["verdicts"], *outcome["failures"]))))
+    return int(bool(outcome["failures"]))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

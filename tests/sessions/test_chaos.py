@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import docker
@@ -22,6 +23,7 @@ from sandbox.errors import SessionEnded
 from tests.api.threaded_server import serve_in_thread
 from tests.redis_server import RedisServer
 from tests.sessions.session_hosts import ROOT, SessionHosts
+from tests.worker_processes import WorkerProcesses
 
 NO_RETRIES = Retries(attempts=1)
 SLOW_COUNT = "import time\ncount = globals().get('count', 0) + 1\ntime.sleep(3)\ncount"
@@ -79,6 +81,23 @@ def test_a_box_killed_during_a_call_is_a_told_loss(
             session.execute("x")
         with client.session() as fresh:  # the host goes on
             assert fresh.execute("40 + 2").result == {"text/plain": "42"}
+
+
+def test_a_worker_killed_while_it_judges_a_session_changes_neither_the_verdict_nor_the_session(
+    own_hosts: SessionHosts, own_url: str
+) -> None:
+    own_hosts.start(1)
+    with WorkerProcesses(own_hosts.settings) as workers, Client(own_url) as client, client.session() as session:
+        (first,) = workers.start()
+        session.execute("x = 41")
+        session.put_file("slow.py", b"import time\ntime.sleep(2)\nprint(42)\n")
+        with ThreadPoolExecutor(1) as thread:
+            judging = thread.submit(session.verify, [{"expected": "42"}], file="slow.py")
+            time.sleep(1.0)
+            first.kill()
+            workers.start()
+            assert session.execute("x + 1").result == {"text/plain": "42"}
+            assert judging.result(90).verdict == "accepted"
 
 
 @pytest.mark.parametrize("lease_s", [30.0], indirect=True)  # the host does not count as dead meanwhile

@@ -169,6 +169,8 @@ def test_a_draining_host_waits_for_its_last_session(own_hosts: SessionHosts, own
         with pytest.raises(NoFreeSession):
             own_client.session(wait_s=1).open()
         assert process.poll() is None
+        (draining,) = [line for line in own_hosts.log.read_text().splitlines() if "last_ends_within_s" in line]
+        assert 0 < json.loads(draining)["last_ends_within_s"] <= session.describe().expires_at - time.time() + 5
     assert process.wait(30) == 0
 
 
@@ -184,9 +186,11 @@ def test_a_request_waits_for_a_place_and_gives_up_in_time(own_hosts: SessionHost
             assert waiting.execute("1").status == "ok"
 
 
-def test_without_a_host_there_are_no_sessions(own_client: Client) -> None:
+def test_without_a_host_there_are_no_sessions(own_client: Client, own_url: str) -> None:
     with pytest.raises(NoFreeSession, match="no session host is running"):
         own_client.session().open()
+    refused = httpx.post(f"{own_url}/sessions", json={})
+    assert (refused.status_code, refused.headers["Retry-After"]) == (503, "5")
 
 
 def test_a_killed_host_leaves_no_running_boxes(

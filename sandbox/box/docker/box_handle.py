@@ -10,6 +10,8 @@ from docker.models.containers import Container
 
 from sandbox.box.cgroup import MEMORY_SLACK_BYTES, MIB, MemoryCgroup
 from sandbox.box.docker.engine_client import ENGINE_ERRORS, translate_engine_errors
+from sandbox.box.docker.session_cgroup import CpuGroup, find_box_group
+from sandbox.box.engine import BoxHandle
 from sandbox.errors import BoxError
 
 UNMEASURED_INTERPRETER_BYTES = 96 * MIB
@@ -24,6 +26,7 @@ class DockerBoxHandle:
         self._container = container
         self.connection = connection
         self._on_destroy = on_destroy
+        self.pid = 0  # of the supervisor on this host; 0 if it is unknown
         self._cgroup = self._open_cgroup()
         self._own_bytes = 48 * MIB
         self._own_memory_measured = False
@@ -68,9 +71,15 @@ class DockerBoxHandle:
     def _open_cgroup(self) -> MemoryCgroup | None:
         try:
             self._container.reload()
-            return MemoryCgroup.open_for_process(int(self._container.attrs["State"]["Pid"]))
+            self.pid = int(self._container.attrs["State"]["Pid"])
+            return MemoryCgroup.open_for_process(self.pid)
         except (*ENGINE_ERRORS, OSError):
             return None
+
+
+def find_cpu_group(handle: BoxHandle) -> CpuGroup | None:
+    """Return the CPU cgroup of a session's box, or None if its priority cannot be changed."""
+    return find_box_group(handle.pid) if isinstance(handle, DockerBoxHandle) else None
 
 
 def remove_container(container: Container | None) -> None:

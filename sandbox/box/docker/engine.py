@@ -31,7 +31,7 @@ from sandbox.box.docker.engine_client import ENGINE_ERRORS, open_engine_client, 
 from sandbox.box.docker.environment_images import find_tag
 from sandbox.box.docker.images import find_missing_images
 from sandbox.box.docker.leftovers import HOME_LABEL, remove_unstarted_boxes
-from sandbox.box.docker.session_cgroup import build_cpu_options
+from sandbox.box.docker.session_cgroup import PARENT_PREFIX, build_cpu_options, remove_parents
 from sandbox.box.docker.socket_folder import ensure_socket_folder, get_fallback_folder
 from sandbox.box.environment import is_environment
 from sandbox.box.uids import BOXES_PER_BLOCK, UidBlock
@@ -79,6 +79,7 @@ class DockerEngine:
         self._folder = ensure_socket_folder(settings.home)
         self._live_handles: set[DockerBoxHandle] = set()
         self._found_images: set[str] = set()
+        self._session_parent = PARENT_PREFIX + uuid.uuid4().hex[:12]
         with translate_engine_errors("reach the Docker engine"):
             self._client = docker.from_env(timeout=60)
             self._information: Mapping[str, Any] = self._client.info()
@@ -166,6 +167,7 @@ class DockerEngine:
         for block in self._uids:
             block.close()
         self._client.close()
+        remove_parents(self._session_parent)
         with suppress(OSError):  # not empty or already gone: another slot of this state directory uses it
             self._folder.rmdir()
 
@@ -202,7 +204,7 @@ class DockerEngine:
             "runtime": settings.docker_runtime or None,
             "log_config": {"Type": "none"},
             "oom_kill_disable": False,
-            **(build_cpu_options(self._information) if session else {}),
+            **(build_cpu_options(self._information, self._session_parent) if session else {}),
         }
 
     def _build_command(self, session: bool) -> list[str]:

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from sandbox.runner import frames
-from sandbox.runner.supervisor.clear_directory import remove_subdirectory
+from sandbox.runner.supervisor.clear_directory import remove_directory, remove_subdirectory
 
 MAX_LISTED_FILES = 10_000
 FILE_MODE = 0o644
@@ -165,6 +165,22 @@ def measure_bytes(directory: str, shared: tuple[str, ...], uid: int) -> int:
                     continue
                 total += status.st_blocks * 512 if status.st_uid == uid else 0
     return total
+
+
+def remove_all_files(directory: str, shared: tuple[str, ...], uid: int) -> None:
+    """Delete the branch's files in shared directories as the branch's uid, then its own directory as root.
+
+    Raises OSError if a file is left. The box must not be used again in this case.
+    """
+    failure: OSError | None = None
+    try:
+        remove_shared_files(shared, uid)
+    except OSError as error:
+        failure = error
+    os.seteuid(0)  # the real uid of a side process stays root
+    remove_directory(directory)
+    if failure is not None:
+        raise failure
 
 
 def remove_shared_files(shared: tuple[str, ...], uid: int) -> None:

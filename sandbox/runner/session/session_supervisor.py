@@ -34,7 +34,6 @@ from sandbox.runner.session.processes import PROCESS_REQUESTS, Processes
 from sandbox.runner.session.reactor import FrameSender, Reactor
 from sandbox.runner.session.replies import Replies, RequestFailed
 from sandbox.runner.session.side_process import SideProcess, SideResult
-from sandbox.runner.supervisor.clear_directory import remove_directory
 from sandbox.runner.supervisor.process_setup import deny_pseudo_terminals, set_up_process
 from sandbox.runner.supervisor.supervisor import send_broken
 
@@ -229,14 +228,7 @@ class SessionSupervisor:
                 process.stop()
         self._factory.release(branch)
         directory, uid = branch.spec.directory, branch.uid
-
-        def remove_rest(shared: SideResult) -> None:
-            def combine(own: SideResult) -> None:
-                finish(own if own.error else shared)
-
-            self._run_side_process(lambda: remove_directory(directory), None, combine)
-
-        self._run_side_process(lambda: branch_files.remove_shared_files(SHARED, uid), uid, remove_rest)
+        self._run_side_process(lambda: branch_files.remove_all_files(directory, SHARED, uid), uid, finish)
 
     def _run_side_process(
         self, work: Callable[[], Any], uid: int | None, finish: Callable[[SideResult], None]
