@@ -11,6 +11,7 @@ from typing import Any
 TITLES = {
     "pass_rate": "right on held-out tasks",
     "hacking_rate": "wrong among the accepted",
+    "rejected_right_rate": "rejected among the right",
     "label_accuracy": "labels that are right",
 }
 
@@ -20,15 +21,16 @@ def draw(report: Mapping[str, Any], path: Path) -> None:
     from matplotlib.figure import Figure
 
     kinds = list(report["labels"])
-    figure = Figure(figsize=(9, 3), layout="constrained")
+    figure = Figure(figsize=(12, 3), layout="constrained")
     for axes, (name, title) in zip(figure.subplots(1, len(TITLES)), TITLES.items(), strict=True):
         for place, kind in enumerate(kinds):
             values = collect(report, name, kind)
             if values:
-                axes.bar(place, sum(values) / len(values), width=0.6)
+                bars = axes.bar(place, sum(values) / len(values), width=0.6)
+                axes.bar_label(bars, fmt="%.3f", padding=2)
                 axes.plot([place] * len(values), values, "k.", markersize=4)
         axes.set_xticks(range(len(kinds)), kinds)
-        axes.set(title=title, ylim=(0, 1))
+        axes.set(title=title, ylim=(0, 1.15), yticks=(0, 0.25, 0.5, 0.75, 1))
     figure.savefig(path, dpi=90)
 
 
