@@ -30,6 +30,7 @@ from sandbox.gpu.child_environment import HOST, find_free_port
 GPU_QUERY = ("nvidia-smi", "--query-gpu=utilization.gpu,memory.used", "--format=csv,noheader,nounits", "-lms", "500")
 EXAMPLE = "a = list(map(int, input().split()))\nprint(sum(x for x in a if x % 2) % 7)"
 TEACHER_PATIENCE_S = 30.0
+REUSED_TOLERANCE_S = 1.0
 # A sample: seconds since 1970, percent of the time in which the GPU was in use, and MiB of its memory.
 Sample = tuple[float, float, float]
 
@@ -150,19 +151,25 @@ def read_samples(path: Path) -> list[Sample]:
 
 
 def summarize(report: Mapping[str, Any], samples: Sequence[Sample], began: float, took_s: float) -> dict[str, Any]:
-    """Return the time of the loop, and of each step its time, start, share of waiting and mean use of the GPU."""
-    steps = {}
+    """Return the time of the loop, and of each step its time, start, share of waiting and mean use of the GPU.
+
+    A step with `reused` got the job of an earlier loop with the same request, and cost this loop no time.
+    """
+    steps: dict[str, dict[str, Any]] = {}
+    reused = find_reused(report.get("steps", {}), began + took_s)
     for row in report.get("table", ()):
         step = report["steps"][row["step"]]
         started = step.get("began", began) + (row["waited_s"] or 0.0)
         ended = started + (row["took_s"] or 0.0)
         keys = ("took_s", "waited_s", "start_s", "steps", "verdict_share", "tail_s", "pass@1", "pass@8")
+        again = row["step"] in reused
         steps[row["step"]] = {
             **{key: row[key] for key in keys if row.get(key) is not None},
-            "gpu_busy": compute_use(samples, started + (row["start_s"] or 0.0), ended),
+            **({"reused": True} if again else {}),
+            "gpu_busy": None if again else compute_use(samples, started + (row["start_s"] or 0.0), ended),
             **({"timing": timing} if (timing := step.get("result", {}).get("timing")) else {}),
         }
-    general_s = sum(step["took_s"] for name, step in steps.items() if name.startswith("general"))
+    general_s = sum(step["took_s"] for name, step in steps.items() if name.startswith("general") and name not in reused)
     return {
         "took_s": round(took_s, 1),
         "took_without_general_s": round(took_s - general_s, 1),
@@ -171,6 +178,17 @@ def summarize(report: Mapping[str, Any], samples: Sequence[Sample], began: float
         "data": report.get("data"),
         "plan": report.get("plan"),
         "host": report.get("steps", {}).get("engine", {}).get("result", {}).get("host"),
+    }
+
+
+def find_reused(steps: Mapping[str, Any], ended: float) -> set[str]:
+    """Return the steps that took less time in this loop than their job did: an earlier loop made the same request."""
+    begins = sorted((step["began"], name) for name, step in steps.items() if "began" in step)
+    ends = [began for began, _ in begins[1:]] + [ended]
+    return {
+        name
+        for (began, name), end in zip(begins, ends, strict=True)
+        if end - began < steps[name]["took_s"] - REUSED_TOLERANCE_S
     }
 
 

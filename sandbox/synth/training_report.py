@@ -65,7 +65,9 @@ def draw(report: Record, path: Path) -> str:
         places = [index + (place + 0.5) * width - 0.4 for index in range(len(rows))]
         axes.bar(places, [row[name] or 0.0 for row in rows], width, label=name)
     axes.set_xticks(range(len(rows)), [row["step"].removeprefix("evaluate ") for row in rows])
-    axes.set(ylim=(0, 1), ylabel=f"of {report['data']['held_out_tasks']} held-out tasks")
+    general = report["data"].get("general_problems")
+    label = f"of {report['data']['held_out_tasks']} held-out tasks" + (f"\n(general: of {general})" if general else "")
+    axes.set(ylim=(0, 1), ylabel=label)
     axes.legend(frameon=False)
     figure.savefig(path, dpi=90)
     return ""
