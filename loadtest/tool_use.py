@@ -2,10 +2,11 @@
 
     SANDBOX_URL=http://127.0.0.1:8080 python -m loadtest.tool_use --model FOLDER --out FOLDER
 
-The interpreter needs torch and TRL, and the service runs at SANDBOX_URL. The task is arithmetic that a small model
-cannot do in its head, so running code helps. The model is first fine-tuned on a few conversations to know their form,
-in some of which it guesses without the tool. `tool_use.json` has, with and without the tool, the pass rate before and
-after GRPO, the calls per rollout, and with the tool the latency of a call and the share of a step that calls take.
+The interpreter needs torch and TRL. The service runs at SANDBOX_URL and has a session host. The task is arithmetic that
+a small model cannot do in its head, so running code helps. The model is first fine-tuned on a few conversations to know
+their form, in some of which it guesses without the tool. `tool_use.json` has, with and without the tool, the pass rate
+before and after GRPO, the calls per rollout, and with the tool the latency of a call and the share of a step that calls
+take.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from transformers.utils import get_json_schema
 from trl import GRPOConfig, GRPOTrainer
 from trl.chat_template_utils import qwen2_5_chat_template
 
+from loadtest.session_hosts import require_session_host
+from sandbox.client import Client
 from sandbox.trainers.trl_environment import trl_environment
 
 NUMBER = re.compile(r"-?\d+")
@@ -234,6 +237,8 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=1e-5)
     parser.add_argument("--sft-rate", type=float, default=1e-4)
     options = parser.parse_args()
+    with Client() as client:  # reads SANDBOX_URL, like the environment
+        require_session_host(client.ready(), client.url)
     options.out.mkdir(parents=True, exist_ok=True)
     report: dict[str, Any] = {"settings": {**vars(options), "out": str(options.out)}}
     for name, with_tool in (("tool", True), ("plain", False)):
