@@ -20,6 +20,7 @@ PAGE_WIDTH = 120
 STEP_PROGRAMS, TESTS_PER_PROGRAM = 512 * 8, 10
 DEADLINES_S = (5.0, 20.0)
 TARGET_UTILIZATION = 0.7  # the part of a core that Redis or one API process should use
+W5_TEST_CPU_S = 0.0006
 REDIS_COPIES = 2  # a job batch is in Redis' memory and in its log
 
 
@@ -105,6 +106,11 @@ def compute_requirement(times: int, within_s: float, found: MeasuredCosts) -> Re
         redis_mb=REDIS_COPIES * size / 2**20,
         network_mb_s=2 * size / within_s / 2**20,
     )
+
+
+def compute_slot_s(tests: int, test_cpu_s: float, found: MeasuredCosts) -> float:
+    """Return the seconds that one slot needs for tests of `test_cpu_s` seconds of CPU each, which W5's tests lack."""
+    return tests * (1 / found.slot_rate - W5_TEST_CPU_S + test_cpu_s)
 
 
 def format_row(times: int, one: Requirement) -> str:

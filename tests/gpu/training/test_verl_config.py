@@ -19,6 +19,14 @@ from tests import virtualenvs
 from tests.conftest import require_python
 
 REWARD_FUNCTION_KEY = "reward.custom_reward_function"
+# The settings of the page on a 7B model.
+LARGE_MODEL_SETTINGS = {
+    "data.max_prompt_length": 2500,
+    "actor_rollout_ref.actor.ppo_mini_batch_size": 128,
+    "actor_rollout_ref.rollout.max_model_len": 32768,
+    "actor_rollout_ref.rollout.max_num_batched_tokens": 65536,
+    "actor_rollout_ref.rollout.gpu_memory_utilization": 0.85,
+}
 # Strings with a special meaning in Hydra's or OmegaConf's grammar.
 SPECIAL_STRINGS = [
     'a"b',
@@ -144,7 +152,7 @@ def test_verls_own_configuration_takes_every_override_as_it_was_meant(tmp_path: 
     python = require_python(virtualenvs.VERL)
     code = "import sys\nprint(\"${x}\", '\\d')\nsys.exit(0)\\"
     checker = {"type": "program", "language": "python", "code": code}
-    job_dir = prepare_job(tmp_path, checker=checker, settings={"trainer.nnodes": 2})
+    job_dir = prepare_job(tmp_path, checker=checker, settings={"trainer.nnodes": 2, **LARGE_MODEL_SETTINGS})
     lines = [
         *read_overrides(job_dir),
         f"+strange={format_hydra_value(dict(enumerate(SPECIAL_STRINGS)))}",
