@@ -16,6 +16,7 @@ from sandbox.cli import (
     processes,
     programs,
     quality,
+    rewriting,
     shell,
     study,
     submissions,
@@ -74,6 +75,7 @@ app.command("gpu-worker-share", hidden=True)(gpu.gpu_worker_share)
 app.command("worker-slot", hidden=True)(processes.worker_slot)
 app.command("host-metrics", hidden=True)(processes.host_metrics)
 synth.app.add_typer(study.app, name="study")
+synth.app.command()(rewriting.rewrite)
 keys.command("new")(api_keys.new)
 images.command("build")(machine.build_images)
 images.command("list")(machine.list_images)
