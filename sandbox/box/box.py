@@ -22,9 +22,8 @@ from sandbox.box.gvisor import GvisorBoxHandle
 from sandbox.box.loaded_program import LoadedProgram
 from sandbox.box.memory_limit import MemoryLimit
 from sandbox.box.observer import NULL_BOX_OBSERVER, BoxObserver
-from sandbox.box.outcome import build_outcome, to_compile_error
+from sandbox.box.outcome import build_outcome, reclassify_out_of_memory, to_compile_error
 from sandbox.box.relay import RelayStats
-from sandbox.box.runtime_out_of_memory import reclassify_out_of_memory
 from sandbox.box.stop_signal import StopSignal
 from sandbox.box.streams import StreamPlan, Streams
 from sandbox.box.warm_interpreters import WarmInterpreters

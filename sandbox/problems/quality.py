@@ -63,5 +63,6 @@ def measure_package(problem: Problem, results: Mapping[int, VerifyResult]) -> Qu
 
 
 def _build_row(submission: Submission, kind: ProgramKind, result: VerifyResult, test_count: int) -> Row:
-    verdicts, times_s, message = read_verdicts(result.model_dump_json().encode(), test_count)
-    return Row(submission.name.removeprefix("submissions/"), kind, verdicts, times_s, message=message)
+    judged = read_verdicts(result.model_dump_json().encode(), test_count)
+    name = submission.name.removeprefix("submissions/")
+    return Row(name, kind, judged.verdicts, judged.cpu_times_s, message=judged.message)

@@ -221,9 +221,10 @@ def _build_job_fields(lane: str) -> tuple[list[str | int], bytes]:
 
 
 def claim(pipeline: Pipeline, batch_id: str, worker: str) -> None:
-    """Claim a batch for a worker. The pipeline's last reply is the content of the batch."""
+    """Claim a batch for a worker. The last two replies: whether submissions were cancelled lately, and its content."""
     pipeline.hset(redis_keys.CLAIMS, batch_id, worker)
     pipeline.hset(Job.key_for(batch_id), mapping={"status": JobStatus.STARTED.value, "worker_name": worker})
+    pipeline.exists(redis_keys.CANCELLATIONS)
     pipeline.get(redis_keys.job_batch(batch_id))
 
 

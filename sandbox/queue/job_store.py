@@ -139,7 +139,10 @@ class JobStore:
         return {int(index): result for index, result in pipeline.execute()[2].items()}
 
     def cancel(self, submission: str) -> None:
-        self._redis.set(redis_keys.cancelled(submission), b"1", ex=self._ttl_s)
+        pipeline = self._redis.pipeline()
+        pipeline.set(redis_keys.cancelled(submission), b"1", ex=self._ttl_s)
+        pipeline.set(redis_keys.CANCELLATIONS, b"1", ex=self._ttl_s)
+        pipeline.execute()
 
     def notify_cancelled(self, record: JobRecord) -> None:
         """Tell the processes that wait for a stored submission that its missing results will not arrive."""

@@ -13,6 +13,7 @@
 | sandbox:results:<id>         | hash   | item index -> result JSON                  | as its job                 |
 | sandbox:readers:<id>         | set    | processes that wait for a stored submission | as its job                |
 | sandbox:cancelled:<id>       | string | the submission was cancelled               | queue_ttl_s + result_ttl_s |
+| sandbox:cancellations        | string | a key of the row above may exist           | as the last of them        |
 | sandbox:idempotency:<digest> | string | the submission first made with this key    | as its job                 |
 | sandbox:bucket:<key id>      | hash   | tokens left for an API key, and since when | until the bucket is full   |
 | sandbox:queued:<key id>      | zset   | ids of an API key's items without a result | queue_ttl_s after the last |
@@ -128,6 +129,9 @@ def results(submission: str) -> str:
 
 def readers(submission: str) -> str:
     return f"{PREFIX}readers:{submission}"
+
+
+CANCELLATIONS = f"{PREFIX}cancellations"
 
 
 def cancelled(submission: str) -> str:

@@ -63,8 +63,8 @@ class ResultWriter:
         self._has_pending = threading.Event()
         threading.Thread(target=self._flush_periodically, name="result-writer", daemon=True).start()
 
-    def write(self, item: Item, result: bytes) -> None:
-        """Send `result` with the next flush."""
+    def write(self, item: Item, result: bytes, is_last: bool = False) -> None:
+        """Send `result` with the next flush. If it `is_last`, the caller flushes, so the thread is not woken for it."""
         with self._lock:
             if item.client:
                 self._released_ids[item.client].append(item.id)
@@ -72,7 +72,8 @@ class ResultWriter:
                 self._to_store.append((item, result))
             else:
                 self._messages[item.reader].append(encode_message(item.id, result))
-        self._has_pending.set()
+        if not is_last:
+            self._has_pending.set()
 
     def write_cannot_run(self, item: Item, result: bytes) -> None:
         """Tell the waiting processes that no worker can run the item. A stored item gets no result and stays queued.
@@ -104,6 +105,7 @@ class ResultWriter:
                 self._flush(add_commands)
                 self._full_since = 0.0
             except RedisError as error:
+                self._has_pending.set()
                 if is_redis_full(error):
                     self._shorten_pending()
                 raise

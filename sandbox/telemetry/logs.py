@@ -60,6 +60,9 @@ def _encode_json(line: dict[str, Any]) -> str:
 
 def start_logging(level: str = "info") -> None:
     """Log as JSON to stderr. Call this once at the start of a process."""
+    # Lines have no source line, thread, or process name. Python's logging HOWTO turns their collection off this way.
+    logging._srcfile = None
+    logging.logThreads = logging.logMultiprocessing = False
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)

@@ -84,4 +84,5 @@ class Tally:
     def finish(self, test_count: int) -> Judgement:
         """Return the judgement on `test_count` tests. Tests without a result are skipped."""
         missing = test_count - len(self._results)
-        return Judgement(self._verdict, self._results + [TestResult(verdict=Verdict.SKIPPED)] * missing)
+        skipped = [TestResult(verdict=Verdict.SKIPPED)] * missing if missing else []
+        return Judgement(self._verdict, self._results + skipped)

@@ -170,7 +170,7 @@ def verify(
         box_out_of_memory = isinstance(error, BoxOutOfMemory)
         verdict = Verdict.MEMORY_LIMIT_EXCEEDED if box_out_of_memory else Verdict.INTERNAL_ERROR
         compiled, judgement, message = None, Judgement(verdict, []), str(error)
-    return VerifyResult.model_construct(
+    return VerifyResult(
         id=item_id,
         verdict=judgement.verdict,
         passed=judgement.passed,

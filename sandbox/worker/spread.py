@@ -26,6 +26,7 @@ from sandbox.queue.offers import Offer, Results
 from sandbox.runner.contract import Limits
 from sandbox.runner.enums import MAX_WALL_TIME_FACTOR
 from sandbox.verify.judge import TestRun
+from sandbox.verify.result import TestResult
 from sandbox.verify.tally import Judgement, StopRules, Tally
 
 logger = logging.getLogger(__name__)
@@ -127,20 +128,26 @@ class _SpreadTests:
 
     def judge(self, rules: StopRules, observer: BoxObserver) -> Judgement:
         tally = Tally(rules)
-        while not tally.has_stopped and len(tally) < len(self._test_runs):
-            if len(tally) in self._results:
-                tally.add(self._results.pop(len(tally)))
+        while not tally.has_stopped and (first := len(tally)) < len(self._test_runs):
+            if first in self._results:
+                tally.add(self._results.pop(first))
                 continue
-            index = self._take_next(len(tally))
-            if index is not None:
-                self._results[index] = self._test_runs[index]()
-                self._ended += 1
-                self._progress_at = time.monotonic()
+            index = self._take_next(first)
+            if index == first:
+                tally.add(self._run(index))
+            elif index is not None:
+                self._results[index] = self._run(index)
             elif self._offer is not None:
                 began = time.monotonic()
-                self._wait(len(tally))
+                self._wait(first)
                 observer.record_phase("run", began, time.monotonic())
         return tally.finish(len(self._test_runs))
+
+    def _run(self, index: int) -> TestResult:
+        result = self._test_runs[index]()
+        self._ended += 1
+        self._progress_at = time.monotonic()
+        return result
 
     def offer(self) -> None:
         """Offer the tests that have not started, or renew the offer. Raises RedisError."""

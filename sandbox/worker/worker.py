@@ -39,9 +39,8 @@ from sandbox.worker.batch_source import OFFERS, BatchSource
 from sandbox.worker.environments import ItemEnvironments
 from sandbox.worker.execute import JudgeTests, build_failure_result, execute_item, judge_in_order
 from sandbox.worker.idle_help import IdleHelp
-from sandbox.worker.item_returns import ItemReturns
 from sandbox.worker.item_trace import ItemTracer
-from sandbox.worker.remaining_items import RemainingItems, select_wanted
+from sandbox.worker.remaining_items import ItemReturns, RemainingItems, select_wanted
 from sandbox.worker.self_description import SelfDescription
 from sandbox.worker.slot_boxes import make_environment_images, open_slot
 from sandbox.worker.slot_check import SelfTest, SlotCallbacks, SlotCheck, run_self_test
@@ -146,14 +145,14 @@ class SlotWorker:
     def _run_batch(self, batch_id: str) -> None:
         pipeline = self._redis.pipeline(transaction=False)
         job_batch.claim(pipeline, batch_id, self._name)
-        content = self._retry_while_full(pipeline.execute)[-1]
+        *_, may_be_cancelled, content = self._retry_while_full(pipeline.execute)
         try:
             items = [] if content is None else job_batch.parse_batch(content).items
         except UnreadableBatch as error:
             if not self._unreadable.leave_to_others(self._lane, batch_id, error):
                 self._finish_batch(batch_id, self._unreadable.fail_items(batch_id, content or b"", error))
             return
-        wanted = select_wanted(self._redis, items)
+        wanted = select_wanted(self._redis, items) if may_be_cancelled or any(each.kept for each in items) else items
         if len(wanted) < len(items):
             still = {each.id for each in wanted}
             for unwanted in (each for each in items if each.id not in still):
@@ -177,7 +176,7 @@ class SlotWorker:
                     self._result_writer.release_item(item)
                     self._tracer.drop_item("cancelled")
                     continue
-                self._result_writer.write(item, result.json)
+                self._result_writer.write(item, result.json, is_last=self._remaining.is_empty)
                 if result.json == PAYLOAD_MISSING:
                     self._tracer.drop_item("returned")
                 else:

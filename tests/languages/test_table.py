@@ -11,7 +11,7 @@ import pytest
 
 from sandbox import languages
 from sandbox.box.docker.images import IMAGES, ON_DEMAND_IMAGES
-from sandbox.box.runtime_out_of_memory import reclassify_out_of_memory
+from sandbox.box.outcome import reclassify_out_of_memory
 from sandbox.runner.contract import Limits, Outcome, Status
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -105,7 +105,7 @@ def _vote(one: Visit, name: str) -> None:
     page.get_by_role("button", name="Sample report").click()
     page.get_by_role("button", name="Measure", exact=True).click()
     expect(page.locator("#quality-findings")).to_be_visible()
-    assert_accessible(page, phone)
+    assert_accessible(page, name)
     one.take_screenshot(f"quality-{name}")
 
 

@@ -78,6 +78,7 @@ class DockerEngine:
         self._started_count = 0
         self._folder = ensure_socket_folder(settings.home)
         self._live_handles: set[DockerBoxHandle] = set()
+        self._found_images: set[str] = set()
         self._session_parent = PARENT_PREFIX + uuid.uuid4().hex[:12]
         with translate_engine_errors("reach the Docker engine"):
             self._client = docker.from_env(timeout=60)
@@ -141,7 +142,10 @@ class DockerEngine:
         return False  # the images contain everything the language table names
 
     def lacks_image(self, image: str) -> bool:
-        return image in find_missing_images(self._client, [image])
+        """Return whether the current image is missing. It does not ask again about an image that it found."""
+        if image not in self._found_images and not find_missing_images(self._client, [image]):
+            self._found_images.add(image)
+        return image not in self._found_images
 
     def list_missing_isolation(self) -> list[str]:
         info = self._client.info()
