@@ -10,15 +10,9 @@ from sandbox.box.docker.leftovers import HOME_LABEL
 from sandbox.queue import gpu_jobs, redis_keys
 
 KEYS = """
-<<<<<<< HEAD
-bucket cancellations cancelled claims depth envelope environment environments forwarded gpu idempotency job
-kept mail offer offers outstanding parked passes queued readers reaper recent results reward rewards ring run
-runs senders session sessions starting taskset verdicts webhook webhooks worker workers
-=======
-bucket cancelled claims depth envelope environment environments forwarded gpu history idempotency job kept mail offer
-offers outstanding parked passes queued readers reaper recent results reward rewards ring run runs senders session
-sessions starting taskset verdicts webhook webhooks worker workers
->>>>>>> main
+bucket cancellations cancelled claims depth envelope environment environments forwarded gpu history idempotency job
+kept mail offer offers outstanding parked passes queued readers reaper recent results reward rewards ring run runs
+senders session sessions starting taskset verdicts webhook webhooks worker workers
 """
 REDIS_KEYS = Path(redis_keys.__file__).read_text(encoding="utf-8")
 
