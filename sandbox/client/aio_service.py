@@ -89,7 +89,13 @@ class AsyncServiceClient:
         return await self._send(task_calls.build_task_set_call(tasks))
 
     async def task(self, reference: str) -> Task:
-        """Return a registered task, with its checker, limits, validators and quality: `client.task(f"{id}/double")`."""
+        """Return a registered task, with its checker, limits, validators and quality.
+
+            tasks = await client.put_tasks({"double": {"tests": [{"stdin": "2", "expected": "4"}]}})
+            (await client.task(f"{tasks.id}/double")).limits
+
+        - `reference`: `<id>/<name>`, as in reward requests. NotFound if there is no such task.
+        """
         return await self._send(task_calls.build_task_call(reference))
 
     async def submit(

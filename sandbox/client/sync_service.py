@@ -89,7 +89,13 @@ class ServiceClient:
         return self._send(task_calls.build_task_set_call(tasks))
 
     def task(self, reference: str) -> Task:
-        """Return a registered task, with its checker, limits, validators and quality: `client.task(f"{id}/double")`."""
+        """Return a registered task, with its checker, limits, validators and quality.
+
+            tasks = client.put_tasks({"double": {"tests": [{"stdin": "2", "expected": "4"}]}})
+            client.task(f"{tasks.id}/double").limits
+
+        - `reference`: `<id>/<name>`, as in reward requests. NotFound if there is no such task.
+        """
         return self._send(task_calls.build_task_call(reference))
 
     def submit(

@@ -120,7 +120,7 @@ def test_doctor_runs_a_program_and_names_what_gvisor_lacks(gvisor: GvisorEngine,
     command = [sys.executable, "-m", "sandbox", "doctor"]
     shown = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True).stdout
     rows = [line.split(None, 2) for line in shown.splitlines() if len(line.split()) > 2]
-    assert any(row[:2] == ["up", "program"] and "print(6 * 7) was judged accepted" in row[2] for row in rows), shown
+    assert any(row[:2] == ["ok", "program"] and "print(6 * 7) was judged accepted" in row[2] for row in rows), shown
     assert all(layer in shown for layer in GVISOR_MISSING_ISOLATION), shown
 
 
