@@ -141,7 +141,11 @@ class QualityResult(WireModel):
     lost_inputs: list[int] = Field(
         default_factory=list, description="positions of `inputs` that the service failed to run; send the request again"
     )
-    time_limit: TimeLimitAdvice | None = Field(None, description="null if no right program passes all tests")
+    time_limit: TimeLimitAdvice | None = Field(
+        None,
+        description="null if no right program passes all tests, or if the time of one is unknown: a test exceeded its "
+        "limit or was not judged",
+    )
     slow_only: list[int] = Field(
         default_factory=list, description="tests that only exceeded time limits fail: they tell slow programs apart"
     )

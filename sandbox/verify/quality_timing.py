@@ -6,10 +6,13 @@ from collections.abc import Sequence
 
 from sandbox.runner.contract import Verdict
 from sandbox.verify.complexity import Growth, derive_limit, fit_growth, is_class_above
+from sandbox.verify.judge import UNDECIDED_VERDICTS
 from sandbox.verify.quality import Row
 from sandbox.verify.quality_report import Fate, ProgramGrowth, ProgramKind, QualityResult, TimeLimitAdvice
 
 _TIMED = frozenset({Verdict.ACCEPTED, Verdict.WRONG_ANSWER, Verdict.TIME_LIMIT_EXCEEDED})
+# A right program with such a verdict may need longer than each that passed, so its limit would be too short.
+_TIME_UNKNOWN = UNDECIDED_VERDICTS | {Verdict.TIME_LIMIT_EXCEEDED}
 
 
 def add_timing(
@@ -24,7 +27,11 @@ def add_timing(
         for position, program in enumerate(report.programs)
         if program.kind is ProgramKind.RIGHT and program.fate is Fate.PASSED
     ]
-    limit = derive_limit([row.cpu_times_s for row in rows], right, *multipliers)
+    is_known = not any(
+        program.kind is ProgramKind.RIGHT and not _TIME_UNKNOWN.isdisjoint(row.verdicts)
+        for program, row in zip(report.programs, rows, strict=True)
+    )
+    limit = derive_limit([row.cpu_times_s for row in rows], right, *multipliers) if is_known else None
     growths = [_fit_row(row, sizes) for row in rows]
     reference = max((growths[row] for row in right if growths[row]), key=_get_exponent, default=None)
     programs = [

@@ -113,3 +113,13 @@ def test_the_report_says_which_tests_only_slow_programs_fail_and_who_grows_faste
     assert growths[1] is None
     assert [growth and growth.above_right for growth in growths] == [None, None, True, False]
     assert [growth and growth.name for growth in growths] == ["linear", None, "quadratic", "linear"]
+
+
+@pytest.mark.parametrize("verdict", [Verdict.TIME_LIMIT_EXCEEDED, Verdict.INTERNAL_ERROR, Verdict.SKIPPED])
+def test_there_is_no_limit_if_the_time_of_a_right_program_is_unknown(verdict: Verdict) -> None:
+    times = measure(lambda n: n, 0.8)
+    rows = [
+        Row("fast", ProgramKind.RIGHT, [Verdict.ACCEPTED] * 7, times),
+        Row("unknown", ProgramKind.RIGHT, [Verdict.ACCEPTED] * 6 + [verdict], times),
+    ]
+    assert add_timing(measure_quality(rows), rows, SIZES, (2.0, 1.5)).time_limit is None
