@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.security.test_asserts import test_an_attack_passes_no_assert_test_and_leaves_the_next_program_unharmed
+
+ASSERT_ATTACK = test_an_attack_passes_no_assert_test_and_leaves_the_next_program_unharmed.__name__
 FOLDER = Path(__file__).parent
 
 
@@ -34,7 +37,7 @@ class Figures:
             contained = 0 if report.failed and not escaped else tried - escaped
             self.tried[_find_engine(report)] += tried
             self.contained[_find_engine(report)] += contained
-        elif "test_an_attack_on_asserts" in report.nodeid:
+        elif f"::{ASSERT_ATTACK}[" in report.nodeid:
             self.tried["asserts"] += 1
             self.contained["asserts"] += report.passed
 
