@@ -172,13 +172,26 @@ class SessionCalls:
         return self._mark_lost_if_dead(record).session
 
     def list_open(self) -> list[SessionInfo]:
-        """Return the caller's open sessions, latest first. Their `calls` are unknown, because only hosts count them."""
+        """Return the caller's open sessions, the latest MAX_LISTED, latest first.
+
+        Their `calls` are unknown, because only hosts count them.
+        """
+        return self._find_open({})[: session_records.MAX_LISTED]
+
+    def find_open(self, metadata: Mapping[str, str]) -> SessionInfo | None:
+        """Return the caller's latest open session that has this metadata, among all of them."""
+        return next(iter(self._find_open(metadata)), None)
+
+    def _find_open(self, metadata: Mapping[str, str]) -> list[SessionInfo]:
         records = self._query(lambda: session_records.list_records(self.redis, get_owner_filter(), EVERY))
         hosts = self._query(lambda: session_records.list_hosts(self.redis, self.lease_s))
         living = {host.id for host in hosts}
         records = [record if record.host in living else self._mark_lost_if_dead(record) for record in records]
-        sessions = [record.session for record in records if record.session.status is SessionStatus.OPEN]
-        return [session.model_copy(update={"calls": None}) for session in sessions[: session_records.MAX_LISTED]]
+        return [
+            record.session.model_copy(update={"calls": None})
+            for record in records
+            if record.session.status is SessionStatus.OPEN and metadata.items() <= record.session.metadata.items()
+        ]
 
     def _mark_lost_if_dead(self, record: SessionRecord) -> SessionRecord:
         if record.session.status is not SessionStatus.OPEN or self.is_host_alive(record.host):

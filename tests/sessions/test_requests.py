@@ -302,6 +302,22 @@ def test_a_list_has_the_callers_open_sessions_only(
     assert {session["calls"] for session in listed} == {None}
 
 
+def test_a_session_is_found_by_its_metadata_among_more_than_a_list_has(
+    settings: ApiSettings, host: ScriptedHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session_records, "MAX_LISTED", 3)
+    host.record("named", age_s=9.0, metadata={"name": "shell", "more": "1"})
+    for number in range(4):
+        host.record(f"later{number}")
+    calls = SessionCalls(settings)
+    assert "named" not in {session.id for session in calls.list_open()}
+    found = calls.find_open({"name": "shell"})
+    assert found is not None
+    assert found.id == "named"
+    assert calls.find_open({"name": "other"}) is None
+    calls.close()
+
+
 def test_a_call_that_cannot_be_sent_leaves_nothing(settings: ApiSettings, redis: Redis, host: ScriptedHost) -> None:
     calls = SessionCalls(settings)
     session = host.record("s1")

@@ -162,8 +162,7 @@ async def close(request: Request) -> Response:
 
 
 async def _find(request: Request) -> SessionInfo | None:
-    opened = await asyncio.to_thread(get_calls(request).list_open)
-    return next((each for each in opened if each.metadata.get(RUNTIME) == request.path_params["runtime"]), None)
+    return await asyncio.to_thread(get_calls(request).find_open, {RUNTIME: request.path_params["runtime"]})
 
 
 async def _get(request: Request, shell: str = "") -> str:
