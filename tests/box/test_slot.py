@@ -127,3 +127,20 @@ def test_boxes_that_a_home_has_left_can_be_removed(
 def test_an_image_that_does_not_exist_is_named(make_slot: MakeSlot) -> None:
     with pytest.raises(EngineUnavailable, match="cobol"):
         make_slot(1, 1.0).warm("cobol")
+
+
+def test_an_image_that_is_removed_is_noticed_when_a_box_does_not_start(
+    own_engine: DockerEngine,
+    docker_client: docker.DockerClient,
+    images: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tag = "sandbox-python:removed-in-a-test"
+    docker_client.images.get(images["python"]).tag(*tag.split(":"))
+    for module in ("engine.find_tag", "images.compute_image_tag"):
+        monkeypatch.setattr(f"sandbox.box.docker.{module}", lambda image: tag)
+    assert not own_engine.lacks_image("python")
+    docker_client.images.remove(tag)
+    with pytest.raises(EngineUnavailable, match="sandbox images build python"):
+        own_engine.start("python")
+    assert own_engine.lacks_image("python")

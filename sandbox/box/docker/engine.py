@@ -110,6 +110,7 @@ class DockerEngine:
             container.start()
             connection = _accept_connection(listener, container)
         except ImageNotFound as error:
+            self._found_images.discard(image)
             if is_environment(image):
                 raise EnvironmentFailed("the environment's image was removed while a box started; try again") from error
             raise EngineUnavailable(
@@ -142,7 +143,7 @@ class DockerEngine:
         return False  # the images contain everything the language table names
 
     def lacks_image(self, image: str) -> bool:
-        """Return whether the current image is missing. It does not ask again about an image that it found."""
+        """Return whether the image is missing. An image that was found is asked for again only after a failed start."""
         if image not in self._found_images and not find_missing_images(self._client, [image]):
             self._found_images.add(image)
         return image not in self._found_images
