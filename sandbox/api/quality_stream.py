@@ -80,7 +80,7 @@ class QualityStreamResponse(Response):
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     def _render(self, part: QualityLine) -> bytes:
-        if self.media_type == NDJSON:
-            return part.model_dump_json(exclude_none=True).encode() + b"\n"
         kind, value = next((name, value) for name, value in part if value is not None)
+        if self.media_type == NDJSON:  # `exclude_none` would also leave out measures of the report that are null
+            return part.model_dump_json(include={kind}).encode() + b"\n"
         return f"event: {kind}\ndata: {value.model_dump_json()}\n\n".encode()

@@ -142,6 +142,16 @@ async def test_progress_arrives_line_by_line_before_the_report(http: httpx.Async
     assert [rows[number].verdicts for number in range(3)] == last.report.matrix
 
 
+async def test_a_line_keeps_the_measures_of_the_report_that_are_null(
+    http: httpx.AsyncClient, service: FakeService
+) -> None:
+    service.results = judge
+    change = {"right": ["print(input()) if 1 < 2 else 0"], "wrong": []}  # mutants survive, and nothing compares them
+    last = QualityLine.model_validate_json((await read_lines(http, "application/x-ndjson", **change))[-1])
+    assert last.report is not None
+    assert last.report.tnr is None
+
+
 async def test_events_name_their_phase(http: httpx.AsyncClient, service: FakeService) -> None:
     service.results = judge
     change = {"right": ["print(input()) if 1 < 2 else 0"], "wrong": [], "inputs": ["7\n"]}
