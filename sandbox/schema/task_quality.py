@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field
 
 from sandbox.schema.wire import WireModel
 from sandbox.verify.quality_report import QualityResult
+
+Position = Annotated[int, Field(ge=0)]
 
 
 class TaskQuality(WireModel):
@@ -14,12 +18,12 @@ class TaskQuality(WireModel):
     tpr: float | None = None
     tnr: float | None = None
     mutation_score: float | None = None
-    smallest_suite: list[int] = Field(
+    smallest_suite: list[Position] = Field(
         default_factory=list, description="positions of the tests that together kill what all tests kill"
     )
     cpu_time_s: float = Field(0.0, description="mean CPU seconds of a right program on the smallest suite")
     all_cpu_time_s: float = Field(0.0, description="the same on all tests")
-    slow_only: list[int] = Field(default_factory=list, description="tests that fail programs only by their time")
+    slow_only: list[Position] = Field(default_factory=list, description="tests that fail programs only by their time")
 
     @classmethod
     def from_report(cls, report: QualityResult) -> TaskQuality:

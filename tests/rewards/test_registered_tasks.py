@@ -72,3 +72,5 @@ def test_the_policy_hack_takes_the_target_and_the_validators_of_a_task() -> None
 def test_a_suite_with_unknown_tests_is_refused() -> None:
     with pytest.raises(ValidationError, match="positions beyond the tests"):
         Task.model_validate({**TASK, "quality": {"smallest_suite": [4]}})
+    with pytest.raises(ValidationError, match="greater than or equal to 0"):
+        Task.model_validate({**TASK, "quality": {"smallest_suite": [-1]}})
