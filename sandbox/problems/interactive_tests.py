@@ -6,25 +6,18 @@ need no labels, so a problem of this kind has only a TPR and a TNR.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
 
 from sandbox.problems.check import RunFailed
 from sandbox.problems.problem import Problem
+from sandbox.problems.quality import ClientLike, split_submissions
 from sandbox.runner.contract import Verdict
-from sandbox.schema import VerifyRequest, VerifyResult
-
-
-class ClientLike(Protocol):
-    """The method of `sandbox.client.Client` that judging needs."""
-
-    def verify_stream(self, submissions: Iterable[VerifyRequest]) -> Iterator[tuple[int, VerifyResult]]: ...
+from sandbox.schema import VerifyRequest
 
 
 @dataclass(frozen=True, slots=True)
 class InteractiveRates:
-    """How many of the right submissions pass all tests, and how many of the others fail one."""
+    """How many of the right submissions pass all tests, and how many of those that must fail do."""
 
     name: str
     right: int
@@ -34,15 +27,15 @@ class InteractiveRates:
 
 
 def judge_submissions(problem: Problem, client: ClientLike) -> InteractiveRates:
-    """Judge every submission on all tests. Raises RunFailed if the service fails."""
-    requests = [VerifyRequest(**problem.build_verify_request(each)) for each in problem.submissions]
+    """Judge the submissions on all tests. Raises RunFailed if the service fails."""
+    right, wrong = split_submissions(problem)
+    programs = [*right, *wrong]
+    requests = [VerifyRequest(**problem.build_verify_request(each)) for each in programs]
     results = dict(client.verify_stream(requests))
-    rates = {True: [0, 0], False: [0, 0]}
-    for place, submission in enumerate(problem.submissions):
-        verdict = results[place].verdict
-        if verdict is Verdict.INTERNAL_ERROR:
-            raise RunFailed(f"{problem.name}: {submission.name}: the service failed to judge it")
-        is_right = submission.permitted == {Verdict.ACCEPTED}
-        rates[is_right][0] += 1
-        rates[is_right][1] += (verdict is Verdict.ACCEPTED) == is_right
-    return InteractiveRates(problem.name, *rates[True], *rates[False])
+    verdicts = [results[place].verdict for place in range(len(programs))]
+    if Verdict.INTERNAL_ERROR in verdicts:
+        name = programs[verdicts.index(Verdict.INTERNAL_ERROR)].name
+        raise RunFailed(f"{problem.name}: {name}: the service failed to judge it")
+    right_passing = verdicts[: len(right)].count(Verdict.ACCEPTED)
+    wrong_passing = verdicts[len(right) :].count(Verdict.ACCEPTED)
+    return InteractiveRates(problem.name, len(right), right_passing, len(wrong), len(wrong) - wrong_passing)
