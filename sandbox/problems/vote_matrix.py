@@ -19,6 +19,7 @@ from sandbox.schema import ExecuteRequest, TestCase, VerifyRequest
 from sandbox.schema.checkers import InteractiveChecker, ProgramChecker
 from sandbox.verify.agreement import Agreement, BuiltInAgreement
 from sandbox.verify.checker_calibration import damage_output
+from sandbox.verify.checkers.failure import is_checker_failure
 from sandbox.verify.judge import CheckerChoice, judge_outcome
 from sandbox.verify.mutants.cpp import make_cpp_mutants
 from sandbox.verify.mutants.generate import make_mutants
@@ -90,7 +91,7 @@ class ServiceAgreement:
                 language="python", code=_PRINT_FILE, tests=[case], checker=self._checker, limits=PROGRAM_LIMITS
             )
         )
-        if result.verdict is Verdict.INTERNAL_ERROR and "the checker failed" not in result.tests[0].message:
+        if result.verdict is Verdict.INTERNAL_ERROR and not is_checker_failure(result.tests[0].message):
             raise RunFailed(f"the service failed to run the checker: {result.tests[0].message}")
         return result.verdict
 

@@ -16,6 +16,7 @@ from sandbox.runner.contract import Status, Verdict
 from sandbox.synth.pipeline import Pipeline
 from sandbox.synth.resumable_jsonl import Record
 from sandbox.synth.stages.tasks import read_given_units
+from sandbox.verify.checkers.failure import is_checker_failure
 
 STUDY_FILE = "truth.json"
 
@@ -80,7 +81,8 @@ async def _verify(
     if not tests:
         return []
     result = await client.verify({"language": language, "code": code, "tests": tests, "checker": checker})
-    if result.verdict is Verdict.INTERNAL_ERROR:
+    undecided = [test.message for test in result.tests if test.verdict is Verdict.INTERNAL_ERROR]
+    if any(not is_checker_failure(message) for message in undecided):
         raise InfrastructureError(f"{key}: the service failed to judge a program; run the study again")
     return [test.verdict for test in result.tests]
 

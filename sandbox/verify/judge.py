@@ -14,7 +14,7 @@ from sandbox.runner import reports
 from sandbox.runner.contract import Outcome, Status, Verdict
 from sandbox.runner.rpc.codec import UnsupportedValue
 from sandbox.verify import checkers
-from sandbox.verify.checkers.failure import CheckerFailed
+from sandbox.verify.checkers.failure import CHECKER_FAILED, CheckerFailed
 from sandbox.verify.checkers.program_checker import FirstToEnd, decide_interaction, read_checker_result
 from sandbox.verify.checkers.size_limits import is_too_large
 from sandbox.verify.result import TestResult, build_test_result
@@ -105,7 +105,7 @@ def judge_checker_result(outcome: Outcome, checker: Outcome, full_score: float) 
     try:
         result = read_checker_result(checker, full_score)
     except CheckerFailed as failure:
-        reason = f"the checker failed: {failure}"
+        reason = f"{CHECKER_FAILED}: {failure}"
         return build_test_result(outcome, Verdict.INTERNAL_ERROR, reason)
     verdict = Verdict.ACCEPTED if result.accepted else Verdict.WRONG_ANSWER
     return build_test_result(outcome, verdict, result.message, result.score)

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from sandbox.errors import BadRequest
+from sandbox.errors import BadRequest, InfrastructureError
 from sandbox.llm import model_client
 from sandbox.llm.chat_model import ChatModel, Completion, Unparsable, parse_json_object
 from sandbox.llm.model_client import ModelFailed
+from sandbox.runner.contract import Verdict
 from sandbox.synth.feature_tree import FeatureTree
 from sandbox.synth.label_noise import corrupt
 from sandbox.synth.prompts import Prompts
@@ -20,6 +21,10 @@ from sandbox.synth.run_config import RunConfig
 from sandbox.synth.similarity import Benchmarks, find_near_duplicates
 from sandbox.synth.stages import tasks
 from sandbox.synth.stages.solutions import filter_completion
+from sandbox.synth.stages.votes import summarize_mutants
+from sandbox.verify.mutants.generate import make_mutants
+from sandbox.verify.quality import Row, measure_quality
+from sandbox.verify.quality_report import ProgramKind
 from tests.synth.conftest import write_lines
 from tests.synth.scripted_model import ScriptedModel
 
@@ -172,3 +177,23 @@ async def test_a_service_that_stays_away_is_said_after_retries(monkeypatch: pyte
     async with ChatModel("http://127.0.0.1:9/v1", "scripted") as asked:
         with pytest.raises(ModelFailed, match=r"127\.0\.0\.1:9/v1 failed 6 times; it did not answer: ConnectError"):
             await asked.start_session("a").ask("x")
+
+
+def summarize(golden: Verdict, mutant: Verdict, message: str = "") -> dict[str, Any]:
+    """Return the figures of one mutant that was judged on one test."""
+    made = make_mutants("print(1 < 2)", 1, 0)[0]
+    rows = [
+        Row("right 0", ProgramKind.RIGHT, [golden], [0.1]),
+        Row("mutant 0", ProgramKind.MUTANT, [mutant], [0.1], made, message),
+    ]
+    return summarize_mutants("task-0", measure_quality(rows))
+
+
+def test_a_mutant_is_left_out_if_its_test_cannot_be_judged_but_a_failure_of_the_service_ends_the_stage() -> None:
+    assert summarize(Verdict.ACCEPTED, Verdict.WRONG_ANSWER)["mutants"] == 1
+    unknown = {"mutation_score": None, "mutants": 0}
+    assert summarize(Verdict.TIME_LIMIT_EXCEEDED, Verdict.WRONG_ANSWER).items() >= unknown.items()
+    assert summarize(Verdict.ACCEPTED, Verdict.INTERNAL_ERROR, "the checker failed: it exited with 9: ")["mutants"] == 0
+    for message in ("the checker failed: internal_error no box", "no box"):
+        with pytest.raises(InfrastructureError, match="failed to judge a mutant"):
+            summarize(Verdict.ACCEPTED, Verdict.INTERNAL_ERROR, message)

@@ -11,6 +11,8 @@ from sandbox.schema.vote import VoteResult
 from sandbox.synth.resumable_jsonl import Record, Unit
 from sandbox.synth.run_config import RunConfig
 from sandbox.synth.stages.checkers import ignores_order
+from sandbox.verify.checkers.failure import is_checker_failure
+from sandbox.verify.quality_report import Fate, ProgramKind, QualityResult
 
 MIN_CANDIDATES = 2
 MUTANT_TIME_S = 2.0  # mutants often run forever
@@ -88,7 +90,7 @@ def _choose_checker(code: str) -> dict[str, Any]:
 async def _measure_tests(
     key: str, result: VoteResult, candidates: list[Record], client: AsyncClient, run_config: RunConfig
 ) -> Record:
-    """Judge mutants of the golden solution by the labeled tests. Raises InfrastructureError if the service failed."""
+    """Judge mutants of the golden solution by the labeled tests. Raises InfrastructureError if the service fails."""
     assert result.golden.index is not None
     report = await client.quality(
         {
@@ -100,11 +102,22 @@ async def _measure_tests(
             "priority": "bulk",
         }
     )
-    if report.unjudged:
+    return summarize_mutants(key, report)
+
+
+def summarize_mutants(key: str, report: QualityResult) -> Record:
+    """Return the figures of a task's mutants. Raises InfrastructureError if the service failed to judge a program.
+
+    Programs that no repetition could judge are only left out: the checker fails on their output, or the golden solution
+    exceeds the time limit of the mutants on all tests.
+    """
+    unjudged = [report.programs[row] for row in report.unjudged]
+    if any(each.message and not is_checker_failure(each.message) for each in unjudged):
         raise InfrastructureError(f"{key}: the service failed to judge a mutant; run the stage again")
+    mutants = [each for each in report.programs if each.kind is ProgramKind.MUTANT]
     return {
         "mutation_score": report.mutation_score,
-        "mutants": len(report.programs) - 1 - len(report.not_compiled),
+        "mutants": sum(each.fate in {Fate.PASSED, Fate.FAILED} for each in mutants),
         "survivors": len(report.equivalent_candidates),
         "kill_nothing": len(report.kill_nothing),
     }

@@ -34,7 +34,7 @@ from sandbox.verify.checkers import (
     unordered_lines,
     unordered_tokens,
 )
-from sandbox.verify.checkers.failure import CheckerFailed
+from sandbox.verify.checkers.failure import CHECKER_FAILED, CheckerFailed
 
 __all__ = ["RULES", "CheckerFailed", "ComparisonResult", "Rule", "canonicalize", "check"]
 
@@ -98,10 +98,10 @@ def check(kind: str, actual: bytes, expected: bytes, **options: Any) -> Comparis
     try:
         why = rule(actual, expected, **options)
     except CheckerFailed as failure:
-        return ComparisonResult(accepted=False, message=f"the checker failed: {failure}", failed=True)
+        return ComparisonResult(accepted=False, message=f"{CHECKER_FAILED}: {failure}", failed=True)
     except Exception as error:  # hostile bytes must not turn a bug of a checker into the program's fault
         logger.exception("checker %s failed on %d and %d bytes", kind, len(actual), len(expected))
-        return ComparisonResult(accepted=False, message=f"the checker failed: {type(error).__name__}", failed=True)
+        return ComparisonResult(accepted=False, message=f"{CHECKER_FAILED}: {type(error).__name__}", failed=True)
     return ComparisonResult(accepted=not why, message=why)
 
 
