@@ -102,12 +102,19 @@ def import_problems(
 
 
 def _measure(found: Problem | Skipped, client: Client) -> TaskQuality | None:
-    """Return the quality of a problem's tests; None if the problem was skipped or has no right program."""
+    """Return the quality of a problem's tests; None if the problem was skipped or has no right program.
+
+    Also None if a program could not be judged: the smallest suite might lack a test that it needs.
+    """
     from sandbox.problems.importer import Skipped
     from sandbox.problems.quality import judge_submissions
     from sandbox.schema.task_quality import TaskQuality
 
     report = None if isinstance(found, Skipped) else judge_submissions(found, client)
+    if report is not None and report.unjudged:
+        first = report.programs[report.unjudged[0]]
+        say(f"{found.name}: written without a quality, because {first.name} could not be judged: {first.message}")
+        return None
     return TaskQuality.from_report(report) if report is not None else None
 
 

@@ -121,6 +121,23 @@ def test_an_imported_task_carries_validators_references_limits_and_quality(tmp_p
     assert (task.quality.tpr, task.quality.tnr, task.quality.smallest_suite) == (1.0, 1.0, [1])
 
 
+def test_no_quality_is_written_if_a_program_could_not_be_judged(tmp_path: Path, url: str) -> None:
+    crash = "import sys\nright = sys.stdin.read() == open(sys.argv[2]).read()\nsys.exit(42 if right else 9)\n"
+    files = {
+        **KATTIS,
+        "output_validator/check.py": crash,
+        "submissions/wrong_answer/square.py": "print(2 * int(input()) ** 2)\n",
+    }
+    package, out = write_kattis(tmp_path / "double", files), tmp_path / "tasks.jsonl"
+    words = ["problem", "import", str(package), "--out", str(out)]
+    result = CliRunner().invoke(app, [*words, "--quality", "--url", url])
+    assert result.exit_code == 0, result.output
+    assert (
+        "without a quality, because wrong_answer/constant.cpp could not be judged: the checker failed" in result.output
+    )
+    assert "quality" not in json.loads(out.read_text())
+
+
 SLOW = "import time\nend = time.process_time() + {seconds}\nwhile time.process_time() < end:\n    pass\n"
 
 
