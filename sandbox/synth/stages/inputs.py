@@ -70,13 +70,16 @@ def _list_generator_runs(run_config: RunConfig) -> Iterator[tuple[str, int]]:
 async def _generate_and_validate(
     generators: list[str], validators: list[str], client: AsyncClient, run_config: RunConfig
 ) -> tuple[list[Record], Counter[str]]:
-    """Return the inputs that a majority of the validators accepts. The generators take turns."""
+    """Return the inputs that a majority of the validators accepts. The generators take turns.
+
+    Raises InfrastructureError if the service failed.
+    """
     kinds = [
         ({"kind": kind}, generators[place % len(generators)], [kind, str(seed)])
         for place, (kind, seed) in enumerate(_list_generator_runs(run_config))
     ]
     kinds += await _plan_sweep(generators, client, run_config)
-    generated = await client.execute_batch([_build_request(code, args=args) for _, code, args in kinds])
+    generated = await _run_generators([(code, args) for _, code, args in kinds], client)
     dropped: Counter[str] = Counter()
     found: dict[str, Record] = {}
     for (about, _, _), result in zip(kinds, generated, strict=True):
@@ -103,7 +106,7 @@ async def _plan_sweep(
     """
     if not run_config.sizes:
         return []
-    answers = await client.execute_batch([_build_request(code, args=["largest"]) for code in generators])
+    answers = await _run_generators([(code, ["largest"]) for code in generators], client)
     limits = [(code, _read_size(answer)) for code, answer in zip(generators, answers, strict=True)]
     able = [(code, largest) for code, largest in limits if largest]
     if not able:
@@ -115,6 +118,14 @@ async def _plan_sweep(
         size = min(size, largest)
         runs.append(({"kind": "sized", "size": size}, code, ["sized", str(run_config.seed * 1_000 + place), str(size)]))
     return runs
+
+
+async def _run_generators(runs: list[tuple[str, list[str]]], client: AsyncClient) -> list[ExecuteResult]:
+    """Run generators, each with its arguments. Raises InfrastructureError if the service failed in a run."""
+    results = await client.execute_batch([_build_request(code, args=args) for code, args in runs])
+    if any(result.status == "internal_error" for result in results):
+        raise InfrastructureError("the service failed to run a generator; run the stage again")
+    return results
 
 
 def _read_size(result: ExecuteResult) -> int:
