@@ -258,6 +258,8 @@ def test_a_program_in_place_of_json_lines_is_told_from_bad_lines(url: str, tmp_p
     done = run_sandbox("verify", tmp_path / "main.py", "--url", url)
     assert done.returncode == 2
     assert "main.py has no JSON lines, each with one submission. " in read_stderr(done)
+    (tmp_path / "bad.JSON").write_text('{"language": 3}\n')
+    assert "these lines are invalid" in read_stderr(run_sandbox("verify", tmp_path / "bad.JSON", "--url", url))
 
 
 @pytest.mark.parametrize("command", ["run", "verify"])
