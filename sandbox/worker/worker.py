@@ -176,7 +176,9 @@ class SlotWorker:
                     self._result_writer.release_item(item)
                     self._tracer.drop_item("cancelled")
                     continue
-                self._result_writer.write(item, result.json, is_last=self._remaining.is_empty)
+                # Items that did not run return to the queue before the flush, which would wait for that.
+                is_last = self._remaining.is_empty and not not_run
+                self._result_writer.write(item, result.json, is_last)
                 if result.json == PAYLOAD_MISSING:
                     self._tracer.drop_item("returned")
                 else:
