@@ -110,12 +110,16 @@ def _measure(found: Problem | Skipped, client: Client) -> TaskQuality | None:
     from sandbox.problems.quality import judge_submissions
     from sandbox.schema.task_quality import TaskQuality
 
-    report = None if isinstance(found, Skipped) else judge_submissions(found, client)
-    if report is not None and report.unjudged:
+    if isinstance(found, Skipped):
+        return None
+    report = judge_submissions(found, client)
+    if report is None:
+        return None
+    if report.unjudged:
         first = report.programs[report.unjudged[0]]
         say(f"{found.name}: written without a quality, because {first.name} could not be judged: {first.message}")
         return None
-    return TaskQuality.from_report(report) if report is not None else None
+    return TaskQuality.from_report(report)
 
 
 class _Writer:
