@@ -189,7 +189,8 @@ async function verify(now) {
   const request = buildRequest("verify", now);
   const result = await send("verify", request);
   // A verdict does not include the program's output, so the page runs the program again to show it.
-  const printed = (test) => post("execute", { ...buildRequest("execute", now), stdin: test.stdin });
+  const { language, code, limits, environment } = request;
+  const printed = (test) => post("execute", { language, code, limits, environment, stdin: test.stdin });
   return { shown: verified(result, request, printed, showLine()), said: `${words(result.verdict)} ${result.passed}/${result.total}` };
 }
 
