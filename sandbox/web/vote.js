@@ -3,6 +3,7 @@
 import { announce, field, h, replace, shorten } from "./dom.js";
 import { post } from "./api.js";
 import { saveFile } from "./download.js";
+import { toState } from "./gallery.js";
 import { countInputs, explainChoice, scores } from "./golden.js";
 import { failed, output } from "./outcome.js";
 import { chip, code, seconds, tone, words } from "./verdicts.js";
@@ -229,6 +230,6 @@ function showCandidate(details, request, candidate, index) {
 
 function openGolden(request, result) {
   const { language, code: source } = request.candidates[result.golden.index];
-  const tests = result.test_set.tests.map((test) => ({ stdin: test.stdin ?? "", expected: test.expected ?? "" }));
-  load({ language, code: source, stdin: tests[0]?.stdin ?? "", tests, tab: "tests", checker: result.test_set.checker?.type });
+  const { environment, limits } = request;
+  load(toState({ language, code: source, ...result.test_set, environment, limits }));
 }
