@@ -30,6 +30,7 @@ const EXAMPLE = {
 const MUTATED = ["python", "pypy", "c", "cpp", "cpp17", "cpp20"];
 const PHASES = { tests: "programs judged", outputs: "inputs run", inputs: "surviving mutants compared" };
 const parts = {};
+let running = null;
 
 export function build() {
   parts.request = h("textarea", { id: "quality-request", rows: 8, spellcheck: "false", class: "mono", wrap: "off" });
@@ -60,7 +61,7 @@ export function measureVote(request, result) {
   const program = ({ name, language, code }) => ({ name, language, code });
   const body = { ...result.test_set, right: [golden, ...references].map(program), wrong: wrong.map(program) };
   if (MUTATED.includes(golden.language)) body.mutants = { count: 20 };
-  if (request.limits) body.limits = request.limits;
+  Object.assign(body, { limits: request.limits, environment: request.environment });
   show(body);
   run();
 }
@@ -73,16 +74,22 @@ async function run() {
     replace(parts.result, failed(new Error(`The request is not valid JSON: ${error.message}`)));
     return;
   }
+  running?.abort(); // a vote can start the next report while one runs
+  const here = (running = new AbortController());
   parts.run.disabled = true;
   parts.run.textContent = "Measuring…";
   try {
-    await listen("verify/quality", receive(request), undefined, request);
+    let complete = false;
+    const handle = receive(request);
+    await listen("verify/quality", (kind, data) => { handle(kind, data); complete = kind === "report"; }, here.signal, request);
+    if (!complete) throw new Error("The connection ended before the report was complete. Measure again.");
   } catch (problem) {
-    replace(parts.result, failed(problem));
-  } finally {
-    parts.run.disabled = false;
-    parts.run.textContent = "Measure";
+    if (running === here) replace(parts.result, failed(problem));
   }
+  if (running !== here) return;
+  running = null;
+  parts.run.disabled = false;
+  parts.run.textContent = "Measure";
 }
 
 // Return a function that shows the events of one report: the progress, then the report or a problem.
