@@ -4,7 +4,8 @@ import { announce, field, h, replace } from "./dom.js";
 import { listen, Problem } from "./api.js";
 import { saveFile } from "./download.js";
 import { KillMatrix } from "./kill_matrix.js";
-import { failed } from "./outcome.js";
+import { facts, failed } from "./outcome.js";
+import { readObject } from "./request.js";
 import { seconds, tone, words } from "./verdicts.js";
 
 const EXAMPLE = {
@@ -67,18 +68,12 @@ export function measureVote(request, result) {
 }
 
 async function run() {
-  let request;
-  try {
-    request = JSON.parse(parts.request.value);
-  } catch (error) {
-    replace(parts.result, failed(new Error(`The request is not valid JSON: ${error.message}`)));
-    return;
-  }
   running?.abort(); // a vote can start the next report while one runs
   const here = (running = new AbortController());
   parts.run.disabled = true;
   parts.run.textContent = "Measuring…";
   try {
+    const request = readObject(parts.request.value, "The request");
     let complete = false;
     const handle = receive(request);
     await listen("verify/quality", (kind, data) => { handle(kind, data); complete = kind === "report"; }, here.signal, request);
@@ -118,7 +113,7 @@ function receive(request) {
 
 function render(report, matrix) {
   const suite = report.smallest_suite;
-  const facts = [
+  const measures = [
     ["Right programs that pass", rate(report.tpr)], ["Wrong programs that fail", rate(report.tnr)],
     ["Mutants that fail", rate(report.mutation_score)],
     ["Smallest suite", `${suite.tests.length} of ${report.tests.length} tests`],
@@ -126,7 +121,7 @@ function render(report, matrix) {
     ["Time limit", report.time_limit ? seconds(report.time_limit.cpu_time_s) : "unknown"],
   ];
   return [
-    h("dl", { class: "facts" }, facts.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)))),
+    facts(measures),
     matrix.element, legend(report),
     h("div", { class: "buttons" },
       h("button", { type: "button", id: "quality-picture", onclick: () => saveFile("kill-matrix.svg", matrix.toSvg(), "image/svg+xml") }, "Download the picture"),
