@@ -201,7 +201,7 @@ def test_a_vote_is_a_matrix_with_dissenters_and_a_golden_row(visit: OpenPage) ->
         const { toState } = await import(new URL("web/gallery.js", document.baseURI));
         return toState({ ...request, ...result.test_set });
     }"""
-    test = {"stdin": "1", "expected": "2", "stdin_base64": None, "args": [], "files": {}}
+    test: dict[str, object] = {"stdin": "1", "expected": "2", "stdin_base64": None, "args": [], "files": {}}
     checker = {"type": "program", "language": "python", "code": "..."}
     vote = {"request": {"environment": "words"}, "result": {"test_set": {"tests": [test], "checker": checker}}}
     state = page.evaluate(code, vote)
