@@ -5,6 +5,7 @@ import { h } from "./dom.js";
 
 export class Editor {
   constructor({ label, describedBy, onChange }) {
+    this.isFilling = false;
     this.language = new Compartment();
     this.element = h("div", { class: "editor" });
     this.view = new EditorView({
@@ -14,7 +15,7 @@ export class Editor {
           basics,
           this.language.of([]),
           EditorView.contentAttributes.of({ "aria-label": label, "aria-describedby": describedBy, tabindex: "0" }),
-          EditorView.updateListener.of((update) => update.docChanged && onChange?.()),
+          EditorView.updateListener.of((update) => update.docChanged && !this.isFilling && onChange()),
         ],
       }),
     });
@@ -24,8 +25,11 @@ export class Editor {
     return this.view.state.doc.toString();
   }
 
+  // Replace the program. Only changes by the user call `onChange`.
   set value(text) {
+    this.isFilling = true;
     if (text !== this.value) this.view.dispatch({ changes: { from: 0, to: this.view.state.doc.length, insert: text } });
+    this.isFilling = false;
   }
 
   setLanguage(name) {

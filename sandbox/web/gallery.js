@@ -31,13 +31,15 @@ async function load() {
 export function toState({ language, code, tests, checker, ...extra }) {
   const isListed = checker && Object.keys(checker).length === 1 && CHECKERS.some(([name]) => name === checker.type);
   const others = checker && !isListed ? { ...extra, checker } : extra;
+  const text = JSON.stringify(others, null, 2);
   return {
     language, code, tab: "tests", stdin: tests[0]?.stdin, checker: isListed ? checker.type : "tokens",
-    tests: tests.map((test) => (isPlain(test) ? test : { json: JSON.stringify(test, null, 2) })),
-    extra: Object.keys(others).length ? JSON.stringify(others, null, 2) : "",
+    tests: tests.map((test) => (isPlain(test) ? { stdin: test.stdin, expected: test.expected } : { json: JSON.stringify(test, null, 2) })),
+    extra: text === "{}" ? "" : text,
   };
 }
 
-function isPlain(test) {
-  return Object.keys(test).every((name) => ["stdin", "expected"].includes(name)) && typeof test.stdin === "string" && typeof test.expected === "string";
+// Results of the service contain every field of a test, also the empty ones.
+function isPlain({ stdin, expected, ...others }) {
+  return typeof stdin === "string" && typeof expected === "string" && Object.values(others).every((value) => Object.keys(value ?? {}).length === 0);
 }

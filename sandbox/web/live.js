@@ -3,7 +3,7 @@
 import { announce, field, h, replace, shorten } from "./dom.js";
 import { ask, changeKey, listen } from "./api.js";
 import { GpuJobs } from "./gpu.js";
-import { output } from "./outcome.js";
+import { facts, output } from "./outcome.js";
 import { Rates } from "./rates.js";
 import { Sessions } from "./sessions.js";
 import { chip, clock, seconds, tone, VERDICTS, words } from "./verdicts.js";
@@ -198,13 +198,13 @@ function filter() {
 
 async function show(one) {
   const dialog = document.getElementById("detail-dialog");
-  const facts = [["Ended", new Date(one.at * 1000).toLocaleString()], ["Kind", one.kind], ["Language", one.language], ["Lane", one.lane],
+  const pairs = [["Ended", new Date(one.at * 1000).toLocaleString()], ["Kind", one.kind], ["Language", one.language], ["Lane", one.lane],
     ["Waited", seconds(one.queued_s)], ["Took", seconds(one.took_s)], ["Worker", one.worker]];
   const full = h("div", {}, h("p", { class: "muted" }, one.job ? "Fetching the result…" : "The service sent the result to the client and did not store it. To store results, send Prefer: respond-async or an Idempotency-Key."));
   replace(dialog,
     h("div", { class: "card-title" }, h("h2", { id: "detail-title" }, chip(one.verdict), " ", h("span", { class: "mono" }, one.id)),
       h("button", { type: "button", class: "icon-button", "aria-label": "Close", onclick: () => dialog.close() }, "×")),
-    h("dl", { class: "facts" }, facts.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)))),
+    facts(pairs),
     full);
   dialog.showModal();
   announce(`${words(one.verdict)}, opened`);

@@ -60,7 +60,8 @@ function compiled(stage) {
   return stage ? ["Compiled in", seconds(stage.usage.wall_time_s)] : null;
 }
 
-function facts(pairs) {
+// Return a list of [name, value]. Pairs that are null are left out.
+export function facts(pairs) {
   return h("dl", { class: "facts" }, pairs.filter(Boolean).map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));
 }
 

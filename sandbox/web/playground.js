@@ -7,7 +7,7 @@ import { Editor } from "./editor.js";
 import { buildGallery } from "./gallery.js";
 import { executed, failed, output, verified } from "./outcome.js";
 import { buildRequest, CHECKERS } from "./request.js";
-import { packed, unpacked } from "./share.js";
+import { copyLink, packed, unpacked } from "./share.js";
 import { FORMATS, format } from "./snippets.js";
 import { isStarter, SAMPLE_TESTS, starter } from "./starters.js";
 import { Tabs } from "./tabs.js";
@@ -189,7 +189,8 @@ async function verify(now) {
   const request = buildRequest("verify", now);
   const result = await send("verify", request);
   // A verdict does not include the program's output, so the page runs the program again to show it.
-  const printed = (test) => post("execute", { ...buildRequest("execute", now), stdin: test.stdin });
+  const { language, code, limits, environment } = request;
+  const printed = (test) => post("execute", { language, code, limits, environment, stdin: test.stdin });
   return { shown: verified(result, request, printed, showLine()), said: `${words(result.verdict)} ${result.passed}/${result.total}` };
 }
 
@@ -262,13 +263,5 @@ async function share() {
   const link = new URL(location.href);
   link.hash = `playground/${parts.sharedState}`;
   history.replaceState(null, "", link);
-  let message = "Link copied";
-  try {
-    await navigator.clipboard.writeText(link.href);
-  } catch {
-    message = "Link is in the address bar";
-  }
-  parts.share.textContent = message;
-  announce(message);
-  setTimeout(() => { parts.share.textContent = "Copy link"; }, 2500);
+  await copyLink(parts.share);
 }

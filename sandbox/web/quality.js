@@ -4,7 +4,8 @@ import { announce, field, h, replace } from "./dom.js";
 import { listen, Problem } from "./api.js";
 import { saveFile } from "./download.js";
 import { KillMatrix } from "./kill_matrix.js";
-import { failed } from "./outcome.js";
+import { facts, failed } from "./outcome.js";
+import { readObject } from "./request.js";
 import { seconds, tone, words } from "./verdicts.js";
 
 const EXAMPLE = {
@@ -30,6 +31,7 @@ const EXAMPLE = {
 const MUTATED = ["python", "pypy", "c", "cpp", "cpp17", "cpp20"];
 const PHASES = { tests: "programs judged", outputs: "inputs run", inputs: "surviving mutants compared" };
 const parts = {};
+let running = null;
 
 export function build() {
   parts.request = h("textarea", { id: "quality-request", rows: 8, spellcheck: "false", class: "mono", wrap: "off" });
@@ -60,29 +62,29 @@ export function measureVote(request, result) {
   const program = ({ name, language, code }) => ({ name, language, code });
   const body = { ...result.test_set, right: [golden, ...references].map(program), wrong: wrong.map(program) };
   if (MUTATED.includes(golden.language)) body.mutants = { count: 20 };
-  if (request.limits) body.limits = request.limits;
+  Object.assign(body, { limits: request.limits, environment: request.environment });
   show(body);
   run();
 }
 
 async function run() {
-  let request;
-  try {
-    request = JSON.parse(parts.request.value);
-  } catch (error) {
-    replace(parts.result, failed(new Error(`The request is not valid JSON: ${error.message}`)));
-    return;
-  }
+  running?.abort(); // a vote can start the next report while one runs
+  const here = (running = new AbortController());
   parts.run.disabled = true;
   parts.run.textContent = "Measuring…";
   try {
-    await listen("verify/quality", receive(request), undefined, request);
+    const request = readObject(parts.request.value, "The request");
+    let complete = false;
+    const handle = receive(request);
+    await listen("verify/quality", (kind, data) => { handle(kind, data); complete = kind === "report"; }, here.signal, request);
+    if (!complete) throw new Error("The connection ended before the report was complete. Measure again.");
   } catch (problem) {
-    replace(parts.result, failed(problem));
-  } finally {
-    parts.run.disabled = false;
-    parts.run.textContent = "Measure";
+    if (running === here) replace(parts.result, failed(problem));
   }
+  if (running !== here) return;
+  running = null;
+  parts.run.disabled = false;
+  parts.run.textContent = "Measure";
 }
 
 // Return a function that shows the events of one report: the progress, then the report or a problem.
@@ -111,7 +113,7 @@ function receive(request) {
 
 function render(report, matrix) {
   const suite = report.smallest_suite;
-  const facts = [
+  const measures = [
     ["Right programs that pass", rate(report.tpr)], ["Wrong programs that fail", rate(report.tnr)],
     ["Mutants that fail", rate(report.mutation_score)],
     ["Smallest suite", `${suite.tests.length} of ${report.tests.length} tests`],
@@ -119,7 +121,7 @@ function render(report, matrix) {
     ["Time limit", report.time_limit ? seconds(report.time_limit.cpu_time_s) : "unknown"],
   ];
   return [
-    h("dl", { class: "facts" }, facts.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)))),
+    facts(measures),
     matrix.element, legend(report),
     h("div", { class: "buttons" },
       h("button", { type: "button", id: "quality-picture", onclick: () => saveFile("kill-matrix.svg", matrix.toSvg(), "image/svg+xml") }, "Download the picture"),

@@ -27,7 +27,8 @@ function readLimits({ cpu, memory }) {
   return given;
 }
 
-function readObject(text, name) {
+// `name` says in the error what is not valid.
+export function readObject(text, name) {
   let value;
   try {
     value = JSON.parse(text);

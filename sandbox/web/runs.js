@@ -3,11 +3,11 @@
 import { ask, changeKey } from "./api.js";
 import { announce, h, replace, svg } from "./dom.js";
 import { LineChart } from "./line_chart.js";
+import { copyLink } from "./share.js";
 import { duration, seconds, tone, words } from "./verdicts.js";
 
 const MAX_COMPARED = 6;
 const REFRESH_MS = 5_000;
-const COPIED_MS = 2_500;
 const COLUMNS = ["Run", "Reward", "Accepted", "Lost", "Requests", "Latest"];
 const NUMBERS = ["Reward", "Accepted", "Lost", "Requests"];
 const EXAMPLE = 'trl_reward(run="my-first-run")';
@@ -21,7 +21,7 @@ let listed = [];
 
 export async function build(place) {
   parts.state = h("p", { class: "muted", role: "status" });
-  parts.share = h("button", { type: "button", onclick: () => copyLink() }, "Copy link");
+  parts.share = h("button", { type: "button", onclick: () => shareChoice() }, "Copy link");
   parts.rows = h("tbody");
   parts.empty = h("p", { class: "empty", hidden: true }, "No run has sent rewards yet. Name a run in reward requests: the field ",
     h("code", {}, "run"), ", the header ", h("code", {}, "Sandbox-Run"), ", or ", h("code", {}, EXAMPLE), ".");
@@ -93,16 +93,9 @@ function choose(id) {
 }
 
 // The link contains the chosen runs. Opening it needs a key that may see them.
-async function copyLink() {
+function shareChoice() {
   history.replaceState(null, "", `#runs/${chosen.join(",")}`);
-  try {
-    await navigator.clipboard.writeText(location.href);
-    announce("Link copied");
-    parts.share.textContent = "Link copied";
-  } catch {
-    parts.share.textContent = "Link is in the address bar";
-  }
-  setTimeout(() => { parts.share.textContent = "Copy link"; }, COPIED_MS);
+  copyLink(parts.share);
 }
 
 function drawTable() {

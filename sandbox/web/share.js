@@ -1,5 +1,22 @@
-// The playground's state in the fragment of a link: JSON in base64url, compressed with deflate if the browser can. The
-// state is not stored anywhere, and browsers do not send fragments to the server.
+// Links to the page. A link to the playground has its state in the fragment: JSON in base64url, compressed with deflate
+// if the browser can. The state is not stored anywhere, and browsers do not send fragments to the server.
+
+import { announce } from "./dom.js";
+
+const SAID_MS = 2_500;
+
+// Copy the page's URL. The button "Copy link" says for a moment what happened.
+export async function copyLink(button) {
+  let message = "Link copied";
+  try {
+    await navigator.clipboard.writeText(location.href);
+  } catch {
+    message = "Link is in the address bar";
+  }
+  button.textContent = message;
+  announce(message);
+  setTimeout(() => { button.textContent = "Copy link"; }, SAID_MS);
+}
 
 export async function packed(state) {
   const bytes = new TextEncoder().encode(JSON.stringify(state));

@@ -3,11 +3,13 @@
 import { announce, field, h, replace, shorten } from "./dom.js";
 import { post } from "./api.js";
 import { saveFile } from "./download.js";
+import { toState } from "./gallery.js";
 import { countInputs, explainChoice, scores } from "./golden.js";
-import { failed, output } from "./outcome.js";
+import { facts, failed, output } from "./outcome.js";
 import { chip, code, seconds, tone, words } from "./verdicts.js";
 import { load } from "./playground.js";
 import * as quality from "./quality.js";
+import { readObject } from "./request.js";
 import { postAndWatch } from "./waiting.js";
 
 const EXAMPLE = {
@@ -62,16 +64,10 @@ export function submit() {
 }
 
 async function run() {
-  let request;
-  try {
-    request = JSON.parse(parts.request.value);
-  } catch (error) {
-    replace(parts.result, failed(new Error(`The request is not valid JSON: ${error.message}`)));
-    return;
-  }
   running = new AbortController();
   busy(true);
   try {
+    const request = readObject(parts.request.value, "The request");
     const result = await postAndWatch("verify/vote", request, running.signal, (text) => { parts.waiting.textContent = text; });
     replace(parts.result, ...renderResult(request, result));
   } catch (problem) {
@@ -107,7 +103,7 @@ function summary(request, result) {
       h("strong", {}, golden.index === null ? "No candidate is golden" : `Candidate ${golden.index} is golden`),
       h("span", {}, golden.index === null ? "" : `${held}${golden.accepted ? "" : ": not accepted"}`)),
     h("p", { id: "vote-why" }, explainChoice(request, result)),
-    h("dl", { class: "facts" }, [["Labeled", `${labeled} of ${result.labels.length} inputs`], ...goldenScores(result, inputs), ["Ran for", seconds(result.run_time_s)], ["Waited", seconds(result.queue_time_s)]].map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)))),
+    facts([["Labeled", `${labeled} of ${result.labels.length} inputs`], ...goldenScores(result, inputs), ["Ran for", seconds(result.run_time_s)], ["Waited", seconds(result.queue_time_s)]]),
     failedRuns && h("p", { class: "ill" }, failedRuns),
     h("div", { class: "buttons" },
       golden.index !== null && h("button", { type: "button", id: "vote-open", onclick: () => openGolden(request, result) }, "Open the golden candidate in the playground"),
@@ -213,7 +209,7 @@ async function runAgain(place, request, index, stdin) {
 
 function showInput(details, text, label, column) {
   replace(details, h("h2", {}, `Input ${column}${label.held_out ? ", held out" : ""}`),
-    h("dl", { class: "facts" }, [["Votes", `${label.votes} of ${label.cast}`], ["Confidence", label.confidence.toFixed(3)], ["Dissenters", label.dissenters.join(", ") || "none"], ["Abstained", label.abstained.join(", ") || "none"], ["Weight", label.weight.toFixed(3)]].map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)))),
+    facts([["Votes", `${label.votes} of ${label.cast}`], ["Confidence", label.confidence.toFixed(3)], ["Dissenters", label.dissenters.join(", ") || "none"], ["Abstained", label.abstained.join(", ") || "none"], ["Weight", label.weight.toFixed(3)]]),
     output("Input", text), label.why === null ? output("Label", label.expected) : h("p", { class: "muted" }, noLabel(label)));
 }
 
@@ -223,12 +219,12 @@ function noLabel(label) {
 
 function showCandidate(details, request, candidate, index) {
   replace(details, h("h2", {}, `Candidate ${index}`),
-    h("dl", { class: "facts" }, [["Score", candidate.score.toFixed(3)], ["Passed", `${candidate.selection_passed} inputs of the choice, ${candidate.holdout_passed} held-out inputs`], ["CPU", seconds(candidate.cpu_time_s)], ["Same program as", candidate.same_as === index ? "none before it" : candidate.same_as]].map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, String(value))))),
+    facts([["Score", candidate.score.toFixed(3)], ["Passed", `${candidate.selection_passed} inputs of the choice, ${candidate.holdout_passed} held-out inputs`], ["CPU", seconds(candidate.cpu_time_s)], ["Same program as", candidate.same_as === index ? "none before it" : candidate.same_as]]),
     output("Program", request.candidates[index].code), candidate.compile_message && output("Compiler", candidate.compile_message));
 }
 
 function openGolden(request, result) {
   const { language, code: source } = request.candidates[result.golden.index];
-  const tests = result.test_set.tests.map((test) => ({ stdin: test.stdin ?? "", expected: test.expected ?? "" }));
-  load({ language, code: source, stdin: tests[0]?.stdin ?? "", tests, tab: "tests", checker: result.test_set.checker?.type });
+  const { environment, limits } = request;
+  load(toState({ language, code: source, ...result.test_set, environment, limits }));
 }

@@ -89,7 +89,7 @@ def test_the_slots_and_redis_follow_from_the_measured_costs(costs: MeasuredCosts
         ),
         f"= {stored_bytes / 1e9:.1f} GB.",
         f"/ 60 s = {stored_bytes / WITHIN_S / 1e6:.0f} MB/s",
-        f"0.6 ms, {math.ceil(tests / WITHIN_S / costs.slot_rate)} slots would do",
+        f"0.6 ms, {math.ceil(tests / WITHIN_S / costs.slot_rate)} slots would be enough",
     ):
         assert expected in " ".join(PAGE.split()), expected
 

@@ -194,8 +194,19 @@ def test_a_vote_is_a_matrix_with_dissenters_and_a_golden_row(visit: OpenPage) ->
     page.get_by_role("button", name="Measure the labeled tests").click()
     expect(page.get_by_role("img", name=re.compile("Verdicts of .* on 8 tests. The smallest suite"))).to_be_visible()
     page.get_by_role("button", name="Open the golden candidate").click()
+    expect(page.get_by_label("Test 1: input")).to_be_visible()
     page.get_by_role("button", name="Verify").click()
     expect(page.locator("#verdict")).to_have_text("Accepted")
+    code = """async ({ request, result }) => {
+        const { toState } = await import(new URL("web/gallery.js", document.baseURI));
+        return toState({ ...request, ...result.test_set });
+    }"""
+    test: dict[str, object] = {"stdin": "1", "expected": "2", "stdin_base64": None, "args": [], "files": {}}
+    checker = {"type": "program", "language": "python", "code": "..."}
+    vote = {"request": {"environment": "words"}, "result": {"test_set": {"tests": [test], "checker": checker}}}
+    state = page.evaluate(code, vote)
+    assert state["tests"] == [{"stdin": "1", "expected": "2"}]
+    assert json.loads(state["extra"]) == {"environment": "words", "checker": checker}
 
 
 def test_tests_are_measured_in_a_picture_of_their_kills(visit: OpenPage, tmp_path: Path) -> None:
@@ -212,6 +223,10 @@ def test_tests_are_measured_in_a_picture_of_their_kills(visit: OpenPage, tmp_pat
     with page.expect_download() as download:
         page.get_by_role("button", name="Download the picture").click()
     assert "<rect" in Path(download.value.path()).read_text(encoding="utf-8")
+    cut = 'event: progress\ndata: {"phase": "tests", "done": 0, "total": 2, "rows": []}\n\n'
+    page.route("**/verify/quality", lambda route: route.fulfill(body=cut, content_type="text/event-stream"))
+    page.get_by_role("button", name="Measure", exact=True).click()
+    expect(page.get_by_role("alert")).to_contain_text("ended before the report was complete")
 
 
 def test_a_request_that_is_wrong_is_answered_with_what_is_wrong(visit: OpenPage) -> None:

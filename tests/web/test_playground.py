@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import subprocess
@@ -106,6 +107,20 @@ def test_a_link_carries_the_whole_state_and_a_damaged_one_is_said(visit: OpenPag
     expect(damaged.get_by_role("alert")).to_contain_text("damaged")
 
 
+def test_a_program_from_elsewhere_replaces_the_kept_one_only_if_it_is_changed(visit: OpenPage) -> None:
+    page = visit().page
+    code = """async () => {
+        const { Editor } = await import(new URL("web/editor.js", document.baseURI));
+        let changes = 0;
+        const editor = new Editor({ label: "Program", describedBy: "", onChange: () => { changes += 1; } });
+        editor.value = "print(1)";
+        const filled = changes;
+        editor.view.dispatch({ changes: { from: 0, insert: "#" } });
+        return [filled, changes, editor.value];
+    }"""
+    assert page.evaluate(code) == [0, 1, "#print(1)"]
+
+
 def test_a_program_survives_a_reload_and_recent_submissions_can_be_opened_again(visit: OpenPage) -> None:
     page = visit().page
     fill_program(page, "print('first')\n")
@@ -144,6 +159,19 @@ def test_a_request_can_be_copied_and_used_elsewhere(visit: OpenPage, url: str, c
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     assert re.search(r"accepted|ACCEPTED", done.stdout + done.stderr), done
+
+
+def test_a_request_copied_as_python_keeps_every_value(visit: OpenPage) -> None:
+    page = visit().page
+    body = {"tests": [{"args": [True, None, 'it is "true"'], "expected": False}]}
+    code = """async (body) => {
+        const { format } = await import(new URL("web/snippets.js", document.baseURI));
+        return format("python", "verify", body, false);
+    }"""
+    calls = [node for node in ast.walk(ast.parse(page.evaluate(code, body))) if isinstance(node, ast.Call)]
+    assert body in [
+        ast.literal_eval(call.args[0]) for call in calls if call.args and isinstance(call.args[0], ast.Dict)
+    ]
 
 
 def test_a_line_of_a_traceback_leads_to_the_line_of_the_program(visit: OpenPage) -> None:
