@@ -25,6 +25,7 @@ from typing import Any
 
 import httpx
 
+from loadtest.load_generator import MeasurementFailed
 from sandbox.gpu.child_environment import HOST, find_free_port
 
 GPU_QUERY = ("nvidia-smi", "--query-gpu=utilization.gpu,memory.used", "--format=csv,noheader,nounits", "-lms", "500")
@@ -68,12 +69,14 @@ def build_parser() -> argparse.ArgumentParser:
 
 @contextlib.contextmanager
 def serve_teacher() -> Iterator[str]:
-    """Run the scripted teacher in a process of its own, as a remote one would."""
+    """Run the scripted teacher in its own process. Raises MeasurementFailed if it does not start."""
     port = find_free_port()
     process = subprocess.Popen([sys.executable, "-m", "tests.synth.scripted_model", "--port", str(port)])
     try:
         deadline = time.monotonic() + TEACHER_PATIENCE_S
-        while not _answers(port) and time.monotonic() < deadline:
+        while not _answers(port):
+            if process.poll() is not None or time.monotonic() >= deadline:
+                raise MeasurementFailed("the scripted teacher does not start")
             time.sleep(0.1)
         yield f"http://{HOST}:{port}/v1"
     finally:

@@ -73,8 +73,10 @@ class Study:
         self.report: dict[str, Any] = {"rows": [], "labels": {}}
         if self._path.exists():
             self.report = json.loads(self._path.read_bytes())
-        settings = {name: value for name, value in vars(options).items() if name not in ("out", "url")}
-        if changed := find_changed_settings(self.report.get("settings", {}), settings, MAY_CHANGE):
+        settings = select_settings(options)
+        # A setting that a kept study lacks is younger than the study, which ran with its default.
+        kept = {**select_settings(build_parser().parse_args(["--out", ""])), **self.report.get("settings", settings)}
+        if changed := find_changed_settings(kept, settings, MAY_CHANGE):
             raise SystemExit(f"{self._path} has other settings ({'; '.join(changed)}); choose another --out")
         self.report["settings"] = settings
         self._tasks = make_study_tasks(options.tasks, 0)
@@ -149,6 +151,7 @@ class Study:
             if event.event == "completion":
                 found = [extract(text, "python") for text in event.data["completions"]]
                 programs += [(answer.code, event.data["prompt"]) for answer in found if answer is not None]
+        self._get_result(job.id)  # a job that failed has only some of the completions
         accepted = self._judge(programs, [tests for _, tests in chosen])
         right = self._judge(programs, [one.hidden for one, _ in chosen])
         return summarize_hacking(accepted, right)
@@ -160,17 +163,29 @@ class Study:
         ]
         if not submissions:
             return []
-        return [result.verdict is Verdict.ACCEPTED for result in self._client.verify_batch(submissions)]
+        verdicts = [result.verdict for result in self._client.verify_batch(submissions)]
+        if failed := verdicts.count(Verdict.INTERNAL_ERROR):
+            raise JobFailed(f"the service could not judge {failed} of {len(verdicts)} programs")
+        return [verdict is Verdict.ACCEPTED for verdict in verdicts]
 
     def _run_job(self, kind: str, request: Mapping[str, Any]) -> dict[str, Any]:
-        ended = self._client.wait(self._client.start(kind, request).id)
+        return self._get_result(self._client.start(kind, request).id)
+
+    def _get_result(self, job: str) -> dict[str, Any]:
+        """Wait until a job ends and return its result. Raises JobFailed if it has none."""
+        ended = self._client.wait(job)
         if not isinstance(ended, GpuJob) or ended.result is None or ended.status is not JobStatus.FINISHED:
-            raise JobFailed(f"{kind} {ended.id} {ended.status}: {ended}")
+            raise JobFailed(f"{job} {ended.status}: {ended}")
         return dict(ended.result)
 
     def _save(self) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._path.write_text(json.dumps(self.report, indent=1) + "\n", encoding="utf-8")
+
+
+def select_settings(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the options that decide what a study measures."""
+    return {name: value for name, value in vars(options).items() if name not in ("out", "url")}
 
 
 def build_parser() -> argparse.ArgumentParser:

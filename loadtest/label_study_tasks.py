@@ -150,5 +150,5 @@ def find_changed_settings(kept: dict[str, Any], given: dict[str, Any], may_chang
     return [
         f"{name}: {kept[name]} -> {value}"
         for name, value in given.items()
-        if name in kept and name not in may_change and kept[name] != value
+        if name not in may_change and kept[name] != value
     ]

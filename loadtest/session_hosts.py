@@ -10,7 +10,8 @@ NO_SESSION_HOST = (
 )
 
 
-def require_session_host(readiness: Readiness, url: str) -> None:
-    """Exit with what to do if no session host is running."""
+def require_session_host(readiness: Readiness, url: str) -> int:
+    """Return the number of session hosts. Exits with what to do if none is running."""
     if readiness.session_hosts == 0:
         raise SystemExit(NO_SESSION_HOST.format(url=url))
+    return readiness.session_hosts

@@ -87,7 +87,6 @@ class GpuWorker(PatientRqWorker):
             gpus[:1],
             self._subprocesses,
             own_folder,
-            name,
         )
         self._engine = make_engine(settings, gpus, self._subprocesses, own_folder)
         connection = connect(settings.effective_redis_url, forever=True)

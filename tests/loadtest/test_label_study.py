@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
+from pathlib import Path
 
 import pytest
 
+from loadtest.label_study import Study, build_parser, select_settings
 from loadtest.label_study_tasks import (
     CANDIDATES,
     KINDS,
@@ -20,6 +23,7 @@ from loadtest.label_study_tasks import (
     make_study_tasks,
     summarize_hacking,
 )
+from sandbox.client import Client
 from sandbox.schema.vote import VoteRequest
 
 
@@ -92,6 +96,17 @@ def test_a_study_continues_with_the_first_training_that_has_no_row() -> None:
 
 
 def test_a_kept_study_continues_only_with_its_settings() -> None:
-    kept = {"steps": 20, "seeds": 3}
+    kept = {"steps": 20, "seeds": 3, "wrong_sft": 0.4}
     given = {"steps": 40, "seeds": 5, "wrong_sft": 0.4}
     assert find_changed_settings(kept, given, may_change=("seeds",)) == ["steps: 20 -> 40"]
+
+
+def test_a_study_without_a_new_setting_ran_with_its_default(tmp_path: Path) -> None:
+    options = build_parser().parse_args(["--out", str(tmp_path)])
+    kept = {name: value for name, value in select_settings(options).items() if name != "wrong_sft"}
+    (tmp_path / "study.json").write_text(json.dumps({"rows": [], "labels": {}, "settings": kept}), encoding="utf-8")
+    with Client("http://127.0.0.1:1") as client:
+        assert Study(client, options).report["settings"]["wrong_sft"] == 0.0
+        options.wrong_sft = 0.4
+        with pytest.raises(SystemExit, match=r"wrong_sft: 0.0 -> 0.4"):
+            Study(client, options)

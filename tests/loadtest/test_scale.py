@@ -6,7 +6,7 @@ import argparse
 
 import pytest
 
-from loadtest.__main__ import parse_pins
+from loadtest.arguments import parse_pins
 from loadtest.sample import Sample
 from loadtest.scale import PLAIN_LOOPS, build_points
 

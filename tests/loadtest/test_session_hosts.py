@@ -14,4 +14,4 @@ def test_without_a_session_host_a_measurement_ends_with_what_to_do() -> None:
 
 
 def test_one_session_host_is_enough() -> None:
-    require_session_host(Readiness(ready=False, workers=0, session_hosts=1), "http://here")
+    assert require_session_host(Readiness(ready=False, workers=0, session_hosts=1), "http://here") == 1

@@ -8,11 +8,11 @@ warm server loads other weights; they use a new process.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from sandbox.gpu.subprocesses import Process, SubprocessStarter, stop_process
+from sandbox.gpu.spare import Spare
+from sandbox.gpu.subprocesses import Process, SubprocessStarter
 
 SPARE_MODULE = "sandbox.gpu.serving.spare_server"
 # What vLLM's server and its engine process import after their start.
@@ -31,45 +31,23 @@ class ServerStarter:
         directory: Path,
         has_spare: bool,
     ) -> None:
-        self._python = python
-        self._module = module
-        self._more_imports = list(more_imports)
+        self._command = [python, "-m", module]
         self._subprocesses = subprocesses
         self._directory = directory
-        self._has_spare = has_spare
-        self._spare: Process | None = None
-        self._spare_environment: dict[str, str] = {}
-        self._spare_number = 0
+        imports = [module, *more_imports]
+        self._spare = Spare(python if has_spare else "", SPARE_MODULE, imports, subprocesses, directory)
 
     def prepare(self, environment: Mapping[str, str], log: Path) -> None:
         """Start a spare process for a server with this environment and log, unless there is one."""
-        if not self._has_spare or (self._spare is not None and self._spare.poll() is None):
-            return
-        self._spare_number += 1
-        self._get_order_path().unlink(missing_ok=True)
-        command = [self._python, "-m", SPARE_MODULE, str(self._get_order_path()), self._module, *self._more_imports]
-        self._spare = self._subprocesses.start(command, environment, log, self._directory)
-        self._spare_environment = dict(environment)
+        self._spare.prepare(environment, log)
 
     def start(self, arguments: Sequence[str], environment: Mapping[str, str], log: Path) -> Process:
         """Start a server: in the spare process if that has the same environment."""
-        spare, self._spare = self._spare, None
-        if spare is not None and spare.poll() is None and self._spare_environment == dict(environment):
-            path = self._get_order_path()
-            being_written = path.with_suffix(".new")
-            being_written.write_text(json.dumps(list(arguments)), encoding="utf-8")
-            being_written.replace(path)
-            return spare
-        if spare is not None:
-            stop_process(spare)
-        command = [self._python, "-m", self._module, *arguments]
-        return self._subprocesses.start(command, environment, log, self._directory)
+        if self._spare.is_alive and self._spare.environment == dict(environment):
+            return self._spare.take(list(arguments))
+        self._spare.stop()
+        return self._subprocesses.start([*self._command, *arguments], environment, log, self._directory)
 
     def stop(self) -> None:
         """Stop the spare process, if there is one."""
-        if self._spare is not None:
-            stop_process(self._spare)
-        self._spare = None
-
-    def _get_order_path(self) -> Path:
-        return self._directory / f"spare-server-{self._spare_number}.json"
+        self._spare.stop()

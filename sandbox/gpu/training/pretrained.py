@@ -45,13 +45,17 @@ def cast_checkpoint(directory: Path, dtype: torch.dtype | None) -> None:
         return
     for path in directory.glob("*.safetensors"):
         with safe_open(path, framework="pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
-        cast = {name: one.to(dtype) if one.dtype is torch.float32 else one for name, one in tensors.items()}
+            # One tensor at a time, so that the memory never holds the whole file in 32 bits.
+            tensors = {name: _cast(file.get_tensor(name), dtype) for name in file.keys()}  # noqa: SIM118 - no mapping
         being_written = path.with_suffix(".new")
-        save_file(cast, being_written, metadata={"format": "pt"})
+        save_file(tensors, being_written, metadata={"format": "pt"})
         being_written.replace(path)
     config_path = directory / "config.json"
     config = json.loads(config_path.read_bytes())
     config.pop("torch_dtype", None)
     config["dtype"] = str(dtype).removeprefix("torch.")
     config_path.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+
+
+def _cast(tensor: torch.Tensor, dtype: torch.dtype | None) -> torch.Tensor:
+    return tensor.to(dtype) if tensor.dtype is torch.float32 else tensor

@@ -8,13 +8,13 @@ other training starts its own process.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sandbox.gpu.child_environment import build_environment
 from sandbox.gpu.job_dir import JobDir
-from sandbox.gpu.subprocesses import Process, SubprocessStarter, stop_process
+from sandbox.gpu.spare import Spare
+from sandbox.gpu.subprocesses import Process, SubprocessStarter
 
 SPARE_MODULE = "sandbox.gpu.training.spare_process"
 LOG_NAME = "spare.log"
@@ -30,55 +30,33 @@ class SpareTrainer:
         gpus: Sequence[int],
         subprocesses: SubprocessStarter,
         directory: Path,
-        name: str,
     ) -> None:
         """Start no process yet. `modules` are imported ahead, and `gpus` are those that the process may use."""
-        self._python = python
-        self._modules = list(modules)
         self._gpus = list(gpus)
-        self._subprocesses = subprocesses
-        self._directory = directory
-        self._name = name
-        self._number = 0
-        self._process: Process | None = None
+        self._log = directory / LOG_NAME
+        self._spare = Spare(python, SPARE_MODULE, modules, subprocesses, directory)
 
     def prepare(self) -> None:
         """Start a spare process, unless there is one."""
-        if not self._python or (self._process is not None and self._process.poll() is None):
-            return
-        self._number += 1
-        self._get_order_path().unlink(missing_ok=True)
-        command = [self._python, "-m", SPARE_MODULE, str(self._get_order_path()), *self._modules]
-        log = self._directory / LOG_NAME
-        self._process = self._subprocesses.start(command, build_environment(self._gpus), log, self._directory)
+        self._spare.prepare(build_environment(self._gpus), self._log)
 
     def take(self, module: str, gpus: Sequence[int], environment: Mapping[str, str], job_dir: JobDir) -> Process | None:
         """Let the spare process run a training and return it. Return None if there is none for these GPUs.
 
         A process that still imports begins the training afterwards, which is sooner than a new one could.
         """
-        process = self._process
-        if process is None or process.poll() is not None or list(gpus) != self._gpus:
+        if not self._spare.is_alive or list(gpus) != self._gpus:
             return None
         # Only what differs from the process's own environment, which may hold passwords, is written to the disk.
         order = {
             "module": module,
-            "environment": dict(environment.items() - build_environment(self._gpus).items()),
+            "environment": dict(environment.items() - self._spare.environment.items()),
             "directory": str(job_dir.path),
             "log": str(job_dir.log),
         }
-        path = self._get_order_path()
-        being_written = path.with_suffix(".new")
-        being_written.write_text(json.dumps(order), encoding="utf-8")
-        being_written.replace(path)
-        self._process = None
+        process = self._spare.take(order)
         self.prepare()
         return process
 
     def stop(self) -> None:
-        if self._process is not None:
-            stop_process(self._process)
-        self._process = None
-
-    def _get_order_path(self) -> Path:
-        return self._directory / f"spare-{self._name}-{self._number}.json"
+        self._spare.stop()

@@ -128,7 +128,7 @@ def test_a_model_of_another_shape_or_a_dead_server_needs_a_new_server_under_the_
 def test_the_first_server_starts_in_the_process_that_has_finished_its_imports(host: EngineHost) -> None:
     host.engine.prepare()
     host.engine.prepare()
-    spare = host.engine._starter._spare
+    spare = host.engine._starter._spare.process
     assert spare is not None
     assert host.complete(host.base) == "text base"
     assert host.engine._servers[0].process.pid == spare.pid
@@ -142,14 +142,14 @@ def test_a_spare_process_that_has_ended_or_has_another_environment_is_not_used(
     host: EngineHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     host.engine.prepare()
-    spare = host.engine._starter._spare
+    spare = host.engine._starter._spare.process
     assert spare is not None
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     assert host.complete(host.base) == "text base"
     assert spare.poll() is not None, "it was stopped"
     host.engine.stop()
     host.engine.prepare()
-    spare = host.engine._starter._spare
+    spare = host.engine._starter._spare.process
     assert spare is not None
     spare.kill()
     spare.wait()

@@ -28,7 +28,7 @@ def starter(monkeypatch: pytest.MonkeyPatch) -> Iterator[SubprocessStarter]:
 
 
 def _make_spare(starter: SubprocessStarter, folder: Path, modules: list[str], python: str = "") -> SpareTrainer:
-    return SpareTrainer(python or sys.executable, modules, [0], starter, folder / "pool", "worker")
+    return SpareTrainer(python or sys.executable, modules, [0], starter, folder / "pool")
 
 
 def _make_job(folder: Path, name: str) -> JobDir:
@@ -66,8 +66,8 @@ def test_the_order_does_not_repeat_the_environment_of_the_worker(
     monkeypatch.setenv("SANDBOX_LLM_KEY", "secret")
     spare = _make_spare(starter, tmp_path, [MODULE])
     spare.prepare()
-    assert spare._process is not None
-    spare._process.send_signal(signal.SIGSTOP)
+    assert spare._spare.process is not None
+    spare._spare.process.send_signal(signal.SIGSTOP)
     environment = {**build_environment([0]), "MASTER_PORT": "1111"}
     process = spare.take(MODULE, [0], environment, _make_job(tmp_path, "job"))
     assert process is not None
@@ -97,11 +97,11 @@ def test_other_gpus_a_dead_process_and_a_worker_without_training_have_no_spare(
     spare.prepare()
     job = _make_job(tmp_path, "job")
     assert spare.take(MODULE, [0, 1], {}, job) is None
-    assert spare._process is not None
-    spare._process.wait(30)
+    assert spare._spare.process is not None
+    spare._spare.process.wait(30)
     assert spare.take(MODULE, [0], {}, job) is None
     assert "no_such_module" in (tmp_path / "pool" / LOG_NAME).read_text(encoding="utf-8")
-    none = SpareTrainer("", [MODULE], [0], starter, tmp_path / "pool", "worker")
+    none = SpareTrainer("", [MODULE], [0], starter, tmp_path / "pool")
     none.prepare()
     assert none.take(MODULE, [0], {}, job) is None
     none.stop()
