@@ -81,6 +81,8 @@ class CallHandlers:
         answer = await session.execute(call, on_part, message.get("tag", ""))
         language = session.record.session.language
         self._observer.record_call(language, answer["status"], time.monotonic() - began)
+        if answer["state"] == "lost" and session.ended_during_call:
+            raise SessionEnded(session.ended_during_call)  # the code did not end its session
         if answer["state"] == "lost":
             answer = {**answer, "reason": explain_end(session, answer["reason"])}
             status = SessionStatus.CLOSED if answer["status"] == CallStatus.ENDED else SessionStatus.LOST

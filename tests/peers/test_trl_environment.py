@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import httpx
 import pytest
 
 from sandbox.client import Client
-from sandbox.errors import BadRequest, InfrastructureError, NotFound, Unauthorized
+from sandbox.errors import BadRequest, InfrastructureError, NotFound, SessionEnded, Unauthorized
 from sandbox.trainers.lazy_clients import get_shared_client
 from sandbox.trainers.trl_environment import SandboxEnvironment, trl_environment
 from tests.conftest import require_python
@@ -191,6 +192,30 @@ def test_a_rollout_whose_session_is_lost_otherwise_has_no_reward(environment: Sa
     with Client(url) as client:
         client.attach_session(session["id"]).close()
     assert environment.get_reward() is None
+
+
+def test_a_rollout_whose_session_is_closed_during_a_tool_call_has_no_reward(
+    environment: SandboxEnvironment, url: str
+) -> None:
+    environment.run_code("def double(x): return 2 * x")
+    (session,) = list_open(url)
+    with Client(url) as client, ThreadPoolExecutor() as threads:
+        call = threads.submit(environment.run_command, "touch started; sleep 60")
+        while "started" not in [file.path for file in client.attach_session(session["id"]).list_files()]:
+            pass
+        client.attach_session(session["id"]).close()
+        with pytest.raises(SessionEnded, match="it was closed"):
+            call.result()
+    assert environment.get_reward() is None
+
+
+def test_a_session_that_the_service_refuses_is_an_error_and_not_the_models_fault(url: str) -> None:
+    environment = trl_environment(url, session={"environment": "missing"})()
+    environment.reset(tests=TESTS)
+    with pytest.raises(BadRequest, match="no environment 'missing'"):
+        environment.run_code("1")
+    with pytest.raises(BadRequest, match="no environment 'missing'"):
+        environment.get_reward()
 
 
 def test_a_file_that_is_missing_is_no_answer_and_unreadable_tests_are_no_reward(url: str) -> None:
