@@ -89,6 +89,7 @@ class CallHandlers:
             await self._sessions.end(session, status, answer["reason"])
         elif session.cpu_time_s >= session.limits.cpu_time_s:
             reason = f"it used {session.limits.cpu_time_s:g} s of CPU time"
+            answer = {**answer, "state": "lost", "reason": reason}
             await self._sessions.end(session, SessionStatus.CLOSED, reason)
         else:
             is_new = answer["sequence"] > session.journaled  # and not a repeated call

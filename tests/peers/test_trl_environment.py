@@ -186,6 +186,14 @@ def test_a_rollout_whose_code_ends_its_session_has_no_answer(environment: Sandbo
     assert environment.get_reward() == 0.0
 
 
+def test_a_rollout_that_uses_up_the_cpu_time_of_its_session_has_no_answer(url: str) -> None:
+    environment = trl_environment(url, entry_point="double", session={"limits": {"cpu_time_s": 0.5}})()
+    environment.reset(tests=TESTS)
+    environment.run_code("def double(x): return 2 * x")
+    assert "0.5 s of CPU time" in environment.run_code("import time\nwhile time.process_time() < 0.8: pass")
+    assert environment.get_reward() == 0.0
+
+
 def test_a_rollout_whose_session_is_lost_otherwise_has_no_reward(environment: SandboxEnvironment, url: str) -> None:
     environment.run_code("def double(x): return 2 * x")
     (session,) = list_open(url)
