@@ -81,12 +81,15 @@ class CallHandlers:
         answer = await session.execute(call, on_part, message.get("tag", ""))
         language = session.record.session.language
         self._observer.record_call(language, answer["status"], time.monotonic() - began)
+        if answer["state"] == "lost" and session.ended_during_call:
+            raise SessionEnded(session.ended_during_call)  # the code did not end its session
         if answer["state"] == "lost":
             answer = {**answer, "reason": explain_end(session, answer["reason"])}
             status = SessionStatus.CLOSED if answer["status"] == CallStatus.ENDED else SessionStatus.LOST
             await self._sessions.end(session, status, answer["reason"])
         elif session.cpu_time_s >= session.limits.cpu_time_s:
             reason = f"it used {session.limits.cpu_time_s:g} s of CPU time"
+            answer = {**answer, "state": "lost", "reason": reason}
             await self._sessions.end(session, SessionStatus.CLOSED, reason)
         else:
             is_new = answer["sequence"] > session.journaled  # and not a repeated call

@@ -210,6 +210,7 @@ class HeldSessions:
         """End a session: remove everything it left in the box, and record why it ended."""
         if self._sessions.pop(session.id, None) is None:
             return
+        session.ended_during_call = reason if session.is_running else ""
         await self._close_branch(session)
         self._observer.record_ended(session.record.session.language, status)
         record = session.update_expiry()

@@ -86,6 +86,7 @@ class LiveSession:
         self._cells: list[str] = []  # the code of all successful calls
         self._cells_chars = 0
         self._answers = KeptAnswers()
+        self.ended_during_call = ""  # why the session was ended while a call ran, if it was
         self._running: RunningCall | None = None
         self._requests = 0  # requests to the box that are in progress
         self._idle = asyncio.Event()

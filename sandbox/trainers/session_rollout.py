@@ -159,7 +159,12 @@ class SessionRollout:
     def _get_session(self) -> Session:
         if self._open_session.session is None:
             session = self._client.session(self._options.session)
-            if self._wait_for_service(session.open) is None:
+            try:
+                opened = self._wait_for_service(session.open)
+            except SandboxError as error:
+                self._lost = error  # also a refusal: the model has no part in the options of its session
+                raise
+            if opened is None:
                 raise InfrastructureError("the service opens no session")
             self._open_session.hold(session)
         assert self._open_session.session is not None

@@ -84,7 +84,7 @@ class SandboxToolEnvironment:
                 raise BadRequest(f"there is no tool {name!r}; use one of {', '.join(self.tools)}")
             answer: str = getattr(SessionTools(self._rollout), name)(**arguments)
             return answer
-        except (ValueError, KeyError, TypeError, AttributeError, SandboxError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError, SandboxError) as error:
             self._failed_calls += 1
             return f"{type(error).__name__}: {error}"
 

@@ -48,7 +48,8 @@ report = {
         call("read_file", path="missing.py"),
         call("read_file", path="../secret"),
         call("write_file", path="big", content="x" * (17 << 20)),
-        call("dance") + "<tool_call>{</tool_call>" + call("run_code", kode="1"),
+        call("dance") + "<tool_call>{</tool_call>" + call("run_code", kode="1")
+            + "<tool_call>" + "[" * 100_000 + "</tool_call>",
         "Done.",
     ], max_turns=20),
     "half": play([half, "Done."]),
@@ -114,11 +115,8 @@ def test_skyrls_gym_runs_tools_in_sessions_and_judges_from_outside(url: str) -> 
     assert answers[6] == "def double(x): return x * 2"
     for answer, text in zip(answers[7:10], ("NotFound", "BadRequest", "the maximum is"), strict=True):
         assert text in answer
-    assert re.findall(r"(?:BadRequest|JSONDecodeError|TypeError)", answers[10]) == [
-        "BadRequest",
-        "JSONDecodeError",
-        "TypeError",
-    ]
+    failures = ["BadRequest", "JSONDecodeError", "TypeError", "RecursionError"]
+    assert re.findall("|".join(failures), answers[10]) == failures
     assert report["half"][-1] == ["", 0.5]
     assert report["nothing"] == [["", 0.0]]
     assert report["last turn"] == [["", 1.0]]

@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import httpx
 import pytest
 
 from sandbox.client import Client
-from sandbox.errors import BadRequest, InfrastructureError, NotFound, Unauthorized
+from sandbox.errors import BadRequest, InfrastructureError, NotFound, SessionEnded, Unauthorized
 from sandbox.trainers.lazy_clients import get_shared_client
 from sandbox.trainers.trl_environment import SandboxEnvironment, trl_environment
 from tests.conftest import require_python
@@ -185,12 +186,44 @@ def test_a_rollout_whose_code_ends_its_session_has_no_answer(environment: Sandbo
     assert environment.get_reward() == 0.0
 
 
+def test_a_rollout_that_uses_up_the_cpu_time_of_its_session_has_no_answer(url: str) -> None:
+    environment = trl_environment(url, entry_point="double", session={"limits": {"cpu_time_s": 0.5}})()
+    environment.reset(tests=TESTS)
+    environment.run_code("def double(x): return 2 * x")
+    assert "0.5 s of CPU time" in environment.run_code("import time\nwhile time.process_time() < 0.8: pass")
+    assert environment.get_reward() == 0.0
+
+
 def test_a_rollout_whose_session_is_lost_otherwise_has_no_reward(environment: SandboxEnvironment, url: str) -> None:
     environment.run_code("def double(x): return 2 * x")
     (session,) = list_open(url)
     with Client(url) as client:
         client.attach_session(session["id"]).close()
     assert environment.get_reward() is None
+
+
+def test_a_rollout_whose_session_is_closed_during_a_tool_call_has_no_reward(
+    environment: SandboxEnvironment, url: str
+) -> None:
+    environment.run_code("def double(x): return 2 * x")
+    (session,) = list_open(url)
+    with Client(url) as client, ThreadPoolExecutor() as threads:
+        call = threads.submit(environment.run_command, "touch started; sleep 60")
+        while "started" not in [file.path for file in client.attach_session(session["id"]).list_files()]:
+            pass
+        client.attach_session(session["id"]).close()
+        with pytest.raises(SessionEnded, match="it was closed"):
+            call.result()
+    assert environment.get_reward() is None
+
+
+def test_a_session_that_the_service_refuses_is_an_error_and_not_the_models_fault(url: str) -> None:
+    environment = trl_environment(url, session={"environment": "missing"})()
+    environment.reset(tests=TESTS)
+    with pytest.raises(BadRequest, match="no environment 'missing'"):
+        environment.run_code("1")
+    with pytest.raises(BadRequest, match="no environment 'missing'"):
+        environment.get_reward()
 
 
 def test_a_file_that_is_missing_is_no_answer_and_unreadable_tests_are_no_reward(url: str) -> None:
