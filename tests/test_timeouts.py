@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-TIMEOUT_S = 0.3
+TIMEOUT_S = 0.5
 HANGING = """
 import asyncio, time
 import pytest
@@ -50,7 +50,9 @@ NAMES = ("in_both_runs", "in_the_second_run", "in_the_teardown_after_a_failure",
 def test_every_run_of_a_test_ends_at_its_timeout(tmp_path: Path) -> None:
     file = tmp_path / "test_hanging.py"
     file.write_text(HANGING, encoding="utf-8")
-    options = ["-q", "-rfER", "-p", "tests.timeouts", "-c", "/dev/null", f"--rootdir={tmp_path}", "--reruns=1"]
+    # An interruption while pytest reports a failure ends the whole run, so a failed assertion must be reported quickly.
+    options = ["-q", "-rfER", "--assert=plain", "--tb=line", "-p", "tests.timeouts", "-c", "/dev/null"]
+    options += [f"--rootdir={tmp_path}", "--reruns=1"]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *options, f"--timeout={TIMEOUT_S}", str(file)],
         capture_output=True,
