@@ -104,13 +104,16 @@ def _is_alive(url: str) -> bool:
 
 def require_redis(settings: QueueSettings) -> None:
     """Exit with one line if Redis does not answer."""
-    from redis import Redis
     from redis.exceptions import RedisError
 
-    from sandbox.queue.connection import hide_password
+    from sandbox.errors import QueueUnavailable
+    from sandbox.queue.connection import hide_password, open_client
 
     url = settings.effective_redis_url
-    client = Redis.from_url(url, socket_timeout=PROBE_TIMEOUT_S, socket_connect_timeout=PROBE_TIMEOUT_S)
+    try:
+        client = open_client(url, socket_timeout=PROBE_TIMEOUT_S, socket_connect_timeout=PROBE_TIMEOUT_S)
+    except QueueUnavailable as error:
+        fail(f"SANDBOX_REDIS_URL: {error}")
     try:
         client.ping()
     except RedisError as error:

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from redis import Redis
 from redis.exceptions import RedisError
 
 from sandbox.config import UpSettings, WorkerSettings
@@ -20,6 +19,7 @@ from sandbox.errors import SandboxError
 from sandbox.processes import embedded_redis
 from sandbox.processes.api_address import build_service_url, is_ready
 from sandbox.processes.up import list_local_isolation_gaps
+from sandbox.queue.connection import open_client
 
 CGROUP_ROOT = Path("/sys/fs/cgroup")
 SECCOMP_ACTIONS = Path("/proc/sys/kernel/seccomp/actions_avail")
@@ -180,7 +180,11 @@ def _check_redis(settings: UpSettings) -> Iterator[Finding]:
         except SandboxError as error:
             yield Finding("redis server", False, "none", str(error))
     is_external = bool(settings.redis_url)
-    client = Redis.from_url(settings.effective_redis_url, socket_timeout=5.0, socket_connect_timeout=5.0)
+    try:
+        client = open_client(settings.effective_redis_url, socket_timeout=5.0, socket_connect_timeout=5.0)
+    except SandboxError as error:
+        yield Finding("redis", False, str(error), "fix SANDBOX_REDIS_URL", is_required=is_external)
+        return
     try:
         yield Finding("redis", True, f"answers, version {client.info('server').get('redis_version', '?')}")
         is_persistent = client.config_get("appendonly").get("appendonly") == "yes"

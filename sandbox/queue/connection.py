@@ -25,6 +25,7 @@ from redis.exceptions import ConnectionError, OutOfMemoryError, RedisError, Time
 from redis.retry import Retry
 
 from sandbox.errors import QueueUnavailable, SandboxError, StorageFull
+from sandbox.queue import cluster
 
 logger = logging.getLogger(__name__)
 
@@ -41,10 +42,20 @@ _monitors: WeakValueDictionary[str, _ConnectionMonitor] = WeakValueDictionary()
 
 
 def connect(url: str, forever: bool = False) -> Redis:
-    """Return a Redis client that survives a restart of the server: it retries for about ten seconds, or `forever`."""
+    """Return a Redis client that survives a restart of the server: it retries for about ten seconds, or `forever`.
+
+    The URL of a cluster gives a client of one of its slots (`cluster`). Raises QueueUnavailable if that URL is invalid.
+    """
     monitor = _monitors.get(url) or _monitors.setdefault(url, _ConnectionMonitor(url))
     retry = _MonitoredRetry(monitor, forever)
-    return Redis.from_url(url, retry=retry, retry_on_error=[ConnectionError, TimeoutError], health_check_interval=30)
+    return open_client(url, retry=retry, retry_on_error=[ConnectionError, TimeoutError], health_check_interval=30)
+
+
+def open_client(url: str, **options: Any) -> Redis:
+    """Return a Redis client with these options for its connections. Raises what `connect` raises."""
+    if cluster.is_cluster_url(url):
+        return cluster.connect_to_slot(cluster.parse_cluster_url(url), **options)
+    return Redis.from_url(url, **options)
 
 
 def is_unreachable() -> bool:

@@ -26,17 +26,17 @@ if redis.call('LPOS', KEYS[2], ARGV[1]) == false then redis.call('RPUSH', KEYS[2
 """
 
 _ADMIT = """
-local alive = redis.call('ZCOUNT', KEYS[5], ARGV[2] - ARGV[3], '+inf')
-local room = math.max(1, alive) * ARGV[4] - redis.call('ZCARD', KEYS[4])
+local alive = redis.call('ZCOUNT', KEYS[5], ARGV[1] - ARGV[2], '+inf')
+local room = math.max(1, alive) * ARGV[3] - redis.call('ZCARD', KEYS[4])
 while room > 0 do
   local client = redis.call('LPOP', KEYS[1])
   if not client then break end
-  local client_queue = ARGV[1] .. client
+  local client_queue = KEYS[6] .. client
   local batch_id = redis.call('LPOP', client_queue)
   if batch_id then
     redis.call('RPUSH', KEYS[2], batch_id)
-    redis.call('ZADD', KEYS[3], ARGV[2], batch_id)
-    redis.call('ZADD', KEYS[4], ARGV[2], batch_id)
+    redis.call('ZADD', KEYS[3], ARGV[1], batch_id)
+    redis.call('ZADD', KEYS[4], ARGV[1], batch_id)
     room = room - 1
     if redis.call('LLEN', client_queue) > 0 then redis.call('RPUSH', KEYS[1], client) end
   end
@@ -62,7 +62,7 @@ def admit(redis: Redis | Pipeline, lane: str, lease_s: float) -> None:
     """Move batches from the client queues into the lane, as many as the workers can take soon."""
     redis.eval(
         _ADMIT,
-        5,
+        6,
         redis_keys.client_rotation(lane),
         redis_keys.rq_queue(lane),
         redis_keys.outstanding(lane),

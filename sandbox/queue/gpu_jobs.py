@@ -16,6 +16,7 @@ from rq.serializers import JSONSerializer
 
 from sandbox.errors import NotFound
 from sandbox.queue import idempotency, redis_keys
+from sandbox.queue.cluster import LUA_TAG
 from sandbox.queue.gpu_leases import GpuLeases
 from sandbox.queue.idempotency import KeyedRequest
 from sandbox.queue.job_store import allow_any_owner
@@ -38,12 +39,12 @@ MAX_LISTED_JOBS = 100
 
 NO_WORKER_NOTE = "no GPU worker is alive: start one with `sandbox gpu-worker`"
 # KEYS are always the job's hash and its events, which expire together.
-SET_EXPIRY = """
+SET_EXPIRY = f"""
 local function lives(seconds)
   redis.call('EXPIRE', KEYS[1], seconds)
   redis.call('EXPIRE', KEYS[2], seconds)
   local key = redis.call('HGET', KEYS[1], 'idempotency')
-  if key then redis.call('EXPIRE', key, seconds) end
+  if key then redis.call('EXPIRE', ({LUA_TAG}) .. key, seconds) end
 end
 """
 _CANCEL = f"""

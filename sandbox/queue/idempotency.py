@@ -17,14 +17,15 @@ from redis import Redis
 
 from sandbox.errors import IdempotencyKeyReused
 from sandbox.queue import redis_keys
+from sandbox.queue.cluster import LUA_TAG
 
 SALT = b"sandbox idempotency key "
 HEADER_FIELD = "header.Idempotency-Key"
 
-_LOOK_UP = """
+_LOOK_UP = f"""
 local first = redis.call('GET', KEYS[1])
 local record = first and string.match(first, '^%S+ %S+ (%S+)$')
-if record and redis.call('EXISTS', record) == 0 then first = false end
+if record and redis.call('EXISTS', ({LUA_TAG}) .. record) == 0 then first = false end
 """
 _FIND = _LOOK_UP + "return first"
 _CREATE = (

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from redis import Redis
 
 from sandbox.queue import job_batch, redis_keys
+from sandbox.queue.cluster import strip_tag
 from sandbox.schema import Lane
 
 DEQUEUE_TIMEOUT_S = 5
@@ -37,7 +38,7 @@ class BatchSource:
     def take(self) -> tuple[bytes, str] | None:
         """Return the id and lane of the next batch, from the first lane that has one; None if there is none yet."""
         taken = self._take_stuck() if self._is_reserved else self._redis.blpop(self._keys, timeout=DEQUEUE_TIMEOUT_S)
-        return None if taken is None else (taken[1], self._lane_by_key[taken[0]])
+        return None if taken is None else (taken[1], self._lane_by_key[strip_tag(taken[0])])
 
     def _take_stuck(self) -> tuple[bytes, bytes] | None:
         """Take a stuck batch: it is first in its lane at two consecutive checks, and no batch of that lane runs.
