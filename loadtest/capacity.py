@@ -197,8 +197,9 @@ def describe_bottleneck(found: MeasuredCosts) -> str:
         f"Redis is the only process that cannot be multiplied. It uses {TARGET_UTILIZATION:.0%} of its core at\n"
         f"{redis:,.0f} verdicts per second, which corresponds to {slots:,.0f} slots with this workload. Beyond that,\n"
         "give each training run its own service with a Redis, API processes and worker hosts. This has no\n"
-        "disadvantage, because training runs share nothing. On a single host, the cores run out earlier: API\n"
-        "processes, Redis and the client compete with the slots for them."
+        "disadvantage, because training runs share nothing. The services can share [a\n"
+        "cluster](how-to/deploy.md#a-cluster), each on a master of its own. On a single host, the cores run out\n"
+        "earlier: API processes, Redis and the client compete with the slots for them."
     )
 
 

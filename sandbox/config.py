@@ -74,7 +74,12 @@ class _Settings(BaseSettings):
 class QueueSettings(_Settings):
     """Settings of every process that uses the queue."""
 
-    redis_url: str = Field("", repr=False, description="Redis URL; empty: the embedded Redis that `sandbox up` starts")
+    redis_url: str = Field(
+        "",
+        repr=False,
+        description="Redis URL, or redis+cluster://host:port,... for a cluster; empty: the embedded Redis that"
+        " `sandbox up` starts",
+    )
     home: Annotated[Path, AfterValidator(Path.absolute)] = Field(
         default_factory=_find_default_home, description="directory for state: Redis data, sockets, pid files, logs"
     )

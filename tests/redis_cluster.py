@@ -6,6 +6,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +87,7 @@ class RedisCluster:
         _wait_until(lambda: all(node.read_state().get("cluster_known_nodes") == "6" for node in self.nodes))
         for master, replica in zip(masters, replicas, strict=True):
             name = master.call("CLUSTER MYID").decode()
-            _wait_until(lambda name=name, replica=replica: name in _list_names(replica))
+            _wait_until(partial(_knows, replica, name))
             replica.call("CLUSTER REPLICATE", name)
         _wait_until(lambda: all(node.read_state().get("master_link_status") == "up" for node in replicas))
         _wait_until(lambda: all(node.read_state().get("cluster_state") == "ok" for node in self.nodes))
@@ -110,8 +111,8 @@ def run_redis_cluster(folder: Path) -> Iterator[RedisCluster]:
         cluster.close()
 
 
-def _list_names(node: Node) -> str:
-    return str(node.client.cluster("NODES"))
+def _knows(node: Node, name: str) -> bool:
+    return name in str(node.client.cluster("NODES"))
 
 
 def _wait_until(condition: Callable[[], bool]) -> None:

@@ -45,8 +45,8 @@ LUA_TAG = "string.match(KEYS[1], '^{[^}]*}') or ''"  # the tag of a script's key
 # fmt: off
 _NO_KEYS = frozenset((
     "AUTH", "CLIENT", "CLUSTER", "COMMAND", "CONFIG", "DBSIZE", "DISCARD", "ECHO", "EXEC", "FLUSHALL", "FLUSHDB",
-    "HELLO", "INFO", "MULTI", "PING", "PSUBSCRIBE", "PUBLISH", "PUNSUBSCRIBE", "QUIT", "READONLY", "SCRIPT", "SELECT",
-    "SUBSCRIBE", "TIME", "UNSUBSCRIBE", "UNWATCH", "WAIT",
+    "HELLO", "INFO", "KEYS", "MULTI", "PING", "PSUBSCRIBE", "PUBLISH", "PUNSUBSCRIBE", "QUIT", "READONLY", "SCAN",
+    "SCRIPT", "SELECT", "SUBSCRIBE", "TIME", "UNSUBSCRIBE", "UNWATCH", "WAIT",
 ))
 # fmt: on
 _ALL_KEYS = frozenset(("DEL", "EXISTS", "MGET", "RENAME", "SDIFF", "SINTER", "SUNION", "TOUCH", "UNLINK", "WATCH"))

@@ -30,7 +30,7 @@ BLOCK_TIMEOUT_S = 1.0
 MAX_MESSAGES_PER_ROUND = 512
 
 # Delete the previous round's list, move new messages to this round's list, and read it.
-_COLLECT = """
+COLLECT = """
 redis.call('DEL', KEYS[3])
 local messages = redis.call('LPOP', KEYS[1], ARGV[1])
 if messages then redis.call('RPUSH', KEYS[2], unpack(messages)) end
@@ -118,7 +118,7 @@ class ResultReader:
         if timeout_s:
             pipeline.blmove(inbox, round_list, timeout_s)
         pipeline.eval(
-            _COLLECT,
+            COLLECT,
             3,
             inbox,
             round_list,
