@@ -21,8 +21,9 @@ from sandbox.errors import QueueUnavailable
 from sandbox.queue import cluster, redis_keys
 from sandbox.queue.connection import connect, hide_password
 from sandbox.request_context import Caller
-from sandbox.schema import JobStatus
+from sandbox.schema import ExecuteRequest, JobStatus
 from sandbox.schema.gpu import GenerateRequest, GpuKind
+from sandbox.service import Service
 from tests.queue.sample_programs import build_printing_programs
 from tests.queue.submit_and_wait import act_as, await_job, await_outputs, get_stdouts, submit, wait_until
 from tests.redis_cluster import Node, RedisCluster, run_redis_cluster
@@ -38,17 +39,22 @@ def servers() -> Iterator[RedisCluster]:
         yield running
 
 
-@pytest.fixture
-def settings(servers: RedisCluster, own_home: Path) -> QueueSettings:
-    return QueueSettings(home=own_home, redis_url=servers.build_url())
-
-
-@pytest.fixture
-def redis(settings: QueueSettings) -> Iterator[Redis]:
-    client = connect(settings.redis_url)
-    client.flushdb()
+@pytest.fixture(scope="module")
+def redis(servers: RedisCluster) -> Iterator[Redis]:
+    client = connect(servers.build_url())
     yield client
     client.close()
+
+
+@pytest.fixture(scope="module")
+def service(images: dict[str, str], servers: RedisCluster) -> Iterator[Service]:
+    """Yield a service with two workers."""
+    assert images
+    with tempfile.TemporaryDirectory(prefix="cluster-") as home:
+        settings = QueueSettings(home=Path(home), redis_url=servers.build_url())
+        with run_service_with_workers(settings, 2, FIRST_SLOT) as running:
+            yield running
+        remove_boxes(settings.home)
 
 
 @pytest.mark.parametrize(
@@ -92,24 +98,32 @@ def test_keys_of_another_slot_are_an_error_and_not_retried(redis: Redis) -> None
         redis.execute_command("ZUNIONSTORE", "tagged", 1, "not tagged")
 
 
-def test_all_keys_are_on_one_master_and_scripts_that_build_keys_work(
-    images: dict[str, str], servers: RedisCluster, settings: QueueSettings, redis: Redis
-) -> None:
+def test_services_with_different_tags_share_a_cluster(servers: RedisCluster) -> None:
+    """The slots of the two tags are on different masters."""
+    urls = [servers.build_url(f"?tag={tag}") for tag in ("a", "b")]
+    clients = [connect(url) for url in urls]
+    for client, value in zip(clients, (b"1", b"2"), strict=True):
+        client.set("key", value)
+    assert [client.get("key") for client in clients] == [b"1", b"2"]
+    assert len({cluster.find_master(cluster.parse_cluster_url(url)) for url in urls}) == 2
+    for client in clients:
+        client.delete("key")
+        client.close()
+
+
+def test_all_keys_are_on_one_master_and_scripts_that_build_keys_work(servers: RedisCluster, service: Service) -> None:
     """Idempotency keys, GPU jobs and the fair queue have scripts that build the names of keys."""
-    assert images
     programs = build_printing_programs(range(PROGRAMS))
-    with run_service_with_workers(settings, 2, FIRST_SLOT) as service:
-        with act_as(Caller("key")):
-            jobs = [submit(service, programs, durable=True, batch=True, idempotency_key="one") for _ in range(2)]
-            assert jobs[0].id == jobs[1].id
-            assert get_stdouts(await_job(service, jobs[0].id)) == [str(number) for number in range(PROGRAMS)]
-            assert await_outputs(submit(service, programs, batch=True)) == [str(number) for number in range(PROGRAMS)]
-            request = GenerateRequest(model="Qwen/Qwen2.5-0.5B", prompts=["p"])
-            started = [service.start_gpu_job(GpuKind.GENERATE, request, "two") for _ in range(2)]
-            assert started[0].id == started[1].id
-            assert service.cancel(started[0].id).status is JobStatus.CANCELLED
-        assert service.check_readiness().workers == 2
-    remove_boxes(settings.home)
+    with act_as(Caller("key")):
+        jobs = [submit(service, programs, durable=True, batch=True, idempotency_key="one") for _ in range(2)]
+        assert jobs[0].id == jobs[1].id
+        assert get_stdouts(await_job(service, jobs[0].id)) == [str(number) for number in range(PROGRAMS)]
+        assert await_outputs(submit(service, programs, batch=True)) == [str(number) for number in range(PROGRAMS)]
+        request = GenerateRequest(model="Qwen/Qwen2.5-0.5B", prompts=["p"])
+        started = [service.start_gpu_job(GpuKind.GENERATE, request, "two") for _ in range(2)]
+        assert started[0].id == started[1].id
+        assert service.cancel(started[0].id).status is JobStatus.CANCELLED
+    assert service.check_readiness().workers == 2
     master = find_master(servers)
     assert master is not None
     assert all(name.startswith(b"{sandbox}") for name in master.client.keys("*"))
@@ -118,62 +132,70 @@ def test_all_keys_are_on_one_master_and_scripts_that_build_keys_work(
 
 
 def test_the_death_of_a_master_under_load_loses_nothing(
-    images: dict[str, str],
-    servers: RedisCluster,
-    settings: QueueSettings,
-    redis: Redis,
-    caplog: pytest.LogCaptureFixture,
+    servers: RedisCluster, service: Service, redis: Redis, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Three clients wait for their programs, and a fourth sends durable work, while a replica takes over."""
-    assert images
     caplog.set_level(logging.INFO, "sandbox.queue.connection")
-    numbers = itertools.count()
-    ending = threading.Event()
-    stored: dict[str, list[str]] = {}
-    with run_service_with_workers(settings, 2, FIRST_SLOT) as service, ThreadPoolExecutor(4) as clients:
-
-        def wait_for_results() -> int:
-            rounds = 0
-            while not ending.is_set():
-                mine = [next(numbers) for _ in range(PROGRAMS)]
-                assert await_outputs(submit(service, build_printing_programs(mine), batch=True)) == list(map(str, mine))
-                rounds += 1
-            return rounds
-
-        def store() -> int:
-            while not ending.is_set():
-                mine = [next(numbers) for _ in range(PROGRAMS)]
-                ticket = submit(service, build_printing_programs(mine), batch=True, durable=True)
-                stored[ticket.id] = list(map(str, mine))
-                ending.wait(0.1)
-            return len(stored)
-
-        running = [clients.submit(work) for work in (*[wait_for_results] * 3, store)]
+    load = Load(service)
+    with ThreadPoolExecutor(4) as clients:
+        running = [clients.submit(work) for work in (*[load.wait_for_results] * 3, load.store)]
         try:
-            wait_until(lambda: len(stored) >= 3, "there is load")
+            load.await_more()
             dead = find_master(servers)
             assert dead is not None
             dead.kill()
             wait_until(lambda: find_master(servers) not in {dead, None}, "a replica is promoted", 10.0)
-            before = len(stored)
-            wait_until(lambda: len(stored) >= before + 3, "the load continues")
+            load.await_more()
             dead.start()
             wait_until(lambda: dead.read_state().get("master_link_status") == "up", "the old master is a replica")
             dead.call("CLUSTER FAILOVER")
             wait_until(lambda: find_master(servers) is dead, "the old master is the master again", 10.0)
-            before = len(stored)
-            wait_until(lambda: len(stored) >= before + 3, "the load continues after an orderly change, too")
+            load.await_more()
         finally:
-            ending.set()
-        answered = sum(future.result(60) for future in running)
-        for job_id, expected in stored.items():
-            assert get_stdouts(await_job(service, job_id)) == expected
-        assert answered > len(stored)
-        wait_until(lambda: not redis.exists(redis_keys.CLAIMS), "no batch is claimed")
-        assert not any(redis.zcard(redis_keys.outstanding(lane)) for lane in redis_keys.LANES)
-    remove_boxes(settings.home)
+            load.ending.set()
+        assert all(future.result(60) > 0 for future in running)
+    for job_id, expected in load.stored.items():
+        assert get_stdouts(await_job(service, job_id)) == expected
+    wait_until(lambda: not redis.exists(redis_keys.CLAIMS), "no batch is claimed")
+    assert not any(redis.zcard(redis_keys.outstanding(lane)) for lane in redis_keys.LANES)
     assert any("has not answered" in message for message in caplog.messages)
     assert any("answers again" in message for message in caplog.messages)
+
+
+class Load:
+    """Submissions of numbered programs until `ending` is set, and what those print that are stored."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._numbers = itertools.count()
+        self.ending = threading.Event()
+        self.stored: dict[str, list[str]] = {}
+
+    def wait_for_results(self) -> int:
+        """Submit programs and wait for what they print; return how often."""
+        rounds = 0
+        while not self.ending.is_set():
+            programs, expected = self._build_programs()
+            assert await_outputs(submit(self._service, programs, batch=True)) == expected
+            rounds += 1
+        return rounds
+
+    def store(self) -> int:
+        """Submit durable work ten times per second; return how often."""
+        while not self.ending.is_set():
+            programs, expected = self._build_programs()
+            self.stored[submit(self._service, programs, batch=True, durable=True).id] = expected
+            self.ending.wait(0.1)
+        return len(self.stored)
+
+    def await_more(self) -> None:
+        """Wait until more durable work is accepted."""
+        before = len(self.stored)
+        wait_until(lambda: len(self.stored) >= before + 3, "the load continues")
+
+    def _build_programs(self) -> tuple[list[ExecuteRequest], list[str]]:
+        numbers = list(itertools.islice(self._numbers, PROGRAMS))
+        return build_printing_programs(numbers), list(map(str, numbers))
 
 
 def find_master(servers: RedisCluster) -> Node | None:
