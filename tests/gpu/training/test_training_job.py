@@ -303,7 +303,7 @@ def test_a_model_is_saved_in_the_type_that_its_base_had_when_it_was_loaded(
     base, sharded, job = (tmp_path / name for name in ("base", "sharded", "job"))
     shutil.copytree(model, base)
     job.mkdir()
-    arguments = [trl, "-c", SAVE_SCRIPT, *map(str, (base, sharded, job))]
+    arguments = [str(trl), "-c", SAVE_SCRIPT, *map(str, (base, sharded, job))]
     subprocess.run(arguments, check=True, env=build_environment(), timeout=TIMEOUT_S)
     assert set(_read_tensor_types(JobDir(job).model / "model.safetensors").values()) == {"BF16"}
     files = sorted(sharded.glob("*.safetensors"))
