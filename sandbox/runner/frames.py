@@ -46,11 +46,18 @@ class FrameTooLarge(FrameError):
     """Raised if a frame exceeds a size limit. Nothing was sent, and the connection is still usable."""
 
 
+def encode_header(header: Mapping[str, Any]) -> bytes:
+    return _encode_json(header).encode()
+
+
 def send(
-    connection: socket.socket, header: Mapping[str, Any], descriptors: Sequence[int] = (), payload: bytes = b""
+    connection: socket.socket, header: Mapping[str, Any] | bytes, descriptors: Sequence[int] = (), payload: bytes = b""
 ) -> None:
-    """Send one frame. The descriptors stay open in this process; the receiver gets copies."""
-    text = _encode_json(header).encode()
+    """Send one frame. The descriptors stay open in this process; the receiver gets copies.
+
+    A header that is sent repeatedly may be given as `encode_header` returned it.
+    """
+    text = header if isinstance(header, bytes) else encode_header(header)
     if len(text) > MAX_HEADER_BYTES:
         raise FrameTooLarge(f"the frame header has {len(text)} bytes, the maximum is {MAX_HEADER_BYTES}")
     if len(payload) > MAX_FRAME_BYTES:
