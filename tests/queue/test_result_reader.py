@@ -131,7 +131,11 @@ def test_an_idle_reader_is_closed_at_once(redis: Redis) -> None:
     passed_on: list[str] = []
     result_reader = ResultReader(redis, passed_on.extend, passed_on.append)
     result_reader.start()
-    wait_until(lambda: redis.info("clients")["blocked_clients"] == 1, "it waits for messages")
+    mine = redis.client_info()["db"]
+    wait_until(
+        lambda: any(each["cmd"] == "blmove" and int(each["db"]) == int(mine) for each in redis.client_list()),
+        "it waits for messages",
+    )
     began = time.monotonic()
     result_reader.close()
     assert time.monotonic() - began < BLOCK_TIMEOUT_S / 2
