@@ -34,7 +34,7 @@ from sandbox.session_host.answers import AnswerWriter, encode_answer
 from sandbox.session_host.box_pool import STOPPED, BoxPool, SessionEngine
 from sandbox.session_host.call_answer import Answer
 from sandbox.session_host.call_handlers import CallHandlers
-from sandbox.session_host.cpu_priority import TURN_INTERVAL_S, CpuPriority
+from sandbox.session_host.cpu_priority import CpuPriority
 from sandbox.session_host.environments import SessionBoxes
 from sandbox.session_host.held_sessions import HeldSessions, explain_end
 from sandbox.session_host.intake import Intake
@@ -94,7 +94,7 @@ class HostProcess:
         self._answers.start()
         await asyncio.to_thread(self._send_heartbeat, {})
         self._intake.start()
-        tasks = [asyncio.create_task(work()) for work in (self._send_heartbeats, self._end_expired, self._give_turns)]
+        tasks = [asyncio.create_task(work()) for work in (self._send_heartbeats, self._end_expired, self._priority.run)]
         logger.info("session host started", extra={"host": self.id, "places": self._settings.sessions})
         await self._stop_requested.wait()
         await asyncio.to_thread(self._intake.close)
@@ -239,12 +239,6 @@ class HostProcess:
             await asyncio.sleep(EXPIRY_CHECK_INTERVAL_S)
             self._sessions.end_expired()
             self._pool.shrink()
-
-    async def _give_turns(self) -> None:
-        while True:
-            await asyncio.sleep(TURN_INTERVAL_S)
-            if self._sessions:
-                await self._priority.give_turn()
 
     async def _send_heartbeats(self) -> None:
         interval_s = self._settings.lease_s / session_records.HEARTBEATS_PER_LEASE

@@ -9,6 +9,7 @@ changes the parent's priority.
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Mapping
@@ -25,6 +26,9 @@ PARENT_SHARES = "96"  # the cgroup of all other boxes has 1024, so sessions cost
 PARENT_WEIGHT = "9"  # the same for version 2, where the default is 100
 BOX_SHARES = 2  # without a parent: of the 1024 that a box of programs has
 IDLE = "cpu.idle"  # since Linux 5.15
+PERIOD_US = 100_000  # the engine's own
+LONG_PERIOD_US = 1_000_000  # the longest
+LEAST_QUOTA_US = 1_000
 
 
 class CpuGroup(NamedTuple):
@@ -40,7 +44,13 @@ class CpuGroup(NamedTuple):
 
     @property
     def parent(self) -> CpuGroup:
-        return CpuGroup(self.folder.parent, self.version)
+        return CpuGroup(self.folder.parent, self.version, self.usage.parent.parent / self.usage.name)
+
+    def list_like(self) -> list[CpuGroup]:
+        """Return the parents of session boxes of all hosts on this machine, of which this is one."""
+        folders = self.folder.parent.glob(f"{PARENT_PREFIX}*")
+        roots = self.usage.parent.parent
+        return [CpuGroup(folder, self.version, roots / folder.name / self.usage.name) for folder in folders]
 
     def read_used_s(self) -> float:
         """Return the CPU time in seconds that the processes have used."""
@@ -52,6 +62,27 @@ class CpuGroup(NamedTuple):
     def set_idle(self, idle: bool) -> None:
         with suppress(OSError):
             (self.folder / IDLE).write_text(str(int(idle)))
+
+    def read_cpus(self) -> float:
+        """Return how many CPUs the processes may use together; infinity without a limit."""
+        with suppress(OSError, ValueError):
+            if self.version == 2:
+                quota, period = (self.folder / "cpu.max").read_text().split()
+            else:
+                quota, period = [(self.folder / f"cpu.cfs_{name}_us").read_text() for name in ("quota", "period")]
+            return int(quota) / int(period) if int(quota) > 0 else math.inf
+        return math.inf
+
+    def limit_cpus(self, cpus: float) -> None:
+        """Set how many CPUs the processes may use together: at least 0.001."""
+        period_us = PERIOD_US if cpus * PERIOD_US >= LEAST_QUOTA_US else LONG_PERIOD_US
+        quota_us = None if math.isinf(cpus) else max(LEAST_QUOTA_US, round(cpus * period_us))
+        with suppress(OSError):
+            if self.version == 2:
+                (self.folder / "cpu.max").write_text(f"{quota_us or 'max'} {period_us}")
+            else:
+                (self.folder / "cpu.cfs_period_us").write_text(str(period_us))
+                (self.folder / "cpu.cfs_quota_us").write_text(str(quota_us or -1))
 
     def limit_share(self) -> None:
         """Give the cgroup, which is not idle, the small share of sessions."""
