@@ -114,9 +114,14 @@ def list_slot_workers(redis: Redis, lease_s: float) -> list[str]:
     return [name for name in list_alive(redis, lease_s) if not name.endswith(RESERVED_SUFFIX)]
 
 
-def list_starting(redis: Redis, lease_s: float) -> list[str]:
-    """Return the names of the workers that have not passed their self-test yet."""
-    return [name.decode() for name in redis.zrangebyscore(redis_keys.STARTING, time.time() - lease_s, "+inf")]
+def list_slots(redis: Redis, lease_s: float) -> tuple[list[str], list[str]]:
+    """Return the live workers that are not reserved, and those that have not passed their self-test yet, by name."""
+    since = time.time() - lease_s
+    pipeline = redis.pipeline(transaction=False)
+    for known in (redis_keys.WORKERS, redis_keys.STARTING):
+        pipeline.zrangebyscore(known, since, "+inf")
+    alive, starting = ([name.decode() for name in names] for names in pipeline.execute())
+    return [name for name in alive if not name.endswith(RESERVED_SUFFIX)], starting
 
 
 def reap(redis: Redis, lease_s: float) -> int:
