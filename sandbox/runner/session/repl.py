@@ -4,8 +4,8 @@ Theory of operation. The supervisor sends each call as a frame over a private so
 displays while a cell runs, then the outcome. The program shares this process, so it can read and forge these frames.
 The supervisor therefore trusts none of them. A program that forges frames corrupts only its own results.
 
-A fork runs between two calls. An intermediate child forks the new branches and exits, so the supervisor adopts them and
-the parent's `os.wait` never sees them. Each new branch sends a first message over its own socket, which proves its pid
+A fork runs between two calls. The new branches are children of the supervisor, so the parent's `os.wait` never sees them
+(`detached_fork.c`). Each new branch sends a first message over its own socket, which proves its pid
 to the supervisor. It then receives its uid and directory, switches to them, and continues as a REPL. As after any fork,
 the new branch has only one thread but keeps the descriptors that the program opened. Pending asyncio tasks are lost.
 """
@@ -37,6 +37,7 @@ from sandbox.runner.session.branch_launch import (
 )
 from sandbox.runner.session.cell import CellError, CellOutcome, CellRunner
 from sandbox.runner.session.contexts import Contexts
+from sandbox.runner.session.fork_library import fork_detached
 from sandbox.runner.session.event_loop import KeptEventLoop
 from sandbox.runner.session.message_body import MAX_BODY_BYTES, MAX_INLINE_BODY_BYTES, SEALS
 from sandbox.runner.zygote import confinement
@@ -163,25 +164,20 @@ class Repl:
         random = sys.modules.get("random")
         state = random.getstate() if random is not None else None  # a forked child reseeds it otherwise
         try:
-            intermediate = os.fork()
+            number = fork_detached(len(descriptors) // 3)
         except OSError as error:
             frames.close_descriptors(descriptors)
             self._send({"fork_failed": error.strerror}, {})
             return
-        if intermediate:
+        if number is None:
             frames.close_descriptors(descriptors)
-            os.waitpid(intermediate, 0)
             return
         try:
-            for start in range(0, len(descriptors), 3):
-                if os.fork() == 0:
-                    self._become_branch(descriptors, start)
-                    if random is not None:
-                        random.setstate(state)
-                    return
+            self._become_branch(descriptors, 3 * number)
+            if random is not None:
+                random.setstate(state)
         except BaseException:  # noqa: BLE001 - the process boundary: the supervisor sees the closed connection
             os._exit(1)
-        os._exit(0)
 
     def _become_branch(self, descriptors: list[int], start: int) -> None:
         connection, output, error_output = descriptors[start : start + 3]
