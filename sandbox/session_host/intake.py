@@ -88,18 +88,12 @@ class Intake:
                 time.sleep(RETRY_PAUSE_S)
 
     def _take_calls(self, redis: Redis) -> None:
-        """Wait for calls, and pass on all that have arrived, in one round trip."""
-        pipeline = redis.pipeline(transaction=False)
-        pipeline.blpop([self._calls_key], BLOCK_TIMEOUT_S)
-        pipeline.lpop(self._calls_key, MAX_MESSAGES_PER_ROUND)
-        first, more = pipeline.execute(raise_on_error=False)
-        messages = [first[1]] if isinstance(first, tuple | list) else []
-        messages += more if isinstance(more, list) else []
-        if messages:
-            self._on_calls(messages)
-        for reply in (first, more):
-            if isinstance(reply, RedisError):
-                raise reply
+        taken = redis.blpop([self._calls_key], BLOCK_TIMEOUT_S)
+        if taken is None:
+            return
+        self._on_calls([taken[1]])  # mostly the only one, so it does not wait for the next round trip
+        if more := redis.lpop(self._calls_key, MAX_MESSAGES_PER_ROUND):
+            self._on_calls(more)
 
     def _read_opens(self) -> None:
         redis = connect(self._redis_url, forever=True)
