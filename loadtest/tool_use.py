@@ -28,41 +28,13 @@ from transformers.utils import get_json_schema
 from trl import GRPOConfig, GRPOTrainer
 from trl.chat_template_utils import qwen2_5_chat_template
 
+from loadtest.code_tool import UNUSED_TESTS, CodeTool, close_sessions
 from loadtest.session_hosts import require_session_host
 from sandbox.client import Client
-from sandbox.trainers.trl_environment import trl_environment
 
 NUMBER = re.compile(r"-?\d+")
 GUESS_SHARE = 0.3
-UNUSED_TESTS = '[{"stdin": "", "expected": ""}]'  # the answer is in a message, not in the session
 HELD_OUT_SEED = 1_000
-
-
-class CodeTool:
-    """One rollout's session with a single tool. `latencies_s` collects the time of each call of the process."""
-
-    latencies_s: list[float] = []  # noqa: RUF012 - shared by all instances on purpose
-
-    def __init__(self) -> None:
-        self._session = trl_environment()()
-
-    def reset(self, **row: Any) -> None:
-        """Begin a rollout; the session of the last one is closed."""
-        self._session.reset(**row)
-
-    def run_code(self, code: str) -> str:
-        """Run Python code and return what it prints.
-
-        Args:
-            code: The source to run.
-
-        Returns:
-            The output.
-        """
-        began = time.perf_counter()
-        output = self._session.run_code(code)
-        self.latencies_s.append(time.perf_counter() - began)
-        return output
 
 
 def make_rows(count: int, seed: int) -> list[dict[str, Any]]:
@@ -173,7 +145,6 @@ def train(with_tool: bool, options: argparse.Namespace) -> dict[str, Any]:
     tune(model, tokenizer, with_tool, options)
     reward = Reward()
     clock = StepClock(reward)
-    CodeTool.latencies_s.clear()
     trainer = GRPOTrainer(
         model=model,
         processing_class=tokenizer,
@@ -242,7 +213,10 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     report: dict[str, Any] = {"settings": {**vars(options), "out": str(options.out)}}
     for name, with_tool in (("tool", True), ("plain", False)):
-        report[name] = train(with_tool, options)
+        try:
+            report[name] = train(with_tool, options)
+        finally:
+            close_sessions()
         (options.out / "tool_use.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
         print(name, {key: value for key, value in report[name].items() if key != "steps"}, flush=True)
 

@@ -18,6 +18,7 @@ from sandbox.runner.reports import replace_surrogates
 MAX_PROGRAM_BYTES = 1 << 31
 MAX_MESSAGE_CHARS = 1_000
 MAX_ERRNO = 4_095
+_STATUSES = {status.value: status for status in Status}
 
 
 def read_ready(header: dict[str, Any]) -> Ready:
@@ -74,7 +75,7 @@ def _read_outcome(header: dict[str, Any]) -> OutcomeMessage:
         if not isinstance(error_number, int) or not 0 <= error_number <= MAX_ERRNO:
             raise BoxError("the supervisor sent an invalid errno for the command")
         return OutcomeMessage(
-            Status(fields["status"]),
+            _STATUSES[fields["status"]],
             None if fields["exit_code"] is None else int(fields["exit_code"]),
             None if fields["signal"] is None else int(fields["signal"]),
             _parse_finite(fields["cpu_time_s"]),

@@ -80,7 +80,7 @@ class Box:
         """Run the loaded program once."""
         program = self._require_loaded().program
         # A module next to the script may have the name of one that the warm interpreter has already imported.
-        shadowed = any(name.endswith(".py") or "/" in name for name in run.files)
+        shadowed = bool(run.files) and any(name.endswith(".py") or "/" in name for name in run.files)
         mode = Mode.EXEC if shadowed or run.command else program.mode
         warm = self._interpreters.warm(program.preload_modules, mode)
         request = RunRequest(
@@ -193,9 +193,9 @@ class Box:
         self._handle.begin_run()
         wall_time_s = limits.wall_time_s + (MAX_ALLOWANCE_S if allowance else 0.0)
         deadline = time.monotonic() + wall_time_s * MAX_WALL_TIME_FACTOR + WATCHDOG_GRACE_S
-        with Streams(plan, limits.output_kb * 1024) as streams, ExitStack() as own_descriptors:
+        with Streams(plan, limits.output_kb * 1024) as streams:
             copied = self._create_fetch_memfd(request)
-            own_descriptors.callback(frames.close_descriptors, copied)
+            streams.adopt(copied)
             try:
                 self._check_stop()
                 loaded.start(self._connection, request, streams.program_ends, copied, files, allowance)
@@ -208,7 +208,7 @@ class Box:
             while not streams.wait_for(self._connection.socket, deadline, self.stop_signal):
                 self._connection.send(messages.KILL)  # the output exceeded its limit, or the run was cancelled
             header, descriptors = self._connection.receive()
-            own_descriptors.callback(frames.close_descriptors, descriptors)
+            streams.adopt(descriptors)
             answer = read_answer(header, self.tag)
             still_open = self._drain(streams)
             max_bytes = limits.file_mb << 20

@@ -20,7 +20,7 @@ class Connection:
         self._handle = handle
         self.socket = handle.connection
 
-    def send(self, header: Mapping[str, Any], descriptors: Sequence[int] = (), payload: bytes = b"") -> None:
+    def send(self, header: Mapping[str, Any] | bytes, descriptors: Sequence[int] = (), payload: bytes = b"") -> None:
         """Send a request.
 
         Raises BoxError, or FrameTooLarge, in which case nothing was sent and the box is still usable.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from dataclasses import dataclass
 
 from sandbox.errors import BoxError
 from sandbox.runner.contract import FileSpan
@@ -53,3 +54,24 @@ class SpliceFeed:
             raise BoxError("the file with a program's input was cut short")
         self._done += moved
         return self._done < self.span.size
+
+
+@dataclass
+class DeferredCalls:
+    """Calls that are held back until the answers begin with the expected prefix."""
+
+    pipe: int
+    content: bytes
+    expected_prefix: bytes
+    answers_pipe: int
+    received: bytes = b""
+
+
+def write_to_pipe(feed: BytesFeed | SpliceFeed, pipe: int) -> bool:
+    """Write as much as the pipe accepts now; return whether there is more that the program may still read."""
+    try:
+        return feed.write_some(pipe)
+    except BlockingIOError:
+        return True
+    except BrokenPipeError:  # the program does not read the rest
+        return False

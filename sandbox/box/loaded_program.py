@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from sandbox.box.connection import Connection
 from sandbox.runner import frames, messages
@@ -17,6 +18,8 @@ class LoadedProgram:
         self.program = program
         self.sent = False
         self.size_mb = 0
+        self._last_request: tuple[CompileRequest | RunRequest, int] | None = None
+        self._last_header = b""
 
     def start(
         self,
@@ -42,11 +45,22 @@ class LoadedProgram:
             if files:
                 descriptor, parts = frames.pack_memory_file("files", files)
                 lent.append(descriptor)
-            header = messages.build_header(request, len(streams), program, parts)
+            header: Mapping[str, Any] | bytes
+            if program is None and not files:
+                header = self._encode_header(request, len(streams))
+            else:
+                header = messages.build_header(request, len(streams), program, parts)
             connection.send(header, [*streams, *copied, *lent, *allowance], payload)
             self.sent = True
         finally:
             frames.close_descriptors(lent)
+
+    def _encode_header(self, request: CompileRequest | RunRequest, streams: int) -> bytes:
+        """Return the encoded header of a request, which is the same for most tests of a program."""
+        if self._last_request != (request, streams):
+            self._last_header = frames.encode_header(messages.build_header(request, streams, None))
+            self._last_request = request, streams
+        return self._last_header
 
     def _pack(self, descriptors: list[int]) -> tuple[bytes, ProgramMessage]:
         """Return the payload and the message that carry the program.

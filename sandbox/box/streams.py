@@ -11,16 +11,16 @@ import select
 import socket
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from types import TracebackType
 from typing import NamedTuple
 
-from sandbox.box.feeds import BytesFeed, SpliceFeed
+from sandbox.box.feeds import BytesFeed, DeferredCalls, SpliceFeed, write_to_pipe
 from sandbox.box.output_buffer import OutputBuffer
 from sandbox.box.pipes import LARGE_PIPE_BYTES, PIPE_BYTES, enlarge_pipe, wait_for_last_writer
 from sandbox.box.relay import Relay, RelayStats
 from sandbox.box.stop_signal import StopSignal
 from sandbox.errors import BoxError
+from sandbox.runner import frames
 from sandbox.runner.contract import FileSpan
 from sandbox.runner.kernel import GVISOR, detect_kernel
 
@@ -28,17 +28,7 @@ from sandbox.runner.kernel import GVISOR, detect_kernel
 IN_GVISOR = detect_kernel() == GVISOR
 LAST_WRITER_TIMEOUT_S = 2.0
 ANSWERS_LIMIT_BYTES = 64 << 20
-
-
-@dataclass
-class _DeferredCalls:
-    """Calls that are held back until the answers begin with the expected prefix."""
-
-    pipe: int
-    content: bytes
-    expected_prefix: bytes
-    answers_pipe: int
-    received: bytes = b""
+QUIET_MS = 5  # in which a program's output is not read
 
 
 class StreamPlan(NamedTuple):
@@ -68,11 +58,14 @@ class Streams:
 
     def __init__(self, plan: StreamPlan, output_limit_bytes: int) -> None:
         self._open: set[int] = set()
+        self._adopted: list[int] = []
         self._readers: dict[int, OutputBuffer] = {}
         self._feeds: dict[int, BytesFeed | SpliceFeed] = {}
         self._span = plan.stdin if isinstance(plan.stdin, FileSpan) else None
+        self._is_truncated = False
         self._reported_over_limit = False
         self._reported_stop = False
+        self._polls_outputs = False  # not until the program has run for a moment (`QUIET_MS`)
         self._poll = select.poll()
         self._relay: Relay | None = None
         partner = plan.partner
@@ -84,7 +77,7 @@ class Streams:
         else:
             self._owned_program_ends = [self._open_feed(plan.stdin), self._open_drain(output_limit_bytes)]
         self._owned_program_ends.append(self._open_drain(output_limit_bytes))
-        self._deferred_calls: _DeferredCalls | None = None
+        self._deferred_calls: DeferredCalls | None = None
         if plan.calls is not None:
             self._owned_program_ends += self._open_calls(plan.calls, plan.answer_prefix)
         self.program_ends = [*partner, *self._owned_program_ends, *plan.channel]
@@ -95,7 +88,7 @@ class Streams:
             return [self._open_feed(calls), self._open_drain(ANSWERS_LIMIT_BYTES)]
         program_end, write_end = self._open_pipe()
         ends = [program_end, self._open_drain(ANSWERS_LIMIT_BYTES)]
-        self._deferred_calls = _DeferredCalls(write_end, calls, answer_prefix, answers_pipe=list(self._readers)[-1])
+        self._deferred_calls = DeferredCalls(write_end, calls, answer_prefix, answers_pipe=list(self._readers)[-1])
         return ends
 
     def _open_feed(self, content: bytes | FileSpan) -> int:
@@ -108,16 +101,18 @@ class Streams:
         os.set_blocking(write_end, False)
         if len(content) > PIPE_BYTES:
             enlarge_pipe(write_end)
-        self._feeds[write_end] = SpliceFeed(content) if isinstance(content, FileSpan) else BytesFeed(content)
-        self._poll.register(write_end, select.POLLOUT)
-        self._feed(write_end)
+        feed = SpliceFeed(content) if isinstance(content, FileSpan) else BytesFeed(content)
+        if write_to_pipe(feed, write_end):
+            self._feeds[write_end] = feed
+            self._poll.register(write_end, select.POLLOUT)
+        else:
+            self._close(write_end)
 
     def _open_drain(self, limit_bytes: int) -> int:
         """Open a pipe whose content is collected; return its write end."""
         read_end, program_end = self._open_pipe()
         os.set_blocking(read_end, False)
         self._readers[read_end] = OutputBuffer(limit_bytes)
-        self._poll.register(read_end, select.POLLIN)
         return program_end
 
     def _open_relay(self, partner: int, limit_bytes: int, stats: RelayStats) -> int:
@@ -146,17 +141,19 @@ class Streams:
     ) -> None:
         if error is not None and self._span is not None:
             self._span.tainted = True
-        for descriptor in list(self._open):
-            self._close(descriptor)
+        frames.close_descriptors([*self._open, *self._adopted])
+
+    def adopt(self, descriptors: Sequence[int]) -> None:
+        """Close these descriptors at the end, too."""
+        self._adopted += descriptors
 
     @property
     def over_limit(self) -> bool:
-        relayed = self._relay is not None and self._relay.truncated
-        return relayed or any(reader.truncated for reader in self._readers.values())
+        return self._is_truncated or (self._relay is not None and self._relay.truncated)
 
     def close_program_ends(self) -> None:
-        for descriptor in self._owned_program_ends:
-            self._close(descriptor)
+        self._open.difference_update(self._owned_program_ends)
+        frames.close_descriptors(self._owned_program_ends)
 
     def complete_outputs(self) -> list[OutputBuffer]:
         """Return the complete output: stdout, stderr, and the answers if there were calls."""
@@ -169,28 +166,38 @@ class Streams:
 
         The program must be killed if its output exceeds the limit or `stop` is set. Each reason is reported only once.
         """
-        self._poll.register(connection, select.POLLIN)
+        answer_descriptor = connection.fileno()
+        self._poll.register(answer_descriptor, select.POLLIN)
         if stop is not None and not self._reported_stop:
             self._poll.register(stop, select.POLLIN)
-        try:
-            while True:
-                left = deadline - time.monotonic()
-                events = self._poll.poll(max(0.0, left) * 1000)
-                if not events:
-                    raise BoxError("the supervisor did not answer in time, so it no longer enforces limits")
-                if self._handle_events(events, connection.fileno()):
-                    return True
-                if self.over_limit and not self._reported_over_limit:
-                    self._reported_over_limit = True
-                    return False
-                if stop is not None and stop.is_set and not self._reported_stop:
-                    self._reported_stop = True
-                    self._poll.unregister(stop)
-                    return False
-        finally:
-            self._poll.unregister(connection)
-            if stop is not None and not self._reported_stop:
+        while True:
+            if self._handle_events(self._poll_events(deadline), answer_descriptor):
+                return True
+            if self.over_limit and not self._reported_over_limit:
+                self._reported_over_limit = True
+                return False
+            if stop is not None and stop.is_set and not self._reported_stop:
+                self._reported_stop = True
                 self._poll.unregister(stop)
+                return False
+
+    def _poll_events(self, deadline: float) -> list[tuple[int, int]]:
+        """Wait for events; for the first `QUIET_MS`, not for those of the outputs.
+
+        Most programs end within that time, and their output fits into the pipes. This worker then wakes up once instead
+        of three times. A program that exchanges data with this worker while it runs has no such time.
+        """
+        if not self._polls_outputs:
+            is_passive = not self._feeds and self._relay is None and self._deferred_calls is None
+            if is_passive and (events := self._poll.poll(QUIET_MS)):
+                return events
+            self._polls_outputs = True
+            for descriptor in self._readers:
+                self._poll.register(descriptor, select.POLLIN)
+        events = self._poll.poll(max(0.0, deadline - time.monotonic()) * 1000)
+        if not events:
+            raise BoxError("the supervisor did not answer in time, so it no longer enforces limits")
+        return events
 
     def drain(self) -> None:
         """Read the rest of the output after the program has ended.
@@ -227,14 +234,17 @@ class Streams:
         except BlockingIOError:
             return False
         if not chunk:
-            self._poll.unregister(descriptor)
+            if self._polls_outputs:
+                self._poll.unregister(descriptor)
             self._close(descriptor)
             if self._deferred_calls is not None and descriptor == self._deferred_calls.answers_pipe:
                 self._close(self._deferred_calls.pipe)
             return False
         if len(chunk) == PIPE_BYTES:
             enlarge_pipe(descriptor)
-        self._readers[descriptor].add(chunk)
+        reader = self._readers[descriptor]
+        reader.add(chunk)
+        self._is_truncated = self._is_truncated or reader.truncated
         if self._deferred_calls is not None and descriptor == self._deferred_calls.answers_pipe:
             self._release(self._deferred_calls, chunk)
         return True
@@ -264,7 +274,7 @@ class Streams:
         self._poll.unregister(ready)
         self._poll.register(other, select.POLLOUT if other == relay.target else select.POLLIN)
 
-    def _release(self, deferred: _DeferredCalls, chunk: bytes) -> None:
+    def _release(self, deferred: DeferredCalls, chunk: bytes) -> None:
         """Write the deferred calls if the answers begin with the prefix; close their pipe if they do not.
 
         Do nothing until enough of the answers has arrived to decide.
@@ -278,13 +288,7 @@ class Streams:
             self._begin_feed(deferred.pipe, deferred.content)
 
     def _feed(self, descriptor: int) -> None:
-        try:
-            more = self._feeds[descriptor].write_some(descriptor)
-        except BlockingIOError:
-            return
-        except BrokenPipeError:  # the program does not read the rest
-            more = False
-        if not more:
+        if not write_to_pipe(self._feeds[descriptor], descriptor):
             del self._feeds[descriptor]
             self._poll.unregister(descriptor)
             self._close(descriptor)

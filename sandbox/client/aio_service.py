@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from functools import partial
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 
 import httpx
@@ -64,9 +63,7 @@ class AsyncServiceClient:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *exception: object) -> None:
         await self.close()
 
     @property
@@ -143,8 +140,7 @@ class AsyncServiceClient:
 
             job = await client.wait(job.id, timeout_s=60)
 
-        Raises TimeoutError after `timeout_s` seconds, and NotFound if there is no such job. The job goes on after a
-        timeout.
+        Raises TimeoutError after `timeout_s` seconds, while the job goes on, and NotFound if there is no such job.
         """
         polls = PollSchedule(timeout_s)
         while True:
@@ -276,9 +272,8 @@ class AsyncServiceClient:
         """
         from sandbox.client.aio_session import AsyncSession
 
-        return AsyncSession(
-            self._send, self._read_stream, fields if request is None else choose_request(request, fields)
-        )
+        wanted = fields if request is None else choose_request(request, fields)
+        return AsyncSession(self._send, self._read_stream, wanted)
 
     def attach_session(self, session_id: str) -> AsyncSession:
         """Return an open session by its id.
@@ -300,5 +295,4 @@ class AsyncServiceClient:
         """
         from sandbox.client.session_calls import build_list_call
 
-        answer = await self._send(build_list_call())
-        return answer.sessions
+        return (await self._send(build_list_call())).sessions

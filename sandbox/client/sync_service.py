@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 
 import httpx
@@ -64,9 +63,7 @@ class ServiceClient:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.close()
 
     @property
@@ -143,8 +140,7 @@ class ServiceClient:
 
             job = client.wait(job.id, timeout_s=60)
 
-        Raises TimeoutError after `timeout_s` seconds, and NotFound if there is no such job. The job goes on after a
-        timeout.
+        Raises TimeoutError after `timeout_s` seconds, while the job goes on, and NotFound if there is no such job.
         """
         polls = PollSchedule(timeout_s)
         while True:
@@ -276,7 +272,8 @@ class ServiceClient:
         """
         from sandbox.client.sync_session import Session
 
-        return Session(self._send, self._read_stream, fields if request is None else choose_request(request, fields))
+        wanted = fields if request is None else choose_request(request, fields)
+        return Session(self._send, self._read_stream, wanted)
 
     def attach_session(self, session_id: str) -> Session:
         """Return an open session by its id.
@@ -298,5 +295,4 @@ class ServiceClient:
         """
         from sandbox.client.session_calls import build_list_call
 
-        answer = self._send(build_list_call())
-        return answer.sessions
+        return (self._send(build_list_call())).sessions

@@ -20,12 +20,12 @@ from sandbox.queue.environments import Environments
 from sandbox.queue.idempotency import KeyedRequest
 from sandbox.queue.job_batch import Item
 from sandbox.queue.job_store import JobStore
-from sandbox.queue.submission import Submission, Ticket
+from sandbox.queue.submission import Submission, SubmissionRequest, Ticket
 from sandbox.queue.transit import ItemTransit, encode_item
 from sandbox.request_context import CURRENT_REQUEST_IDS, generate_id
 from sandbox.schema import ExecuteRequest, VerifyRequest
 from sandbox.schema.callbacks import Callback
-from sandbox.schema.hack import HackRequest
+from sandbox.schema.submissions import SubmissionKind
 from sandbox.schema.vote import VoteRequest
 
 EncodedItem = tuple[str, bytes]  # the id and the JSON
@@ -142,25 +142,21 @@ class Intake:
     def _build_items(self, submission_id: str, submission: Submission) -> list[EncodedItem]:
         stored = submission.durable or bool(submission.idempotency_key)
         request_ids = CURRENT_REQUEST_IDS.get()
-        common: dict[str, Any] = {
-            "submission": submission_id,
-            "submitted_at": time.time(),
-            "kept": stored,
-            "reader": "" if stored else self._result_reader.reader_id,
-            "client": get_caller_id(),
-            "request": request_ids.request_id,
-            "trace": request_ids.traceparent,
+        common = Item(
+            submission=submission_id,
+            submitted_at=time.time(),
+            kept=stored,
+            reader="" if stored else self._result_reader.reader_id,
+            client=get_caller_id(),
+            request=request_ids.request_id,
+            trace=request_ids.traceparent,
             **_build_callback_field(submission.callback),
-        }
+        )
         items = []
         for position, request in enumerate(submission.requests):
-            item = Item(
-                **common,
-                index=position if submission.batch else None,
-                execute=request if isinstance(request, ExecuteRequest) else None,
-                verify=request if isinstance(request, VerifyRequest) else None,
-                vote=request if isinstance(request, VoteRequest) else None,
-                hack=request if isinstance(request, HackRequest) else None,
+            # A copy does not validate the request again, which has been parsed already.
+            item = common.model_copy(
+                update={"index": position if submission.batch else None, _get_field(request): request}
             )
             items.append((item.id, encode_item(item if stored else self._externalize(item))))
         return items
@@ -181,5 +177,14 @@ def _build_keyed_request(submission: Submission) -> KeyedRequest | None:
     return KeyedRequest.create(get_caller_id(), submission.idempotency_key, route, parts)
 
 
-def _build_callback_field(callback: Callback | None) -> dict[str, str]:
+def _build_callback_field(callback: Callback | None) -> dict[str, Any]:
     return {} if callback is None else {"callback": "item" if callback.each else "batch"}
+
+
+def _get_field(request: SubmissionRequest) -> SubmissionKind:
+    """Return the field of an item that holds this request."""
+    if isinstance(request, VerifyRequest):
+        return "verify"
+    if isinstance(request, ExecuteRequest):
+        return "execute"
+    return "vote" if isinstance(request, VoteRequest) else "hack"

@@ -34,6 +34,13 @@ redis.call('LPUSH', KEYS[2], ARGV[1])
 return 1
 """
 
+# Reset the depth counters of lanes without unfinished batches: a dead worker may leave a counter too high.
+_CORRECT_DEPTHS = """
+for place = 1, #KEYS, 2 do
+    if redis.call('ZCARD', KEYS[place]) == 0 then redis.call('SET', KEYS[place + 1], 0) end
+end
+"""
+
 
 class Heartbeat:
     """Sends a worker's heartbeat, and takes its turn as the reaper.
@@ -107,16 +114,23 @@ def list_slot_workers(redis: Redis, lease_s: float) -> list[str]:
     return [name for name in list_alive(redis, lease_s) if not name.endswith(RESERVED_SUFFIX)]
 
 
-def list_starting(redis: Redis, lease_s: float) -> list[str]:
-    """Return the names of the workers that have not passed their self-test yet."""
-    return [name.decode() for name in redis.zrangebyscore(redis_keys.STARTING, time.time() - lease_s, "+inf")]
+def list_slots(redis: Redis, lease_s: float) -> tuple[list[str], list[str]]:
+    """Return the live workers that are not reserved, and those that have not passed their self-test yet, by name."""
+    since = time.time() - lease_s
+    pipeline = redis.pipeline(transaction=False)
+    for known in (redis_keys.WORKERS, redis_keys.STARTING):
+        pipeline.zrangebyscore(known, since, "+inf")
+    alive, starting = ([name.decode() for name in names] for names in pipeline.execute())
+    return [name for name in alive if not name.endswith(RESERVED_SUFFIX)], starting
 
 
 def reap(redis: Redis, lease_s: float) -> int:
     """Return orphaned batches to their lanes, and return how many there were."""
     reaped = claims.reap(BatchClaims(redis, lease_s))
+    pipeline = redis.pipeline(transaction=False)
     for known in (redis_keys.WORKERS, redis_keys.STARTING):
-        redis.zremrangebyscore(known, "-inf", time.time() - 10 * lease_s)
+        pipeline.zremrangebyscore(known, "-inf", time.time() - 10 * lease_s)
+    pipeline.execute()
     return len(reaped)
 
 
@@ -132,14 +146,18 @@ class BatchClaims:
 
     def list_unfinished(self) -> Iterator[Claim]:
         """Yield the unfinished batches that are older than `LOST_AFTER_S`, and correct the depth of empty lanes."""
-        workers = {name.decode(): worker.decode() for name, worker in self._redis.hgetall(redis_keys.CLAIMS).items()}
         before = time.time() - LOST_AFTER_S
+        pipeline = self._redis.pipeline(transaction=False)
+        pipeline.hgetall(redis_keys.CLAIMS)
         for lane in redis_keys.LANES:
-            old = self._redis.zrangebyscore(redis_keys.outstanding(lane), "-inf", before, start=0, num=REAP_LIMIT)
-            for batch_id in map(bytes.decode, old):
-                yield Claim(batch_id, lane, workers.get(batch_id))
-            if not old:
-                self._redis.set(redis_keys.depth(lane), count_waiting(self._redis, lane))
+            pipeline.zrangebyscore(redis_keys.outstanding(lane), "-inf", before, start=0, num=REAP_LIMIT)
+        keys = [key for lane in redis_keys.LANES for key in (redis_keys.outstanding(lane), redis_keys.depth(lane))]
+        pipeline.eval(_CORRECT_DEPTHS, len(keys), *keys)
+        claims_by_id, *old_by_lane, _ = pipeline.execute()
+        for lane, old in zip(redis_keys.LANES, old_by_lane, strict=True):
+            for batch_id in old:
+                worker = claims_by_id.get(batch_id)
+                yield Claim(batch_id.decode(), lane, None if worker is None else worker.decode())
 
     def requeue_from(self, claim: Claim) -> bool:
         keys = redis_keys.CLAIMS, redis_keys.rq_queue(claim.queue)
@@ -161,12 +179,3 @@ class BatchClaims:
     def enqueue_lost(self, claim: Claim) -> None:
         self._redis.lpush(redis_keys.rq_queue(claim.queue), claim.id)
         logger.warning("requeued a batch that was lost before a worker claimed it", extra={"envelope": claim.id})
-
-
-def count_waiting(redis: Redis, lane: str) -> int:
-    """Return the depth counter of a lane, or 0 if the lane is empty: a dead worker may leave the counter too high."""
-    pipeline = redis.pipeline()
-    pipeline.zcard(redis_keys.outstanding(lane))
-    pipeline.get(redis_keys.depth(lane))
-    outstanding, depth = pipeline.execute()
-    return int(depth or 0) if outstanding else 0

@@ -194,10 +194,7 @@ _LANE_KEYS = tuple(redis_keys.rq_queue(lane) for lane in redis_keys.LANES)
 
 def are_lanes_empty(redis: Redis) -> bool:
     """Return whether no batch waits for a worker. Raises RedisError."""
-    pipeline = redis.pipeline(transaction=False)
-    for key in _LANE_KEYS:
-        pipeline.llen(key)
-    return not any(pipeline.execute())
+    return not redis.exists(*_LANE_KEYS)  # Redis deletes an empty list
 
 
 def _parse_results(entries: Iterable[bytes]) -> Results:

@@ -70,7 +70,7 @@ def read_slot_reports(redis: Redis, lease_s: float) -> list[SlotReport]:
     Raises RedisError.
     """
     now = time.time()
-    alive, starting = leases.list_slot_workers(redis, lease_s), leases.list_starting(redis, lease_s)
+    alive, starting = leases.list_slots(redis, lease_s)
     names = [*alive, *(name for name in starting if name not in alive)]
     texts = redis.mget([redis_keys.worker(name) for name in names]) if names else []
     reports = []

@@ -61,6 +61,7 @@
 | sandbox:session:request:<id> | hash   | a request with an idempotency key          | 1 h                        |
 | sandbox:session:calls:<host> | list   | calls of the sessions of one host          | until the host takes them  |
 | sandbox:session:owned:<key id> | zset | an API key's sessions by expiry            | the longest of them        |
+| sandbox:session:name:<digest> | string | the id of a named session, or a reservation | 25 h, or 5 min    |
 | sandbox:session:journal:<id> | list   | the calls of a session with `replay`       | as its session             |
 """
 
@@ -233,6 +234,10 @@ def session_calls(host: str) -> str:
 
 def owned_sessions(caller_id: str) -> str:
     return f"{PREFIX}session:owned:{caller_id}"
+
+
+def session_name(digest: str) -> str:
+    return f"{PREFIX}session:name:{digest}"
 
 
 def session_journal(session_id: str) -> str:

@@ -19,7 +19,7 @@ from redis.exceptions import RedisError
 
 from sandbox.errors import Cancelled, CannotRun
 from sandbox.queue import redis_keys
-from sandbox.queue.connection import get_failure_log_level
+from sandbox.queue.connection import get_failure_log_level, is_unreachable, log_redis_errors
 from sandbox.queue.payload_files import CANCELLED_MESSAGE, PAYLOAD_MISSING
 from sandbox.queue.result_writer import CANNOT_RUN_PREFIX
 from sandbox.request_context import generate_id
@@ -27,6 +27,7 @@ from sandbox.request_context import generate_id
 logger = logging.getLogger(__name__)
 
 BLOCK_TIMEOUT_S = 1.0
+WAKE_MESSAGE = b""  # ends the wait of a reader that is being closed
 MAX_MESSAGES_PER_ROUND = 512
 
 # Delete the previous round's list, move new messages to this round's list, and read it.
@@ -62,6 +63,9 @@ class ResultReader:
 
     def close(self) -> None:
         self._closed = True
+        if not is_unreachable():  # a client that retries would wait longer than the thread
+            with log_redis_errors(logger, "cannot wake the reader of results"):
+                self._wake()
         self._thread.join(timeout=2 * BLOCK_TIMEOUT_S)
         for future in self._futures.values():
             future.cancel()
@@ -99,6 +103,13 @@ class ResultReader:
         except InvalidStateError:  # the waiting client went away
             return
 
+    def _wake(self) -> None:
+        inbox = redis_keys.messages(self.reader_id)
+        with self._redis.pipeline(transaction=False) as pipeline:
+            pipeline.rpush(inbox, WAKE_MESSAGE)
+            pipeline.expire(inbox, redis_keys.MESSAGES_TTL_S)
+            pipeline.execute()
+
     def _run(self) -> None:
         number = 0
         may_wait = True
@@ -134,6 +145,8 @@ class ResultReader:
             return
         arrived = []
         for message in messages:
+            if message == WAKE_MESSAGE:
+                continue
             item_id, _, result = message.partition(b" ")
             if result == PAYLOAD_MISSING:
                 self._on_payload_missing(item_id.decode())

@@ -26,7 +26,8 @@ _DESCRIPTOR_BYTES = array.array("i").itemsize
 _RIGHTS_SPACE = socket.CMSG_SPACE(MAX_DESCRIPTORS * _DESCRIPTOR_BYTES)
 _LENGTH = struct.Struct("=I")
 _encode_json = json.JSONEncoder(separators=(",", ":")).encode  # `json.dumps` would build an encoder for each frame
-_decode_json = json.JSONDecoder().decode  # without guessing the encoding, as `json.loads` does
+_decode_json = json.JSONDecoder().raw_decode  # `json.loads` would guess the encoding and skip white space
+_TRUNCATED = int(socket.MSG_TRUNC | socket.MSG_CTRUNC)  # operations on flags of an enum take microseconds
 _HEADER_IN_MEMORY_FILE = 1 << 31  # flag in the length field: the header is in a memfd, not in the datagram
 
 
@@ -45,11 +46,18 @@ class FrameTooLarge(FrameError):
     """Raised if a frame exceeds a size limit. Nothing was sent, and the connection is still usable."""
 
 
+def encode_header(header: Mapping[str, Any]) -> bytes:
+    return _encode_json(header).encode()
+
+
 def send(
-    connection: socket.socket, header: Mapping[str, Any], descriptors: Sequence[int] = (), payload: bytes = b""
+    connection: socket.socket, header: Mapping[str, Any] | bytes, descriptors: Sequence[int] = (), payload: bytes = b""
 ) -> None:
-    """Send one frame. The descriptors stay open in this process; the receiver gets copies."""
-    text = _encode_json(header).encode()
+    """Send one frame. The descriptors stay open in this process; the receiver gets copies.
+
+    A header that is sent repeatedly may be given as `encode_header` returned it.
+    """
+    text = header if isinstance(header, bytes) else encode_header(header)
     if len(text) > MAX_HEADER_BYTES:
         raise FrameTooLarge(f"the frame header has {len(text)} bytes, the maximum is {MAX_HEADER_BYTES}")
     if len(payload) > MAX_FRAME_BYTES:
@@ -90,15 +98,16 @@ def receive(connection: socket.socket, allow_large_header: bool = False) -> tupl
         close_descriptors(descriptors)
         raise ConnectionClosed("connection closed")
     try:
-        if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
+        if flags & _TRUNCATED:
             raise FrameError("frame truncated")
         length, end = _LENGTH.unpack_from(datagram)[0], _LENGTH.size
         if allow_large_header and length & _HEADER_IN_MEMORY_FILE and descriptors:
             text = read_memory_file(descriptors.pop(0), min(length ^ _HEADER_IN_MEMORY_FILE, MAX_HEADER_BYTES))
         else:
             text, end = datagram[end : end + length], end + length
-        header = _decode_json(text.decode())
-        if not isinstance(header, dict):
+        json_text = text.decode()
+        header, json_end = _decode_json(json_text)
+        if not isinstance(header, dict) or json_end != len(json_text):
             raise FrameError("frame header is not an object")
     except (OSError, ValueError, RecursionError, struct.error, FrameError) as error:
         close_descriptors(descriptors)

@@ -23,6 +23,7 @@ from sandbox.schema.checkers import (
     UnorderedLinesChecker,
     UnorderedTokensChecker,
 )
+from sandbox.schema.problem_details import Problem, ProblemField
 from sandbox.schema.programs import (
     MAX_ARGUMENT_CHARS,
     MAX_CODE_CHARS,
@@ -44,8 +45,6 @@ from sandbox.schema.programs import (
     Lane,
     LanguageInfo,
     LimitsRequest,
-    Problem,
-    ProblemField,
     StageResult,
     TestCase,
     TestPart,

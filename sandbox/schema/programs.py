@@ -1,4 +1,4 @@
-"""Programs to run and to judge: requests, results, jobs and problems, as they travel over REST and through the queue.
+"""Programs to run and to judge: requests, results and jobs, as they travel over REST and through the queue.
 
 The API, the client, the worker and the tests all use these models. They live outside `api/` because the worker may not
 import the API. Text is UTF-8; bytes that are not valid UTF-8 travel in a `..._base64` field next to the text field.
@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
 
 from sandbox import languages
 from sandbox.runner.contract import FileSpan, Outcome, Status, Usage, Verdict
@@ -296,21 +296,3 @@ class LanguageInfo(WireModel):
     aliases: list[str]
     compiled: bool
     available: bool = Field(True, description="whether a worker can run programs in this language")
-
-
-class Problem(BaseModel):
-    """RFC 9457 problem details, the format of every error."""
-
-    type: str = "about:blank"
-    title: str
-    status: int
-    detail: str = ""
-    errors: list[ProblemField] = Field(default_factory=list)
-
-
-class ProblemField(BaseModel):
-    field: str = Field(description="dotted path of the faulty field, such as body.tests.3.stdin")
-    message: str
-
-
-Problem.model_rebuild()

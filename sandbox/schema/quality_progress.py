@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from sandbox.runner.contract import Verdict
-from sandbox.schema.programs import Problem
+from sandbox.schema.problem_details import Problem
 from sandbox.schema.quality import QualityResult
 from sandbox.schema.wire import WireModel
 from sandbox.verify.quality_report import ProgramKind

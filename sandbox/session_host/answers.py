@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from redis import Redis
+from redis.client import Pipeline
 from redis.exceptions import RedisError
 
 from sandbox.queue.connection import get_failure_log_level
@@ -34,6 +35,11 @@ class _Answer(NamedTuple):
 def encode_answer(answer: Mapping[str, Any]) -> bytes:
     """Encode an answer, or a part of one, as JSON. Lone surrogates, which UTF-8 cannot encode, are replaced."""
     return json.dumps(answer, ensure_ascii=False).encode(errors="replace")
+
+
+def add_answer(pipeline: Pipeline, message: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
+    """Send the answer to `message` with a pipeline that writes to Redis anyway."""
+    push_results(pipeline, message["reader"], [encode_message(message["id"], encode_answer(answer))])
 
 
 class AnswerWriter:

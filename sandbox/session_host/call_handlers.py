@@ -42,7 +42,7 @@ class CallHandlers:
         self._places = places
         self._answers = answers
         self._observer = observer
-        self._handlers: dict[str, Callable[[LiveSession, Message], Awaitable[Answer]]] = {
+        self._handlers: dict[str, Callable[[LiveSession, Message], Awaitable[Answer | None]]] = {
             **ProcessHandlers(self._build_sender, sessions.end).handlers,
             "execute": self._execute,
             "list_contexts": self._change_contexts,
@@ -66,8 +66,8 @@ class CallHandlers:
             "restore": self._change_file,
         }
 
-    async def serve(self, message: Message) -> Answer:
-        """Serve one call. Raises SandboxError."""
+    async def serve(self, message: Message) -> Answer | None:
+        """Serve one call. Returns its answer, or None if the answer is already sent. Raises SandboxError."""
         session = self._sessions.get(message["session"])
         session.touch()
         return await self._handlers[message["do"]](session, message)
@@ -130,7 +130,7 @@ class CallHandlers:
         reply = await session.ask({"do": "interrupt"})
         return {"interrupted": reply.header.get("interrupted") is True}
 
-    async def _fork(self, session: LiveSession, message: Message) -> Answer:
+    async def _fork(self, session: LiveSession, message: Message) -> None:
         ids: list[str] = message["ids"]
         if session.record.session.replay:
             raise BadRequest("a session with `replay` cannot be forked")
@@ -143,9 +143,8 @@ class CallHandlers:
         except BaseException:
             self._places.release(taken)
             raise
-        await self._sessions.add_forks(session, ids, branches)
+        await self._sessions.add_forks(session, message, branches)
         self._observer.record_forks(len(ids), time.monotonic() - began)
-        return {"ids": ids}
 
     async def _fork_branch(self, session: LiveSession, count: int) -> list[int]:
         """Return the numbers of `count` new branches. Raises SandboxError."""

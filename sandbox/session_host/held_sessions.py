@@ -21,6 +21,7 @@ from sandbox.errors import BoxError, QueueUnavailable, SandboxError, SessionEnde
 from sandbox.queue import redis_keys, session_records
 from sandbox.queue.session_records import SessionRecord, parse_stored
 from sandbox.schema.sessions import SessionInfo, SessionRequest, SessionStatus
+from sandbox.session_host.answers import add_answer
 from sandbox.session_host.environments import SessionBoxes
 from sandbox.session_host.live_session import Family, LiveSession
 from sandbox.session_host.observer import SessionObserver
@@ -82,12 +83,12 @@ class HeldSessions:
         return session_id in self._moved
 
     async def open(self, message: Message) -> LiveSession:
-        """Open a session in a place and memory that are already reserved; free both on failure. Raises SandboxError."""
+        """Open a session in reserved place and memory, and answer; free both on failure. Raises SandboxError."""
         live: LiveSession | None = None
         try:
             request = parse_stored(SessionRequest, message["request"])
             live = await self.create(self._build_record(message, request), request)
-            await asyncio.to_thread(self._record_opened, live, message["request"], request.ttl_s)
+            await asyncio.to_thread(self._record_opened, live, message, request.ttl_s)
         except BaseException as error:
             if live is None:
                 self.give_up(message)
@@ -115,14 +116,15 @@ class HeldSessions:
         )
         return SessionRecord(session, self._host, message["owner"])
 
-    def _record_opened(self, live: LiveSession, request: Message, ttl_s: float) -> None:
+    def _record_opened(self, live: LiveSession, message: Message, ttl_s: float) -> None:
         pipeline = self._redis.pipeline(transaction=True)
         session_records.write_record(pipeline, live.record)
         if live.record.session.replay:
-            entry = {"do": "open", "request": request}
+            entry = {"do": "open", "request": message["request"]}
             session_records.append_journal(pipeline, live.id, entry)
             pipeline.expire(redis_keys.session_journal(live.id), int(ttl_s) + JOURNAL_GRACE_S)
             live.journal_bytes = len(json.dumps(entry))
+        add_answer(pipeline, message, {"session": live.record.session.model_dump(mode="json")})
         pipeline.execute()
 
     def release_quota(self, message: Message) -> None:
@@ -169,20 +171,21 @@ class HeldSessions:
         families = {id(session.family) for session in self._sessions.values()}
         self._observer.set_boxes(len(families), self._pool.warm)
 
-    async def add_forks(self, session: LiveSession, ids: Sequence[str], branches: Sequence[int]) -> None:
-        """Start to hold the forks that the box has created, in places that are already reserved.
+    async def add_forks(self, session: LiveSession, message: Message, branches: Sequence[int]) -> None:
+        """Start to hold the forks that the box has created, in reserved places, and answer the request with their ids.
 
         Raises QueueUnavailable if Redis does not take their records; then they are closed, and their places free.
         """
         pipeline = self._redis.pipeline(transaction=True)
         children = []
-        for session_id, branch in zip(ids, branches, strict=True):
+        for session_id, branch in zip(message["ids"], branches, strict=True):
             update = {"id": session_id, "parent": session.id, "created_at": time.time()}
             forked = session.record.session.model_copy(update=update)
             child = session.fork_to(SessionRecord(forked, self._host, session.record.owner), branch)
             self._hold(child)
             children.append(child)
             session_records.write_record(pipeline, child.update_expiry())
+        add_answer(pipeline, message, {"ids": message["ids"]})
         try:
             await asyncio.to_thread(pipeline.execute)
         except RedisError as error:

@@ -217,8 +217,10 @@ class HostProcess:
 
     async def _open(self, message: Message) -> None:
         try:
-            is_new = message["do"] == "open"
-            session = await (self._sessions.open(message) if is_new else self._rebuilder.rebuild(message))
+            if message["do"] == "open":
+                await self._sessions.open(message)  # and answer
+                return
+            session = await self._rebuilder.rebuild(message)
             answer: Answer = {"session": session.record.session.model_dump(mode="json")}
         except SandboxError as error:
             answer = dict(encode_error(error))

@@ -91,11 +91,9 @@ class Intake:
         taken = redis.blpop([self._calls_key], BLOCK_TIMEOUT_S)
         if taken is None:
             return
-        messages = [taken[1]]
-        try:
-            messages += redis.lpop(self._calls_key, MAX_MESSAGES_PER_ROUND) or ()
-        finally:
-            self._on_calls(messages)
+        self._on_calls([taken[1]])  # mostly the only one, so it does not wait for the next round trip
+        if more := redis.lpop(self._calls_key, MAX_MESSAGES_PER_ROUND):
+            self._on_calls(more)
 
     def _read_opens(self) -> None:
         redis = connect(self._redis_url, forever=True)

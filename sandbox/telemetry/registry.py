@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import platform
 import shutil
-import struct
 import threading
 import weakref
 from bisect import bisect_left
@@ -34,30 +33,23 @@ from sandbox.telemetry.process_files import ProcessFiles, list_living_and_dead, 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 WORKER_ROLE = "worker"
 Lock = AbstractContextManager[bool]
-_VALUE_AND_TIME = struct.Struct("dd")
-_pack = _VALUE_AND_TIME.pack
 
 
 class FileValue:
-    """One number in a file. It persists after the process ends.
-
-    It writes to its own place in the file's memory, like `MmapedDict.write_value`, but without looking the place up.
-    """
+    """One number in a file. It persists after the process ends."""
 
     def __init__(self, file: MmapedDict, metric: Metric, name: str, labels: dict[str, str]) -> None:
         self._file = file
-        key = mmap_key(_get_family_name(metric), name, list(labels), list(labels.values()), metric.help)
-        self._now = file.read_value(key)[0]  # type: ignore[no-untyped-call]
-        start = file._positions[key]
-        self._place = slice(start, start + _VALUE_AND_TIME.size)
+        self._key = mmap_key(_get_family_name(metric), name, list(labels), list(labels.values()), metric.help)
+        self._now = file.read_value(self._key)[0]  # type: ignore[no-untyped-call]
 
     def add(self, amount: float) -> None:
         self._now += amount
-        self._file._m[self._place] = _pack(self._now, 0.0)
+        self._file.write_value(self._key, self._now, 0.0)  # type: ignore[no-untyped-call]
 
     def set(self, value: float) -> None:
         self._now = value
-        self._file._m[self._place] = _pack(value, time())
+        self._file.write_value(self._key, value, time())  # type: ignore[no-untyped-call]
 
 
 class Counter:

@@ -5,6 +5,7 @@ import { duration } from "./verdicts.js";
 
 const FIRST_MS = 1_500;
 const EVERY_MS = 1_000;
+const LONGEST_MS = 10_000;
 
 // Send a request, and call `onWait` with a text while its result takes more than a second.
 export async function postAndWatch(path, body, signal, onWait) {
@@ -20,26 +21,43 @@ export async function postAndWatch(path, body, signal, onWait) {
   }
 }
 
+// A failed poll is repeated after a pause that doubles each time. Errors of the request itself end the watch, because
+// the request tells the user about them.
 async function watch(path, body, key, signal, say) {
-  try {
-    await pause(FIRST_MS, signal);
-    // The same request with the same key does not run again: the service answers with the id of its job.
-    const { id } = await post(path, body, { signal, key, later: true });
-    for (;;) {
-      const [job, health] = await Promise.all([ask(`jobs/${id}`, { signal }), readHealth(signal)]);
-      const place = job.position === null || job.position === undefined ? "Queued" : `Queued, position ${job.position + 1}`;
-      const why = health.ready === false && health.problems?.length ? `; ${health.problems.join("; ")}` : "";
-      say(job.status === "queued" ? place + why : `Running${why}`);
-      await pause(EVERY_MS, signal);
+  let job = null;
+  let failures = 0;
+  await pause(FIRST_MS, signal);
+  while (!signal.aborted) {
+    try {
+      // The same request with the same key does not run again: the service answers with the id of its job.
+      job ??= await post(path, body, { signal, key, later: true });
+      say(await describe(job.id, signal));
+      failures = 0;
+    } catch (problem) {
+      if (signal.aborted || isRefusal(problem)) return;
+      failures += 1;
+      say("The service is unavailable; retrying");
     }
-  } catch {
-    return; // the request itself tells the user about errors
+    await pause(Math.min(EVERY_MS * 2 ** failures, LONGEST_MS), signal);
   }
 }
 
+async function describe(id, signal) {
+  const [job, health] = await Promise.all([ask(`jobs/${id}`, { signal }), readHealth(signal)]);
+  const place = job.position === null || job.position === undefined ? "Queued" : `Queued, position ${job.position + 1}`;
+  const why = health.ready === false && health.problems?.length ? `; ${health.problems.join("; ")}` : "";
+  return job.status === "queued" ? place + why : `Running${why}`;
+}
+
+function isRefusal(problem) {
+  return problem.status >= 400 && problem.status < 500 && problem.status !== 429;
+}
+
+// Return after some time, or at once when the signal is aborted.
 function pause(milliseconds, signal) {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(resolve, milliseconds);
-    signal.addEventListener("abort", () => { clearTimeout(timer); reject(signal.reason); });
+  return new Promise((resolve) => {
+    const end = () => { clearTimeout(timer); signal.removeEventListener("abort", end); resolve(); };
+    const timer = setTimeout(end, milliseconds);
+    signal.addEventListener("abort", end);
   });
 }

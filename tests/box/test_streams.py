@@ -81,3 +81,36 @@ def test_a_box_that_fails_marks_the_file_as_tainted(span: FileSpan) -> None:
     with pytest.raises(BoxError, match="gone"), Streams(StreamPlan(span), 1 << 10):
         raise BoxError("gone")
     assert span.tainted
+
+
+def test_output_beyond_what_a_pipe_holds_is_read_while_the_program_runs() -> None:
+    output = os.urandom(300_000)
+    worker_end, supervisor_end = socket.socketpair()
+    with worker_end, supervisor_end, Streams(StreamPlan(b"3 4\n"), 1 << 20) as streams:
+        stdout = os.dup(streams.program_ends[1])
+        streams.close_program_ends()
+
+        def print_output() -> None:
+            left = memoryview(output)
+            while left:
+                left = left[os.write(stdout, left) :]
+            os.close(stdout)
+            supervisor_end.send(b"ended")
+
+        running = Thread(target=print_output)
+        running.start()
+        assert streams.wait_for(worker_end, time.monotonic() + 20)
+        running.join()
+        streams.drain()
+        assert streams.complete_outputs()[0].content == output
+
+
+def test_output_over_the_limit_is_reported_even_if_the_program_ends_at_once() -> None:
+    worker_end, supervisor_end = socket.socketpair()
+    with worker_end, supervisor_end, Streams(StreamPlan(), 10) as streams:
+        os.write(streams.program_ends[1], b"x" * 11)
+        streams.close_program_ends()
+        supervisor_end.send(b"ended")
+        assert streams.wait_for(worker_end, time.monotonic() + 20)
+        streams.drain()
+        assert streams.over_limit

@@ -482,17 +482,17 @@ def choose_tests(name: str, tests: list[str]) -> list[str]:
     return tests[::4] if name in ENDLESS else tests
 
 
-def list_accepted(client: Client, code: str, tests: list[str], entry_point: str) -> list[str]:
-    """Return the tests that the program passes."""
-    limits = {"cpu_time_s": 0.5, "memory_mb": 128, "output_kb": 256}
+def list_accepted(client: Client, code: str, tests: list[str], entry_point: str, name: str) -> list[str]:
+    """Return the tests that the program with this name passes."""
+    limits = {"cpu_time_s": 0.2 if name in ENDLESS else 0.5, "memory_mb": 128, "output_kb": 256}
     verdicts = run_asserts(client, code, *tests, entry_point=entry_point, limits=limits)
     return [test for test, verdict in zip(tests, verdicts, strict=True) if verdict == ACCEPTED]
 
 
 @pytest.mark.parametrize("trick", TRICKS)
 def test_a_trick_does_not_pass(client: Client, trick: str) -> None:
-    assert list_accepted(client, TRICKS[trick], SECRETS, "solve") == []
-    assert list_accepted(client, TRICKS[trick], choose_tests(trick, SECRETS), "") == []
+    assert list_accepted(client, TRICKS[trick], SECRETS, "solve", trick) == []
+    assert list_accepted(client, TRICKS[trick], choose_tests(trick, SECRETS), "", trick) == []
 
 
 def test_the_cost_of_carrying_calls_is_not_the_programs(client: Client) -> None:
@@ -582,9 +582,9 @@ PROPERTIES = [
 
 @pytest.mark.parametrize("liar", LIARS)
 def test_an_object_that_lies_is_not_trusted(client: Client, liar: str) -> None:
-    assert list_accepted(client, LIARS[liar], PROPERTIES, "solve") == []
+    assert list_accepted(client, LIARS[liar], PROPERTIES, "solve", liar) == []
     by_name = [test.replace("candidate", "solve") for test in choose_tests(liar, PROPERTIES)]
-    assert list_accepted(client, LIARS[liar], by_name, "") == []
+    assert list_accepted(client, LIARS[liar], by_name, "", liar) == []
 
 
 FORGED = {

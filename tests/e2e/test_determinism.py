@@ -28,7 +28,9 @@ TESTS = [{"stdin": self_tests.STDIN.decode(), "expected": self_tests.EXPECTED.de
 LIMITS = {"cpu_time_s": CPU_TIME_S, "wall_time_s": WALL_TIME_S, "memory_mb": MEMORY_MB, "output_kb": OUTPUT_KB}
 # Some runtimes need half of tighter limits just to start, which alone would put them near a limit.
 ROOMY = {"cpu_time_s": 1.0, "wall_time_s": 20.0, "memory_mb": 512, "output_kb": OUTPUT_KB}
+ENDLESS = {**ROOMY, "cpu_time_s": CPU_TIME_S}  # for programs that no limit is long enough for
 FILLING = {"cpu_time_s": 60.0, "wall_time_s": 300.0, "memory_mb": 256, "output_kb": OUTPUT_KB}
+OWN_LIMITS = {Verdict.MEMORY_LIMIT_EXCEEDED: FILLING, Verdict.TIME_LIMIT_EXCEEDED: ENDLESS}
 TEDIOUS = ("bash", Verdict.MEMORY_LIMIT_EXCEEDED)  # takes half a minute to fill its memory
 
 BURN = "import time\nwhile time.process_time() < {}: pass\nprint(42)"
@@ -92,7 +94,7 @@ def build_batch() -> list[tuple[dict[str, Any], str]]:
             if (language, verdict) == TEDIOUS:
                 continue
             code = self_tests.read_source(language, verdict).decode()
-            limits = FILLING if verdict is Verdict.MEMORY_LIMIT_EXCEEDED else ROOMY
+            limits = OWN_LIMITS.get(verdict, ROOMY)
             programs.append(({"language": language, "code": code, "tests": TESTS, "limits": limits}, verdict.value))
     draw = random.Random(ITEMS)
     draw.shuffle(programs)

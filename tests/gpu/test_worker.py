@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -198,7 +199,7 @@ def test_a_model_that_the_engine_cannot_find_fails_the_job_at_once_and_other_fai
     host.start_worker(SANDBOX_GPU_ATTEMPTS="2", HF_HUB_OFFLINE="0")
     job = host.wait_until_ended(host.client.start("generate", _build_generate_request()).id)
     assert (job.status, job.attempts) == (JobStatus.FAILED, attempts), job.error
-    log = (host.directory / "gpu-worker-0" / "engine-cpu.log").read_text(encoding="utf-8")
+    log = (host.directory / "gpu-worker-0" / f"engine-{socket.gethostname()}-cpu.log").read_text(encoding="utf-8")
     assert log.count(words.splitlines()[0]) == starts
     if starts == 1:
         assert job.error == f"model: the engine cannot find 'm': {MODEL_NOT_FOUND}"

@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
+from loadtest.code_tool import UNUSED_TESTS, CodeTool, close_sessions
 from sandbox.client import Client
 from sandbox.errors import BadRequest, InfrastructureError, NotFound, SessionEnded, Unauthorized
 from sandbox.trainers.lazy_clients import get_shared_client
@@ -279,3 +280,17 @@ def test_a_service_that_goes_away_costs_the_reward_and_not_the_model(url: str) -
     for call in (lambda: impatient.run_code("1"), impatient.get_reward):
         with pytest.raises(InfrastructureError, match="gave no verdicts for 0 s"):
             call()
+
+
+def test_the_measurement_of_tool_use_leaves_no_session_of_its_last_rollouts(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SANDBOX_URL", url)
+    tools = [CodeTool(), CodeTool()]
+    for tool in tools:
+        tool.reset(tests=UNUSED_TESTS)
+    assert tools[0].run_code("print(6 * 7)") == "42"
+    assert len(list_open(url)) == 1
+    close_sessions()
+    assert list_open(url) == []
+    assert CodeTool.latencies_s == []

@@ -21,7 +21,7 @@ from tests.queue.submit_and_wait import await_job, await_outputs, get_stdouts, s
 from tests.worker_processes import WorkerProcesses
 
 SLACK_S = 15.0  # for a busy machine and one heartbeat per second
-SHORT_TIMEOUT_S = 6.0  # instead of the worker's and the monitor's own limits
+SHORT_TIMEOUT_S = 4.0  # instead of the worker's and the monitor's own limits
 SLOTS = 130
 A_NEW_BOX_EACH = {"SANDBOX_BOX_MAX_RUNS": "1"}
 
@@ -112,7 +112,7 @@ def test_a_hanging_engine_does_not_block_clients(
     service: Service, worker_processes: WorkerProcesses, engine_socket: EngineSocket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     worker_processes.start()
-    monkeypatch.setattr(outage, "OUTAGE_AFTER_S", 3.0)
+    monkeypatch.setattr(outage, "OUTAGE_AFTER_S", 1.5)
     engine_socket.hang()
     kept = submit(service, [build_program("print('kept')")], durable=True)
     assert isinstance(_await_failure(service, Lane.RL), CannotRun)
@@ -141,7 +141,7 @@ def test_a_worker_that_never_had_a_box_is_not_ready_and_says_why(
     named: str,
 ) -> None:
     assert images
-    monkeypatch.setattr(outage, "OUTAGE_AFTER_S", 3.0)
+    monkeypatch.setattr(outage, "OUTAGE_AFTER_S", 1.5)
     kept = submit(service, [build_program("print('kept')")], durable=True)
     (waiting,) = submit(service, [build_program("print(1)", Lane.RL)]).results
     with WorkerProcesses(settings, SLOTS, **broken) as worker_processes:

@@ -14,9 +14,10 @@ from redis.exceptions import RedisError, ResponseError
 from sandbox.queue import redis_keys
 from sandbox.queue.job_batch import Item
 from sandbox.queue.payload_files import PAYLOAD_MISSING
-from sandbox.queue.result_reader import ResultReader
+from sandbox.queue.result_reader import BLOCK_TIMEOUT_S, ResultReader
 from sandbox.queue.result_writer import ResultWriter, encode_message, push_results
 from sandbox.schema import ExecuteRequest
+from tests.queue.submit_and_wait import wait_until
 
 FULL = "MISCONF Errors writing to the AOF file: No space left on device"
 
@@ -124,3 +125,18 @@ def test_while_redis_refuses_writes_no_result_is_sent_and_no_batch_deleted(redis
     result_writer.flush(lambda ending: ending.delete(redis_keys.job_batch("e")))
     assert not redis.exists(redis_keys.job_batch("e"))
     assert redis.lrange(redis_keys.messages("reader"), 0, -1) == [b"s result"]
+
+
+def test_an_idle_reader_is_closed_at_once(redis: Redis) -> None:
+    passed_on: list[str] = []
+    result_reader = ResultReader(redis, passed_on.extend, passed_on.append)
+    result_reader.start()
+    mine = redis.client_info()["db"]
+    wait_until(
+        lambda: any(each["cmd"] == "blmove" and int(each["db"]) == int(mine) for each in redis.client_list()),
+        "it waits for messages",
+    )
+    began = time.monotonic()
+    result_reader.close()
+    assert time.monotonic() - began < BLOCK_TIMEOUT_S / 2
+    assert not passed_on

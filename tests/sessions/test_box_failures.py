@@ -16,7 +16,7 @@ from redis import Redis
 from sandbox.box.engine import BoxHandle
 from sandbox.box.environment import NoEnvironmentImages
 from sandbox.errors import EngineUnavailable, QueueUnavailable
-from sandbox.queue import redis_keys
+from sandbox.queue import redis_keys, session_records
 from sandbox.queue.connection import connect
 from sandbox.runner import frames
 from sandbox.session_host import box_pool
@@ -151,13 +151,18 @@ async def test_forks_without_a_record_are_closed(own_redis: Redis) -> None:
     live = await sessions.open(OPEN)
     own_redis.config_set("maxmemory", "1")
     with pytest.raises(QueueUnavailable):
-        await sessions.add_forks(live, ["a", "b"], [1, 2])
+        await sessions.add_forks(live, OPEN | {"ids": ["a", "b"]}, [1, 2])
     own_redis.config_set("maxmemory", "0")
+    assert own_redis.llen(redis_keys.messages("r")) == 1  # the answer to `open`
     assert [each.id for each in sessions.list_all()] == ["s"]
     assert list(live.family.members) == [0]
     assert {each["branch"] for each in engine.boxes[0].requests if each["do"] == "close"} == {1, 2}
     assert places.take(4) == 3
-    sessions.drop(live)
+    await sessions.add_forks(live, OPEN | {"id": "d", "ids": ["e"]}, [3])
+    assert own_redis.lrange(redis_keys.messages("r"), -1, -1) == [b'd {"ids": ["e"]}']
+    assert session_records.read_record(own_redis, "e").session.parent == "s"
+    for each in sessions.list_all():
+        sessions.drop(each)
     await pool.close()
 
 

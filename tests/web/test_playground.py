@@ -230,7 +230,9 @@ def test_an_example_of_any_kind_of_test_can_be_loaded_changed_and_copied(visit: 
     assert "entry_point" not in copied
 
 
-def test_a_program_that_waits_shows_its_place_and_why(visit: OpenPage, redis_server: RedisServer, home: Path) -> None:
+def test_a_program_that_waits_shows_its_place_and_why_even_after_a_failed_poll(
+    visit: OpenPage, redis_server: RedisServer, home: Path
+) -> None:
     folder = home / "no-workers"
     folder.mkdir()
     settings = ApiSettings(home=folder, redis_url=redis_server.build_url(EMPTY_DATABASE))
@@ -243,9 +245,12 @@ def test_a_program_that_waits_shows_its_place_and_why(visit: OpenPage, redis_ser
         page = one.page
         page.get_by_role("button", name="Run").click()
         expect(page.locator("#waiting")).to_contain_text("Queued, position 3; no worker is alive")
+        page.route("**/jobs/*", lambda route: route.abort(), times=1)
+        expect(page.locator("#waiting")).to_contain_text("The service is unavailable; retrying")
+        expect(page.locator("#waiting")).to_contain_text("Queued, position 3; no worker is alive")
         page.get_by_role("button", name="Stop").click()
         expect(page.locator("#result")).to_have_text("Stopped.")
-        one.console_errors = [said for said in one.console_errors if "503" not in said]
+        one.console_errors = [said for said in one.console_errors if "Failed to load resource" not in said]
 
 
 def test_the_keyboard_does_it_all_and_nobody_is_caught_in_the_editor(visit: OpenPage) -> None:

@@ -2,7 +2,8 @@
 
     RemoteRuntime(host="http://HOST:8080/dialects/swe_rex/NAME", auth_token=KEY)
 
-The session has the name of the runtime and that of its one shell in its metadata, so any process of the API finds it.
+The name of the runtime is that of its session, so any process of the API finds it, and a runtime never has two. The
+session's metadata has this name, too, and that of the runtime's one shell.
 Status 511 carries an exception that the client raises, with the name of its class.
 """
 
@@ -22,7 +23,8 @@ from sandbox.api.dialects.multipart import parse_form
 from sandbox.api.problems import ProblemResponse
 from sandbox.api.session_client import MAX_FILE_BYTES, call_session, open_session
 from sandbox.errors import BadRequest, SessionEnded
-from sandbox.schema.sessions import MAX_TTL_S, CallResult, SessionCall, SessionInfo, SessionRequest
+from sandbox.queue.session_names import SessionNames
+from sandbox.schema.sessions import MAX_TTL_S, CallResult, SessionCall, SessionInfo, SessionRequest, SessionStatus
 
 RUNTIME, SHELL = "swe_rex.runtime", "swe_rex.shell"
 LIMITS = {"cpu_time_s": 3_600, "wall_time_s": 7_200, "output_kb": 16_384}
@@ -82,11 +84,11 @@ async def is_alive(request: Request) -> Response:
 @DIALECT.post("/{runtime}/create_session")
 async def create_session(request: Request) -> Response:
     body = await request_parsing.parse_body(request, Shell)
-    if (found := await _find(request)) is not None:
-        return _fail("SessionExistsError", f"the runtime has its only session, {found.metadata.get(SHELL)}")
-    labels = {RUNTIME: request.path_params["runtime"], SHELL: body.session}
-    wanted = build_model(SessionRequest, language="bash", ttl_s=MAX_TTL_S, idle_ttl_s=MAX_TTL_S, metadata=labels)
-    session = await open_session(get_calls(request), request, wanted)
+    session = await _open(request, body.session)
+    if session is None:
+        found = await _find(request)
+        shell = "which another request opens" if found is None else found.metadata.get(SHELL)
+        return _fail("SessionExistsError", f"the runtime has its only session, {shell}")
     source = "; ".join(f"source {shlex.quote(path)}" for path in body.startup_source) or ":"
     result = await _execute(request, session.id, None, code=source)
     return encode_response({"output": result.stdout + result.stderr})
@@ -156,20 +158,44 @@ async def close(request: Request) -> Response:
     found = await _find(request)
     if request.url.path.endswith("/close_session"):
         await _get(request, (await request_parsing.parse_body(request, Shell)).session)
-    if found is not None:
+    if found is not None and found.status is SessionStatus.OPEN:
         await _call(request, found.id, {"do": "close"})
     return encode_response({})
 
 
+async def _open(request: Request, shell: str) -> SessionInfo | None:
+    """Open the runtime's session. Return None if it has one, or if another request opens it."""
+    names, runtime = SessionNames(get_calls(request)), request.path_params["runtime"]
+    labels = {RUNTIME: runtime, SHELL: shell}
+    wanted = build_model(SessionRequest, language="bash", ttl_s=MAX_TTL_S, idle_ttl_s=MAX_TTL_S, metadata=labels)
+    reservation = await asyncio.to_thread(names.reserve, runtime)
+    if reservation is None:
+        return None
+    try:
+        session = await open_session(get_calls(request), request, wanted)
+    except BaseException:
+        await asyncio.shield(asyncio.to_thread(names.release, runtime, reservation))
+        raise
+    if await asyncio.to_thread(names.assign, runtime, reservation, session.id):
+        return session
+    await _call(request, session.id, {"do": "close"})
+    return None
+
+
 async def _find(request: Request) -> SessionInfo | None:
-    return await asyncio.to_thread(get_calls(request).find_open, {RUNTIME: request.path_params["runtime"]})
+    """Return the runtime's latest session, which may have ended."""
+    names, runtime = SessionNames(get_calls(request)), request.path_params["runtime"]
+    return await asyncio.to_thread(names.find, runtime, {RUNTIME: runtime})
 
 
 async def _get(request: Request, shell: str = "") -> str:
     """Return the id of the runtime's session. Raises SessionEnded if it has none, or none of that name."""
     found = await _find(request)
     if found is None or (shell and found.metadata.get(SHELL) != shell):
-        raise SessionEnded(f"the runtime has no session {shell or 'now'}: create one; an earlier one may have ended")
+        raise SessionEnded(f"the runtime has no session {shell or 'now'}: create one")
+    if found.status is not SessionStatus.OPEN:
+        why = f"the last one is {found.status}: {found.reason}"
+        raise SessionEnded(f"the runtime has no session {shell or 'now'}: create one; {why}")
     return found.id
 
 

@@ -124,7 +124,7 @@ def _read_context(name: str) -> dict[str, bytes]:
     for path in (
         _PACKAGE / "__init__.py",
         *(_PACKAGE / "runner").rglob("*.py"),
-        _PACKAGE / "runner/zygote/forkserver.c",
+        *(_PACKAGE / "runner").rglob("*.c"),
     ):
         files[f"sandbox/{path.relative_to(_PACKAGE).as_posix()}"] = path
     return {name_in_context: path.read_bytes() for name_in_context, path in files.items()}

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import shlex
+import socket
 import sys
 import threading
 import time
@@ -174,7 +175,7 @@ class LocalEngine:
     def _start_server(self, gpus: Sequence[int]) -> ModelServer:
         port = find_free_port()
         arguments = [
-            *("--model", self._link_model(_name_gpus(gpus)), "--served-model-name", SERVED_NAME),
+            *("--model", self._link_model(gpus), "--served-model-name", SERVED_NAME),
             *("--host", HOST, "--port", str(port)),
             *(("--tensor-parallel-size", str(len(gpus))) if len(gpus) > 1 else ()),
             *(VLLM_OPTIONS if self._is_vllm else ()),
@@ -190,16 +191,16 @@ class LocalEngine:
         return ModelServer(self._model, gpus, port, process, log, log_start, is_offline(environment))
 
     def _get_log(self, gpus: Sequence[int]) -> Path:
-        return self._directory / f"engine-{_name_gpus(gpus)}.log"
+        return self._directory / f"{_name_engine(gpus)}.log"
 
-    def _link_model(self, name: str) -> str:
+    def _link_model(self, gpus: Sequence[int]) -> str:
         """Return a path to the model that stays the same, or the name of a model of the hub.
 
         vLLM's compilation cache depends on the path of the model.
         """
         if not Path(self._model).is_dir():
             return self._model
-        link = self._directory / f"engine-{name}-model"
+        link = self._directory / f"{_name_engine(gpus)}-model"
         link.parent.mkdir(parents=True, exist_ok=True)
         with suppress(FileNotFoundError):
             link.unlink()
@@ -237,8 +238,9 @@ class LocalEngine:
         return False
 
 
-def _name_gpus(gpus: Sequence[int]) -> str:
-    return "-".join(map(str, gpus)) or "cpu"
+def _name_engine(gpus: Sequence[int]) -> str:
+    """Return a name for a server's files. It contains the host, because hosts may share a home directory."""
+    return "-".join(["engine", socket.gethostname(), *(map(str, gpus) if gpus else ["cpu"])])
 
 
 def _build_server_environment(gpus: Sequence[int]) -> dict[str, str]:

@@ -89,7 +89,7 @@ def main(job_dir: JobDir) -> None:
         install_warm_engine(job_dir)
     with report_request_errors(job_dir, "settings"):
         args = build_config(job_dir, request, order.get("engine_url", ""))
-    model, tokenizer = load_pretrained(job_dir, order["model"])
+    model, tokenizer, dtype = load_pretrained(job_dir, order["model"])
     clock.end_part("model_s", "the trainer starts")
     with report_request_errors(job_dir, "dataset"):
         train_dataset = build_dataset(load_tasks(request, order))
@@ -122,7 +122,7 @@ def main(job_dir: JobDir) -> None:
     after = measure_held_out(trainer, rewards, job_dir, "after")
     if reward_process is not None:
         reward_process.close()
-    save_model(trainer, tokenizer, job_dir, order["model"])
+    save_model(trainer, tokenizer, job_dir, dtype)
     if trainer.is_world_process_zero():
         job_dir.write_result(
             {

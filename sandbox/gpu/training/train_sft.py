@@ -39,7 +39,7 @@ def main(job_dir: JobDir) -> None:
     request = SftRequest.model_validate(order["request"])
     with report_request_errors(job_dir, "settings"):
         args = build_config(job_dir, request)
-    model, tokenizer = load_pretrained(job_dir, order["model"])
+    model, tokenizer, dtype = load_pretrained(job_dir, order["model"])
     clock.end_part("model_s", "the trainer starts")
     with report_request_errors(job_dir, "dataset"):
         examples = load_rows(request, order)
@@ -61,7 +61,7 @@ def main(job_dir: JobDir) -> None:
     checkpoint = job_dir.find_last_checkpoint()
     clock.end_part("trainer_s", "the first step is computed" if trainer.is_world_process_zero() else "")
     trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
-    save_model(trainer, tokenizer, job_dir, order["model"])
+    save_model(trainer, tokenizer, job_dir, dtype)
     if trainer.is_world_process_zero():
         losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
         job_dir.write_result(

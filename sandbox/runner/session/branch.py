@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Callable
 from typing import Any
 
 from sandbox.runner.session.branch_launch import BranchSpec, get_work_directory
@@ -24,8 +25,16 @@ class Family:
     def __init__(self, group: int) -> None:
         self.group = group
         self.listener: int | None = None
-        self.expected: dict[int, ExpectedSwitch] = {}
+        self.expected: dict[int, ExpectedSwitch] = {}  # by pid
+        self.receive_hellos: list[Callable[[], None]] = []  # of the forks in progress
         self.members = 0
+
+    def find_switch(self, pid: int) -> ExpectedSwitch | None:
+        """Return the change of uid that is expected of a process, which may have said hello just before it."""
+        if pid not in self.expected:
+            for receive in list(self.receive_hellos):
+                receive()
+        return self.expected.get(pid)
 
 
 class Call:

@@ -129,7 +129,7 @@ class BranchFactory:
 
     def _watch_listener(self, family: Family, listener: int) -> None:
         family.listener = listener
-        self._reactor.add_reader(listener, lambda: answer_notification(listener, family.expected))
+        self._reactor.add_reader(listener, lambda: answer_notification(listener, family.find_switch))
 
     def release(self, branch: Branch) -> None:
         """Close the supervisor's descriptors for a branch, and remove the link to its work directory."""

@@ -13,7 +13,7 @@ from sandbox.runner.session.branch import Branch
 from sandbox.runner.session.links import LinkClosed, ReplLink
 from sandbox.runner.session.output_stream import OutputStream
 from sandbox.runner.session.reactor import Reactor
-from sandbox.runner.session.uid_listener import ExpectedSwitch, has_uid, read_status
+from sandbox.runner.session.uid_listener import ExpectedSwitch, Notification, has_uid, read_status
 
 SUBDIRECTORIES = ("work", "tmp")  # of a branch's directory
 
@@ -36,10 +36,9 @@ class ReplFork:
         self._parent = parent
         self._branches = branches
         self._known_pids = known_pids
-        self._report_end = finish
-        self._ended = False
+        self._finish = finish
         self._copied = False
-        self._waiting: list[Branch] = []  # said hello, but their directory is not ready
+        self._held: list[Notification] = []  # switches of uid that wait for the copy of the directory
         self._left = len(branches)
 
     def begin(self) -> None:
@@ -50,67 +49,79 @@ class ReplFork:
             for branch in self._branches:
                 ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
                 branch.link = ReplLink(ours)
-                branch.link.require_credentials()
+                branch.link.require_credentials(True)
                 branch.stdout, branch.stderr = OutputStream(self._reactor), OutputStream(self._reactor)
                 ends += [theirs.detach(), os.dup(branch.stdout.write_end), os.dup(branch.stderr.write_end)]
                 branch.stdout.close_write_end()
                 branch.stderr.close_write_end()
                 self._watch(branch, self._receive_hello)
-            self._parent.link.send_fork(ends)
+            ends.append(os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC))
+            self._parent.family.receive_hellos.append(self._receive_hellos)
+            self._parent.link.send_fork([(branch.uid, branch.spec.directory) for branch in self._branches], ends)
         finally:
             frames.close_descriptors(ends)
 
     def finish_copy(self) -> None:
-        """Let the children move to their directories, whose copies are now complete."""
+        """Let the children move to their directories, which are now complete."""
         self._copied = True
-        waiting, self._waiting = self._waiting, []
-        for branch in waiting:
-            self._order_move(branch)
+        held, self._held = self._held, []
+        for notification in held:
+            notification.answer(allow=True)
+
+    def end(self) -> None:
+        """Allow no more children to move."""
+        family = self._parent.family
+        if self._receive_hellos in family.receive_hellos:
+            family.receive_hellos.remove(self._receive_hellos)
+        for branch in self._branches:
+            family.expected.pop(branch.pid, None)
+        held, self._held = self._held, []
+        for notification in held:
+            notification.answer(allow=False)
 
     def _watch(self, branch: Branch, callback: Callable[[Branch], None]) -> None:
-        def receive() -> None:
-            try:
-                callback(branch)
-            except LinkClosed:
-                self._finish("the forked process ended")
-
         assert isinstance(branch.link, ReplLink)
-        self._reactor.add_reader(branch.link.descriptor, receive)
+        self._reactor.add_reader(branch.link.descriptor, lambda: self._receive(branch, callback))
+
+    def _receive(self, branch: Branch, callback: Callable[[Branch], None]) -> None:
+        try:
+            callback(branch)
+        except LinkClosed:
+            self._finish("the forked process ended")
+
+    def _receive_hellos(self) -> None:
+        """Receive the first messages that have arrived: a child sends its own just before it switches its uid."""
+        for branch in self._branches:
+            if not branch.pid:
+                self._receive(branch, self._receive_hello)
 
     def _receive_hello(self, branch: Branch) -> None:
         assert isinstance(branch.link, ReplLink)
         pid = branch.link.receive_pid()
+        if pid is None:
+            return
         if pid <= 0 or pid in self._known_pids() or any(other.pid == pid for other in self._branches):
             raise LinkClosed
         branch.pid = pid
         self._watch(branch, self._receive_moved)
-        if self._copied:
-            self._order_move(branch)
-        else:
-            self._waiting.append(branch)
 
-    def _finish(self, error: str) -> None:
-        self._ended = True
-        self._report_end(error)
+        def begin_switch(notification: Notification) -> None:
+            if self._copied:
+                del self._parent.family.expected[pid]
+                notification.answer(allow=True)
+            else:
+                self._held.append(notification)
 
-    def _order_move(self, branch: Branch) -> None:
-        if self._ended:
-            return
-        assert isinstance(branch.link, ReplLink)
-        self._parent.family.expected[branch.pid] = ExpectedSwitch(branch.pid, self._parent.uid, branch.uid)
-        null = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            branch.link.send_move(branch.uid, branch.spec.directory, null)
-        except LinkClosed:
-            self._finish("the forked process ended")
-        finally:
-            os.close(null)
+        self._parent.family.expected[pid] = ExpectedSwitch(self._parent.uid, branch.uid, begin_switch)
 
     def _receive_moved(self, branch: Branch) -> None:
         assert isinstance(branch.link, ReplLink)
-        branch.link.receive().close()
-        if not has_uid(read_status(branch.pid), branch.uid):
+        pid = branch.link.receive_pid()
+        if pid is None:  # its hello was received early
+            return
+        if pid != branch.pid or not has_uid(read_status(pid), branch.uid):
             raise LinkClosed
+        branch.link.require_credentials(False)
         branch.ready = True
         self._reactor.remove_reader(branch.link.descriptor)
         self._left -= 1

@@ -27,6 +27,7 @@ class RunningFork:
         self.request = request
         self.branches = branches
         self.copy: SideProcess | None = None  # copies the parent's directory
+        self.repl_fork: ReplFork | None = None
 
     def concerns(self, branch: Branch) -> bool:
         return branch is self.parent or branch in self.branches
@@ -82,16 +83,17 @@ class Forks:
             self._finish(fork, reason)
 
     def _fork_repl(self, fork: RunningFork) -> None:
-        repl_fork = ReplFork(
+        repl_fork = fork.repl_fork = ReplFork(
             self._reactor, fork.parent, fork.branches, self._known_pids, lambda error: self._finish(fork, error)
         )
         self._reactor.set_timer(fork, FORK_TIMEOUT_S, lambda: self._finish(fork, "the fork took too long"))
-        repl_fork.begin()
         if has_no_files(fork.parent):  # a side process would take longer than the fork itself
             for branch in fork.branches:
                 hand_over(branch)
             repl_fork.finish_copy()
+            repl_fork.begin()
         else:
+            repl_fork.begin()
             self._copy(fork, repl_fork.finish_copy)
 
     def _fork_shell(self, fork: RunningFork) -> None:
@@ -170,8 +172,8 @@ class Forks:
         self._reactor.cancel_timer(fork)
         fork.parent.busy = False
         fork.parent.pending_call = None
-        for branch in fork.branches:
-            fork.parent.family.expected.pop(branch.pid, None)
+        if fork.repl_fork is not None:
+            fork.repl_fork.end()
         if not error:
             for branch in fork.branches:
                 self._add(branch)

@@ -57,11 +57,9 @@ class ReplLink:
         finally:
             os.close(memory_file)
 
-    def send_fork(self, descriptors: list[int]) -> None:
-        self._send({"do": "fork"}, descriptors)
-
-    def send_move(self, uid: int, directory: str, stdin: int) -> None:
-        self._send({"uid": uid, "directory": directory}, [stdin])
+    def send_fork(self, moves: list[tuple[int, str]], descriptors: list[int]) -> None:
+        """Ask for a fork for each uid and directory. Raises LinkClosed if the REPL has ended."""
+        self._send({"do": "fork", "moves": moves}, descriptors)
 
     def _send(self, header: dict[str, Any], descriptors: list[int], payload: bytes = b"") -> None:
         try:
@@ -90,16 +88,20 @@ class ReplLink:
         except frames.FrameError as error:
             raise LinkClosed from error
 
-    def require_credentials(self) -> None:
-        self._connection.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+    def require_credentials(self, require: bool) -> None:
+        self._connection.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, require)
 
-    def receive_pid(self) -> int:
-        """Receive the first message of a forked REPL; return the sender's pid, which the kernel has verified."""
+    def receive_pid(self) -> int | None:
+        """Receive a message of a forked REPL; return the sender's pid, which the kernel has verified.
+
+        Returns None if none has arrived. Raises LinkClosed.
+        """
         try:
             _, ancillary, _, _ = self._connection.recvmsg(256, socket.CMSG_SPACE(_CREDENTIALS.size))
+        except BlockingIOError:
+            return None
         except OSError as error:
             raise LinkClosed from error
-        self._connection.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 0)
         for level, kind, content in ancillary:
             if (level, kind) == (socket.SOL_SOCKET, socket.SCM_CREDENTIALS):
                 return int(_CREDENTIALS.unpack(content)[0])

@@ -4,10 +4,11 @@ Theory of operation. The supervisor sends each call as a frame over a private so
 displays while a cell runs, then the outcome. The program shares this process, so it can read and forge these frames.
 The supervisor therefore trusts none of them. A program that forges frames corrupts only its own results.
 
-A fork runs between two calls. An intermediate child forks the new branches and exits, so the supervisor adopts them and
-the parent's `os.wait` never sees them. Each new branch sends a first message over its own socket, which proves its pid
-to the supervisor. It then receives its uid and directory, switches to them, and continues as a REPL. As after any fork,
-the new branch has only one thread but keeps the descriptors that the program opened. Pending asyncio tasks are lost.
+A fork runs between two calls. The new branches are children of the supervisor (`detached_fork.c`), so the parent's
+`os.wait` never sees them. Each new branch sends a first message over its own socket, which proves its pid to the
+supervisor. It then switches to its uid, which the supervisor delays until the branch's directory is complete, and
+continues as a REPL. As after any fork, the new branch has only one thread but keeps the descriptors that the program
+opened. Pending asyncio tasks are lost.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ from sandbox.runner.session.branch_launch import (
 from sandbox.runner.session.cell import CellError, CellOutcome, CellRunner
 from sandbox.runner.session.contexts import Contexts
 from sandbox.runner.session.event_loop import KeptEventLoop
+from sandbox.runner.session.fork_library import fork_detached
 from sandbox.runner.session.message_body import MAX_BODY_BYTES, MAX_INLINE_BODY_BYTES, SEALS
 from sandbox.runner.zygote import confinement
 
@@ -79,7 +81,7 @@ class Repl:
                 if request["do"] == "execute":
                     self._execute(request, payload, descriptors)
                 elif request["do"] == "fork":
-                    self._fork(descriptors)
+                    self._fork(request["moves"], descriptors)
             except KeyboardInterrupt:  # arrived at the very end of a cell
                 self._running = False
             except frames.FrameError:
@@ -158,67 +160,62 @@ class Repl:
         finally:
             os.close(descriptor)
 
-    def _fork(self, descriptors: list[int]) -> None:
-        """Fork one branch for each group of three descriptors: the branch's connection, stdout and stderr."""
+    def _fork(self, moves: list[tuple[int, str]], descriptors: list[int]) -> None:
+        """Fork one branch for each uid and directory.
+
+        Each has three of the descriptors: its connection, stdout and stderr. The last one is the stdin of all of them.
+        """
         random = sys.modules.get("random")
         state = random.getstate() if random is not None else None  # a forked child reseeds it otherwise
         try:
-            intermediate = os.fork()
+            number = fork_detached(len(moves))
         except OSError as error:
             frames.close_descriptors(descriptors)
             self._send({"fork_failed": error.strerror}, {})
             return
-        if intermediate:
+        if number is None:
             frames.close_descriptors(descriptors)
-            os.waitpid(intermediate, 0)
             return
         try:
-            for start in range(0, len(descriptors), 3):
-                if os.fork() == 0:
-                    self._become_branch(descriptors, start)
-                    if random is not None:
-                        random.setstate(state)
-                    return
+            self._become_branch(*moves[number], descriptors, 3 * number)
+            if random is not None:
+                random.setstate(state)
         except BaseException:  # noqa: BLE001 - the process boundary: the supervisor sees the closed connection
             os._exit(1)
-        os._exit(0)
 
-    def _become_branch(self, descriptors: list[int], start: int) -> None:
+    def _become_branch(self, uid: int, directory: str, descriptors: list[int], start: int) -> None:
         connection, output, error_output = descriptors[start : start + 3]
         os.setsid()
         os.dup2(connection, PRIVATE_DESCRIPTOR, inheritable=False)
-        os.dup2(output, 1)
-        os.dup2(error_output, 2)
+        for number, descriptor in enumerate((descriptors[-1], output, error_output)):
+            os.dup2(descriptor, number)
         frames.close_descriptors(descriptors)
         frames.send(self._connection, {"hello": True})
-        order, _, extra = frames.receive(self._connection, allow_large_header=True)
-        os.dup2(extra[0], 0)
-        frames.close_descriptors(extra)
-        uid, directory = order["uid"], order["directory"]
-        os.setresuid(uid, uid, uid)
+        os.setresuid(uid, uid, uid)  # waits until the supervisor allows it
         confinement.set_dumpable(True)
-        self._move_to(directory)
-        self._loop.abandon()
-        frames.send(self._connection, {"moved": True})
-
-    def _move_to(self, directory: str) -> None:
-        """Switch the current directory, the environment and `tempfile` from the parent's directory to its copy."""
         old, self._directory = self._directory, directory
-        try:
-            current = os.getcwd()
-        except OSError:
-            current = old
-        try:
-            os.chdir(_replace_prefix(current, old, directory))
-        except OSError:
-            os.chdir(get_work_directory(directory))
+        _enter_copy(old, directory)
+        frames.send(self._connection, {"moved": True})
+        self._move(old, directory)
+        self._loop.abandon()
+
+    def _move(self, old: str, new: str) -> None:
+        """Switch the environment, the contexts and `tempfile` from the parent's directory to its copy."""
         for name, value in list(os.environ.items()):
             if name in {"HOME", "PWD", "TMPDIR", "OLDPWD"}:
-                os.environ[name] = _replace_prefix(value, old, directory)
-        self._contexts.move(lambda path: _replace_prefix(path, old, directory))
+                os.environ[name] = _replace_prefix(value, old, new)
+        self._contexts.move(lambda path: _replace_prefix(path, old, new))
         tempfile: Any = sys.modules.get("tempfile")
         if isinstance(getattr(tempfile, "tempdir", None), str):
-            tempfile.tempdir = _replace_prefix(tempfile.tempdir, old, directory)
+            tempfile.tempdir = _replace_prefix(tempfile.tempdir, old, new)
+
+
+def _enter_copy(old: str, new: str) -> None:
+    """Change from a directory of the parent to its copy, or to the work directory if it has none."""
+    try:
+        os.chdir(_replace_prefix(os.getcwd(), old, new))
+    except OSError:
+        os.chdir(get_work_directory(new))
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from sandbox.runner import frames
 from sandbox.runner.kernel import GVISOR, detect_kernel
-from sandbox.runner.session import branch_files
+from sandbox.runner.session import branch_files, fork_library
 from sandbox.runner.session.branch import Branch
 from sandbox.runner.session.branch_factory import HOME, BranchFactory
 from sandbox.runner.session.branch_operations import FILE_REQUESTS, FileOperations
@@ -74,6 +74,7 @@ class SessionSupervisor:
 
     def serve(self) -> None:
         """Serve requests until the worker disconnects, which raises FrameError."""
+        fork_library.load()
         gc.collect()
         gc.freeze()  # a forked REPL shares these objects until someone writes to them
         self._replies.send({"ready": True, "pid": os.getpid(), "kernel": detect_kernel(), "session": True})

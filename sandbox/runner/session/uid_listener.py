@@ -6,6 +6,7 @@ import errno
 import fcntl
 import os
 import struct
+from collections.abc import Callable
 from typing import NamedTuple
 
 # struct seccomp_notif: id, pid, flags, number, architecture, instruction pointer, six arguments
@@ -17,16 +18,31 @@ _SETRESUID_NUMBERS = {"x86_64": 117, "aarch64": 147}
 SETRESUID = _SETRESUID_NUMBERS.get(os.uname().machine, -1)
 
 
-class ExpectedSwitch(NamedTuple):
-    """A change of uid that is allowed once: by the process `pid`, from `old_uid` to `new_uid`."""
+class Notification(NamedTuple):
+    """A system call that waits in the kernel until it is answered."""
 
-    pid: int
+    listener: int
+    identity: int
+
+    def answer(self, allow: bool) -> None:
+        error, flags = (0, _CONTINUE) if allow else (-errno.EPERM, 0)
+        try:
+            fcntl.ioctl(self.listener, _SEND, _RESPONSE.pack(self.identity, 0, error, flags))
+        except OSError as failure:
+            if failure.errno != errno.ENOENT:  # the caller was killed or interrupted
+                raise
+
+
+class ExpectedSwitch(NamedTuple):
+    """A change of uid that is allowed once, from `old_uid` to `new_uid`. `begin` gets it, to answer it now or later."""
+
     old_uid: int
     new_uid: int
+    begin: Callable[[Notification], None]
 
 
-def answer_notification(listener: int, expected: dict[int, ExpectedSwitch]) -> None:
-    """Answer one system call of a listener: allow an expected switch, once, and deny anything else."""
+def answer_notification(listener: int, find_switch: Callable[[int], ExpectedSwitch | None]) -> None:
+    """Answer one system call of a listener: pass on the switch that is expected of its process, and deny the rest."""
     buffer = bytearray(_NOTIFICATION.size)
     try:
         fcntl.ioctl(listener, _RECEIVE, buffer)
@@ -35,24 +51,17 @@ def answer_notification(listener: int, expected: dict[int, ExpectedSwitch]) -> N
             return
         raise
     identity, pid, _, number, _, _, *arguments = _NOTIFICATION.unpack(buffer)
-    switch = expected.get(pid)
-    allowed = (
+    switch = find_switch(pid)
+    if (
         switch is not None
         and number == SETRESUID
         and [value & 0xFFFF_FFFF for value in arguments[:3]] == [switch.new_uid] * 3
         and _is_single_process(pid, switch.old_uid)
         and _is_waiting(listener, identity)
-    )
-    if allowed:
-        del expected[pid]
-        response = _RESPONSE.pack(identity, 0, 0, _CONTINUE)
+    ):
+        switch.begin(Notification(listener, identity))
     else:
-        response = _RESPONSE.pack(identity, 0, -errno.EPERM, 0)
-    try:
-        fcntl.ioctl(listener, _SEND, response)
-    except OSError as error:
-        if error.errno != errno.ENOENT:
-            raise
+        Notification(listener, identity).answer(allow=False)
 
 
 def _is_single_process(pid: int, uid: int) -> bool:
@@ -67,8 +76,8 @@ def _is_single_process(pid: int, uid: int) -> bool:
 def read_status(pid: int) -> dict[str, str]:
     """Return the fields of a process's status file; empty if it has ended."""
     try:
-        with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as file:
-            lines = file.read().splitlines()
+        with open(f"/proc/{pid}/status", "rb", buffering=0) as file:  # a text file would take twice as long
+            lines = file.read().decode("utf-8", "replace").splitlines()
     except OSError:
         return {}
     return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}

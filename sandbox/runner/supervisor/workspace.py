@@ -55,8 +55,9 @@ class Workspace:
 
         Every run finds the parts named in `build_outputs` as read-only executables in its directory.
         """
-        for name in os.listdir(self._program):
-            os.unlink(f"{self._program}/{name}")
+        if self._build_outputs:  # otherwise the directory is empty
+            for name in os.listdir(self._program):
+                os.unlink(f"{self._program}/{name}")
         self._build_outputs = tuple(build_outputs)
         self._sources = {name: content for name, content in parts.items() if name not in build_outputs}
         for name in build_outputs:

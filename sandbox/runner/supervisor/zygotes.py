@@ -20,6 +20,7 @@ ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",
 }
 ZYGOTE_CODE = "import sys; sys.path[0] = {path!r}; from sandbox.runner.zygote.zygote import main; main()"
+FORK_SERVER_LIBRARY = "sandbox/runner/zygote/forkserver.so"  # absent if the machine has no compiler
 
 
 class Zygote:
@@ -35,7 +36,7 @@ class Zygote:
         self.pid = os.posix_spawn(
             "/usr/bin/python3",
             ["python3", "-c", code, str(child_end.fileno()), directory, str(fail_at), *modules],
-            {**ENVIRONMENT, "HOME": directory},
+            {**ENVIRONMENT, "HOME": directory, **_build_linker_variables(f"{package_parent}/{FORK_SERVER_LIBRARY}")},
             file_actions=[(os.POSIX_SPAWN_DUP2, quiet_read, 0), (os.POSIX_SPAWN_DUP2, quiet_write, 1)],
             setsid=True,
         )
@@ -111,3 +112,14 @@ class ZygotePool:
         self.chosen = self._zygotes[modules]
         if modules:
             self._zygotes[modules] = self._zygotes.pop(modules)  # the most recently used is the last
+
+
+def _build_linker_variables(fork_server_library: str) -> dict[str, str]:
+    """Return variables for the dynamic linker of a zygote, which hides them from programs.
+
+    The zygote binds all functions of libraries when it starts. Otherwise each child binds those that it calls.
+    """
+    variables = {"LD_BIND_NOW": "1"}
+    if os.path.exists(fork_server_library):
+        variables["LD_PRELOAD"] = fork_server_library
+    return variables

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import _random
 import gc
-import os
 import random
 import sys
 from collections.abc import Callable
@@ -32,10 +31,9 @@ def build_reseeder() -> Callable[[], object]:
 def _build_seeder(item: Any) -> Callable[[], object] | None:
     kind = type(item)
     if issubclass(kind, random.Random) and not issubclass(kind, random.SystemRandom):
-        # Generators start without a stored Gaussian value, so calling the C method is enough. Without an argument it
-        # reads 2,500 bytes of entropy and takes twice as long.
-        seed = _random.Random.seed.__get__(item)
-        return lambda: seed(int.from_bytes(os.urandom(32)))
+        # Generators start without a stored Gaussian value, so calling the C method is enough. A Python function that
+        # passes it a seed would read less entropy, but run longer in a child, which copies the pages of its objects.
+        return _random.Random.seed.__get__(item)  # type: ignore[no-any-return]
     numpy = sys.modules.get("numpy.random")
     if numpy is None:
         return None

@@ -36,6 +36,7 @@ from sandbox.runner.zygote.interpreter import EXIT_NOT_STARTED, Interpreter, res
 
 FORK_SERVER_LIBRARY = f"{os.path.dirname(__file__)}/forkserver.so"
 SCRIPT_COMMAND = ("python3", "main.py")  # the command in `languages.toml` for a Python program without arguments
+LINKER_VARIABLES = ("LD_BIND_NOW", "LD_PRELOAD")  # which the supervisor sets for this process only
 RAN, NOT_COMPILED = 1, 2  # `enum how_far` of forkserver.c
 _KIB_PER_MIB = 1024.0
 
@@ -267,6 +268,8 @@ def main() -> None:
         except ImportError:  # the program will get the same error
             continue
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    for name in LINKER_VARIABLES:
+        os.environ.pop(name, None)
     filter_program = syscall_filter.build_filter(ipv6=syscall_filter.has_ipv6())
     confinement.set_dumpable(False)  # if the host provides no separate uids, programs run as the same user
     interpreter = Interpreter()

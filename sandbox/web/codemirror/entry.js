@@ -29,7 +29,7 @@ import { Compartment, EditorState } from "@codemirror/state";
 import { drawSelection, EditorView, highlightActiveLine, highlightActiveLineGutter, keymap, lineNumbers } from "@codemirror/view";
 import { classHighlighter } from "@lezer/highlight";
 
-export { Compartment, EditorState, EditorView, keymap };
+export { Compartment, EditorState, EditorView };
 
 const PHP_WORDS =
   "abstract and array as break callable case catch class clone const continue declare default do echo else elseif empty " +

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,14 +27,18 @@ class EngineHost:
     def __init__(self, folder: Path, starter: SubprocessStarter) -> None:
         self.folder = folder
         self.write_script()
-        settings = GpuSettings(
+        self._starter = starter
+        self._settings = GpuSettings(
             llm_module="tests.gpu.scripted_server",
             llm_options=f"--script {folder / 'script.json'}",
             llm_start_patience_s=40,
         )
-        self.engine = LocalEngine(settings, [0], starter, folder / "pool")
+        self.engine = self.build_engine()
         self.base = str(write_checkpoint(folder / "base"))
         self.trained = str(write_checkpoint(folder / "trained", dtype="BF16"))
+
+    def build_engine(self) -> LocalEngine:
+        return LocalEngine(self._settings, [0], self._starter, self.folder / "pool")
 
     def write_script(self, **fields: Any) -> None:
         script = {"default": ["text"], "signed": True, **fields}
@@ -117,12 +122,27 @@ def test_a_model_of_another_shape_or_a_dead_server_needs_a_new_server_under_the_
     wide = str(write_checkpoint(host.folder / "wide", width=16))
     assert [host.complete(model) for model in (host.base, wide)] == ["text base", "text wide"]
     assert host.read_calls() == []
-    link = host.folder / "pool" / "engine-0-model"
+    link = host.folder / "pool" / f"engine-{socket.gethostname()}-0-model"
     assert link.resolve() == Path(wide)
     host.engine._servers[0].process.kill()
     host.engine._servers[0].process.wait()
     assert host.complete(host.base) == "text base"
     assert (host.engine.start_count, link.resolve()) == (3, Path(host.base))
+
+
+def test_two_hosts_that_share_a_home_directory_have_their_own_model_and_log(
+    host: EngineHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert host.complete(host.base) == "text base"
+    monkeypatch.setattr(socket, "gethostname", lambda: "other")
+    other = host.build_engine()
+    try:
+        assert _complete(other.serve(host.trained)[0]) == "text trained"
+    finally:
+        other.stop()
+    pool = host.folder / "pool"
+    assert {link.resolve() for link in pool.glob("engine-*-0-model")} == {Path(host.base), Path(host.trained)}
+    assert len(list(pool.glob("engine-*-0.log"))) == 2
 
 
 def test_the_first_server_starts_in_the_process_that_has_finished_its_imports(host: EngineHost) -> None:

@@ -68,6 +68,25 @@ train_sft.main(JobDir(folder))
 (folder / f"{torch.distributed.get_rank()}-of-{torch.distributed.get_world_size()}").touch()
 """
 
+# Save a model after its base has gone, and cast one with a file for each layer.
+SAVE_SCRIPT = """
+import shutil, sys
+from pathlib import Path
+import torch
+from transformers import Trainer, TrainingArguments
+from sandbox.gpu.job_dir import JobDir
+from sandbox.gpu.training.pretrained import cast_checkpoint, load_pretrained, save_model
+
+base, sharded, job = map(Path, sys.argv[1:])
+pretrained = load_pretrained(JobDir(job), str(base))
+assert pretrained.model.dtype is torch.float32
+shutil.rmtree(base)
+trainer = Trainer(model=pretrained.model, args=TrainingArguments(output_dir=str(job / "trainer"), use_cpu=True))
+save_model(trainer, pretrained.tokenizer, JobDir(job), pretrained.dtype)
+pretrained.model.save_pretrained(sharded, max_shard_size="40KB")
+cast_checkpoint(sharded, torch.bfloat16)
+"""
+
 
 @pytest.fixture(scope="module")
 def trl() -> Path:
@@ -276,3 +295,21 @@ def test_several_processes_train_one_whole_model(
     before, after = (_read_tensor_types(place / "model.safetensors") for place in (model, job_dir.model))
     assert before == after
     assert set(after.values()) == {"BF16"}
+
+
+def test_a_model_is_saved_in_the_type_that_its_base_had_when_it_was_loaded(
+    trl: Path, model: Path, tmp_path: Path
+) -> None:
+    base, sharded, job = (tmp_path / name for name in ("base", "sharded", "job"))
+    shutil.copytree(model, base)
+    job.mkdir()
+    arguments = [str(trl), "-c", SAVE_SCRIPT, *map(str, (base, sharded, job))]
+    subprocess.run(arguments, check=True, env=build_environment(), timeout=TIMEOUT_S)
+    assert set(_read_tensor_types(JobDir(job).model / "model.safetensors").values()) == {"BF16"}
+    files = sorted(sharded.glob("*.safetensors"))
+    assert len(files) > 1
+    assert {kind for path in files for kind in _read_tensor_types(path).values()} == {"BF16"}
+    headers_bytes = [int.from_bytes(path.read_bytes()[:8], "little") + 8 for path in files]
+    tensors_bytes = sum(path.stat().st_size for path in files) - sum(headers_bytes)
+    index = json.loads((sharded / "model.safetensors.index.json").read_bytes())
+    assert index["metadata"]["total_size"] == tensors_bytes
