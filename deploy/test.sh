@@ -37,7 +37,7 @@ wait "$types" || {
 }
 say "pytest"
 rm -f "$step_log" "$types_log"
-# Distribute test files over two processes, so that one works while the other waits. A test that fails is run once more,
+# Distribute test files over three processes, because many tests wait. A test that fails is run once more,
 # because a busy machine can break a bound on time; the summary lists each test that was run again (R).
-[ "$#" -gt 0 ] || set -- -n 2 --dist loadfile --no-loadscope-reorder --reruns 1 -raR --durations=25
+[ "$#" -gt 0 ] || set -- -n 3 --dist loadfile --no-loadscope-reorder --reruns 1 -raR --durations=25
 exec "$venv/bin/python" -m pytest "$@"

@@ -36,6 +36,8 @@ MIN_CHECK_INTERVAL_S = 0.002
 MEMORY_CHECK_INTERVAL_S = 0.01
 GVISOR_MEMORY_CHECK_INTERVAL_S = 0.05  # one check takes milliseconds on gVisor, out of the box's own CPU time
 PAGES_CHECK_INTERVAL_S = 0.5
+# The kernel takes up to 15 ms to list file locks, so the list waits if another limit can be exceeded sooner than this.
+LOCKS_CHECK_LEAD_S = 0.05
 # before the wall limit: the last chance to read how long the processes waited, if they end at the limit
 FINAL_CHECK_LEAD_S = 0.01
 MAX_CHECK_DELAY_S = 0.02  # after a longer gap between checks, the supervisor itself must have waited for a CPU
@@ -83,6 +85,7 @@ class LimitWatch:
             limits.cpu_time_s, max(0.0, limits.wall_time_s - FINAL_CHECK_LEAD_S), PAGES_CHECK_INTERVAL_S
         )
         pages_before: float | None = None
+        locks_checked_at = started_at
         while True:
             if self._memory_check_interval_s and not stopped:
                 next_look = min(next_look, time.monotonic() + self._memory_check_interval_s)
@@ -98,11 +101,17 @@ class LimitWatch:
                 raise BoxBroken(f"the program did not end within {KILL_TIMEOUT_S:g} s of being killed")
             if not stopped and time.monotonic() >= next_look:
                 stopped, left = self._check(started_at, limits)
+                next_look = time.monotonic() + min(left, PAGES_CHECK_INTERVAL_S)
                 pages = self._refaulted_pages.read()
                 pages_before = pages if pages_before is None else pages_before
-                if pages - pages_before > limits.memory_mb * PAGES_PER_MB or self._file_locks.is_over_limit():
+                if pages - pages_before > limits.memory_mb * PAGES_PER_MB:
                     stopped = stopped or "memory"
-                next_look = self._processes.kill() if stopped else time.monotonic() + min(left, PAGES_CHECK_INTERVAL_S)
+                locks_age_s = time.monotonic() - locks_checked_at
+                if not stopped and (left >= LOCKS_CHECK_LEAD_S or locks_age_s >= 2 * PAGES_CHECK_INTERVAL_S):
+                    locks_checked_at += locks_age_s
+                    stopped = "memory" if self._file_locks.is_over_limit() else ""
+                if stopped:
+                    next_look = self._processes.kill()
 
     def estimate_cpu_wait_s(self, ended_at: float) -> float:
         """Return the time in seconds that the processes of the run waited for a CPU.
