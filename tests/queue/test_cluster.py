@@ -79,10 +79,10 @@ def test_the_keys_of_a_command_are_found(words: list[Any], keys: list[Any]) -> N
 
 
 def test_a_url_names_the_nodes_and_the_tag() -> None:
-    url = "rediss+cluster://user:s%2Fecret@a:7000,b,[::1]:7002?tag=blue"
+    url = "rediss+cluster://user:s%2Fkey@a:7000,b,[::1]:7002?tag=blue"
     address = cluster.parse_cluster_url(url)
     assert address.nodes == (("a", 7000), ("b", 6379), ("::1", 7002))
-    assert (address.tag, address.username, address.password, address.has_tls) == ("blue", "user", "s/ecret", True)
+    assert (address.tag, address.username, address.password, address.has_tls) == ("blue", "user", "s/key", True)
     assert hide_password(url) == "rediss+cluster://a:7000,b,[::1]:7002?tag=blue"
     assert cluster.parse_cluster_url("redis+cluster://a").tag == "sandbox"
 
