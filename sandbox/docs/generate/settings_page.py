@@ -21,9 +21,15 @@ selects the engine. `SANDBOX_URL` is the default of `--url` on the command line.
 
 
 def list_settings_classes() -> list[type[BaseSettings]]:
-    """Return the classes that have settings of their own. A class follows those that it inherits from."""
+    """Return the classes that have settings of their own, first those of the service.
+
+    A class follows those that it inherits from.
+    """
     found = [each for each in vars(config).values() if isinstance(each, type) and issubclass(each, BaseSettings)]
-    return sorted(filter(list_own_fields, found), key=lambda each: len(each.__mro__))
+    return sorted(
+        filter(list_own_fields, found),
+        key=lambda each: (not issubclass(each, config.QueueSettings), len(each.__mro__)),
+    )
 
 
 def list_own_fields(settings: type[BaseSettings]) -> dict[str, FieldInfo]:
