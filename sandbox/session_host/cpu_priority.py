@@ -25,9 +25,9 @@ from sandbox.box.engine import BoxHandle
 from sandbox.session_host.cpu_demand import CpuDemand
 from sandbox.session_host.session_box import SessionBox
 
-REVIEW_INTERVAL_S = 0.2
+REVIEW_INTERVAL_S = 0.1
 LONG_CPU_S = 0.1  # most calls use less
-RESERVE = 0.25  # as a share of what everything else uses: verdicts may need this much more in the next interval
+RESERVE = 0.5  # as a share of what everything else uses: verdicts may need this much more in the next interval
 LEAST_PART = 0.05  # of the machine, for all long calls together
 NOTICEABLE_CPUS = 0.01  # sessions that use less need no quota
 

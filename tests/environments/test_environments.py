@@ -97,7 +97,9 @@ def test_the_same_packages_under_another_name_are_not_built_again(client: Client
     request = {"language": "python", "code": PROGRAM}
     times = [client.execute({**request, "environment": name}).image_time_s for name in names]
     assert times[0] > 0.0 == times[1]
-    assert [each.name for each in client.environments()] == [numerals, *names]
+    expected = [numerals, *names]
+    listed = [each.name for each in client.environments()]
+    assert [name for name in listed if name in expected] == expected, "the Redis server also has those of other tests"
     for name in names:
         client.remove_environment(name)
 

@@ -111,10 +111,10 @@ def test_long_calls_share_what_others_leave_free(parent: Path) -> None:
             host.review(others=4.0, one=1.2, other=1.2)
             assert host.read_cpus("one") == host.read_cpus("other") == 0.1, "a twentieth of the machine remains"
             assert not is_idle(parent), "an idle cgroup would get nothing at all"
-            host.review(others=2.4, one=1.3, other=1.3)
+            host.review(others=2.0, one=1.3, other=1.3)
             assert host.read_cpus("one") == host.read_cpus("other") == 0.5
             assert is_idle(parent)
-            host.review(others=2.4, one=1.4)
+            host.review(others=1.0, one=1.4)
             assert host.read_cpus("one") == 1.0, "the other call waits, but a box never gets more than its own limit"
             host.review(others=4.0, one=1.5, other=1.5)
             again = asyncio.create_task(peer.box.ask({"do": "interrupt", "branch": 0}))
