@@ -86,26 +86,30 @@ def is_cluster_url(url: str) -> bool:
 
 def parse_cluster_url(url: str) -> ClusterAddress:
     """Parse `redis+cluster://[user:password@]host[:port][,host[:port]...][?tag=...]`. Raises QueueUnavailable."""
-    parts = urlsplit(url)
-    credentials, _, hosts = parts.netloc.rpartition("@")
+    # Not with urlsplit, which may refuse several hosts if one is an IPv6 address.
+    scheme, _, rest = url.partition("://")
+    place, _, options = rest.partition("?")
+    authority, _, path = place.partition("/")
+    credentials, _, hosts = authority.rpartition("@")
     username, _, password = map(unquote, credentials.partition(":"))
-    query = parse_qs(parts.query, keep_blank_values=True)
+    query = parse_qs(options, keep_blank_values=True)
     tag = query.pop("tag", [DEFAULT_TAG])[-1]
     nodes = tuple(_parse_node(node) for node in hosts.split(",") if node)
-    if parts.path.strip("/") or query or not nodes or not tag or set(tag) & set("{}"):
+    has_hosts = bool(nodes) and all(host for host, _ in nodes)
+    if path.strip("/") or query or not has_hosts or not tag or set(tag) & set("{}"):
         raise QueueUnavailable(
             "a cluster's URL must look like redis+cluster://host:port,host:port?tag=name: without a database number,"
             " without other options, and without braces in the tag"
         )
-    return ClusterAddress(nodes, tag, username or None, password or None, parts.scheme == "rediss+cluster")
+    return ClusterAddress(nodes, tag, username or None, password or None, scheme == "rediss+cluster")
 
 
 def _parse_node(text: str) -> tuple[str, int]:
-    place = urlsplit(f"//{text}")
     try:
+        place = urlsplit(f"//{text}")
         return place.hostname or "", place.port or DEFAULT_PORT
     except ValueError as error:
-        raise QueueUnavailable(f"a node in the cluster's URL has an invalid port: {error}") from error
+        raise QueueUnavailable(f"a node in the cluster's URL is invalid: {error}") from error
 
 
 def connect_to_slot(address: ClusterAddress, **options: Any) -> Redis:

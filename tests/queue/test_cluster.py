@@ -79,15 +79,15 @@ def test_the_keys_of_a_command_are_found(words: list[Any], keys: list[Any]) -> N
 
 
 def test_a_url_names_the_nodes_and_the_tag() -> None:
-    url = "rediss+cluster://user:s%2Fkey@a:7000,b,[::1]:7002?tag=blue"
+    url = "rediss+cluster://user:s%2Fkey@a:7000,b,[::1]:7002,[::2]?tag=blue"
     address = cluster.parse_cluster_url(url)
-    assert address.nodes == (("a", 7000), ("b", 6379), ("::1", 7002))
+    assert address.nodes == (("a", 7000), ("b", 6379), ("::1", 7002), ("::2", 6379))
     assert (address.tag, address.username, address.password, address.has_tls) == ("blue", "user", "s/key", True)
-    assert hide_password(url) == "rediss+cluster://a:7000,b,[::1]:7002?tag=blue"
+    assert hide_password(url) == "rediss+cluster://a:7000,b,[::1]:7002,[::2]?tag=blue"
     assert cluster.parse_cluster_url("redis+cluster://a").tag == "sandbox"
 
 
-@pytest.mark.parametrize("rest", ["", "a:seven", "a:7000/1", "a?db=1", "a?tag={b}", "a?tag="])
+@pytest.mark.parametrize("rest", ["", ":7000", "a,[::1", "a:seven", "a:7000/1", "a?db=1", "a?tag={b}", "a?tag="])
 def test_an_invalid_url_is_refused_with_the_reason(rest: str) -> None:
     with pytest.raises(QueueUnavailable, match="cluster's URL"):
         cluster.parse_cluster_url(f"redis+cluster://{rest}")
