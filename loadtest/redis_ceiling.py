@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import socket
 import subprocess
 import sys
 import tempfile
@@ -31,6 +30,7 @@ from redis.connection import HiredisRespSerializer, UnixDomainSocketConnection
 from redis.exceptions import RedisError
 
 from loadtest.load_generator import MeasurementFailed
+from loadtest.temporary_service import find_free_port
 from sandbox.processes import embedded_redis
 from sandbox.queue import job_batch, redis_keys
 from sandbox.queue.cluster import TaggingPacker
@@ -115,7 +115,7 @@ def _record_collection(reader: str, number: int) -> list[Command]:
 
 
 def _record_publication(pipeline: Pipeline, size: int) -> list[Command]:
-    """Return the commands of the live view for one batch; workers publish a few times per second, so often for more."""
+    """Return the commands that add one batch to the live view. A busy worker adds several batches at a time."""
     pipeline.lpush(redis_keys.RECENT_RESULTS, *[RESULT] * size)
     pipeline.ltrim(redis_keys.RECENT_RESULTS, 0, 499)
     pipeline.expire(redis_keys.RECENT_RESULTS, 86_400)
@@ -192,8 +192,8 @@ def run_servers(folder: Path, number: int) -> Iterator[list[Redis]]:
         for place in range(number):
             home = folder / f"{number}-{place}"
             home.mkdir()
-            words = ["--cluster-enabled", "yes", "--port", str(_find_free_port()), "--cluster-port"]
-            cluster = [*words, str(_find_free_port())] if number > 1 else []
+            words = ["--cluster-enabled", "yes", "--port", str(find_free_port()), "--cluster-port"]
+            cluster = [*words, str(find_free_port())] if number > 1 else []
             server = subprocess.Popen([*embedded_redis.build_command(home), *cluster], stdout=subprocess.DEVNULL)
             at_end.callback(server.wait)
             at_end.callback(server.kill)
@@ -217,11 +217,6 @@ def _share_slots(clients: Sequence[Redis]) -> None:
         if time.monotonic() > deadline:
             raise MeasurementFailed("the cluster does not start")
         time.sleep(0.05)
-
-
-def _find_free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def _wait_for(client: Redis) -> None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -14,12 +13,12 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from tests.processes.sandbox_command import find_free_port
+from tests.queue.submit_and_wait import wait_until
 from tests.redis_server import PERSISTENCE, find_server_binary
 
 SLOTS = 16_384
 MASTERS = 3
 NODE_TIMEOUT_MS = 1_000  # without an answer, after which the other masters promote a replica
-START_TIMEOUT_S = 30.0
 OPTIONS = [
     *("--cluster-enabled", "yes", "--cluster-node-timeout", str(NODE_TIMEOUT_MS), "--bind", "127.0.0.1"),
     *("--repl-diskless-sync-delay", "0", *PERSISTENCE),
@@ -76,7 +75,7 @@ class RedisCluster:
         masters, replicas = self.nodes[:MASTERS], self.nodes[MASTERS:]
         for node in self.nodes:
             node.start()
-        _wait_until(lambda: all(node.read_state() for node in self.nodes))
+        wait_until(lambda: all(node.read_state() for node in self.nodes), "all nodes answer")
         for place, master in enumerate(masters):
             first, end = SLOTS * place // MASTERS, SLOTS * (place + 1) // MASTERS
             master.call("CLUSTER ADDSLOTSRANGE", first, end - 1)
@@ -84,13 +83,21 @@ class RedisCluster:
         bus_port = int(masters[0].client.config_get("cluster-port")["cluster-port"])
         for node in self.nodes[1:]:
             node.call("CLUSTER MEET", "127.0.0.1", masters[0].port, bus_port)
-        _wait_until(lambda: all(node.read_state().get("cluster_known_nodes") == "6" for node in self.nodes))
+        wait_until(
+            lambda: all(node.read_state().get("cluster_known_nodes") == "6" for node in self.nodes),
+            "all nodes know each other",
+        )
         for master, replica in zip(masters, replicas, strict=True):
             name = master.call("CLUSTER MYID").decode()
-            _wait_until(partial(_knows, replica, name))
+            wait_until(partial(_knows, replica, name), "a replica knows its master")
             replica.call("CLUSTER REPLICATE", name)
-        _wait_until(lambda: all(node.read_state().get("master_link_status") == "up" for node in replicas))
-        _wait_until(lambda: all(node.read_state().get("cluster_state") == "ok" for node in self.nodes))
+        wait_until(
+            lambda: all(node.read_state().get("master_link_status") == "up" for node in replicas),
+            "all replicas follow their masters",
+        )
+        wait_until(
+            lambda: all(node.read_state().get("cluster_state") == "ok" for node in self.nodes), "the cluster is ok"
+        )
 
     def find(self, port: int) -> Node:
         return next(node for node in self.nodes if node.port == port)
@@ -113,10 +120,3 @@ def run_redis_cluster(folder: Path) -> Iterator[RedisCluster]:
 
 def _knows(node: Node, name: str) -> bool:
     return name in str(node.client.cluster("NODES"))
-
-
-def _wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + START_TIMEOUT_S
-    while not condition():
-        assert time.monotonic() < deadline, "the cluster does not start"
-        time.sleep(0.02)
