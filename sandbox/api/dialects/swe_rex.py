@@ -87,7 +87,7 @@ async def create_session(request: Request) -> Response:
     session = await _open(request, body.session)
     if session is None:
         found = await _find(request)
-        shell = "which another request opens" if found is None else found.metadata.get(SHELL)
+        shell = "which another request is opening" if found is None else found.metadata.get(SHELL)
         return _fail("SessionExistsError", f"the runtime has its only session, {shell}")
     source = "; ".join(f"source {shlex.quote(path)}" for path in body.startup_source) or ":"
     result = await _execute(request, session.id, None, code=source)
@@ -164,7 +164,7 @@ async def close(request: Request) -> Response:
 
 
 async def _open(request: Request, shell: str) -> SessionInfo | None:
-    """Open the runtime's session. Return None if it has one, or if another request opens it."""
+    """Open the runtime's session. Return None if it has one, or if another request is opening it."""
     names, runtime = SessionNames(get_calls(request)), request.path_params["runtime"]
     labels = {RUNTIME: runtime, SHELL: shell}
     wanted = build_model(SessionRequest, language="bash", ttl_s=MAX_TTL_S, idle_ttl_s=MAX_TTL_S, metadata=labels)
