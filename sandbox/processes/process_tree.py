@@ -154,14 +154,17 @@ class ProcessTree:
             os._exit(1)
 
     def _stop(self) -> None:
-        """Stop the children in reverse order, those of the same kind together."""
+        """Stop the children in reverse order, those of the same kind together.
+
+        Signals go to the pid, because the methods of Popen would reap a child that has ended (`_reap_if_ended`).
+        """
         left = [child for child in self._children if child.process is not None]
         while left:
             group = [child for child in left if child.kind == left[-1].kind]
             left = [child for child in left if child not in group]
             for child in group:
                 if child.process is not None:
-                    child.process.terminate()
+                    os.kill(child.process.pid, signal.SIGTERM)
             self._wait_for_end(group)
 
     def _wait_for_end(self, group: Sequence[Child]) -> None:
@@ -171,7 +174,7 @@ class ProcessTree:
                 assert child.process is not None
                 if time.monotonic() - started > child.stop_timeout_s:
                     logger.warning("%s did not stop, killing it", child.name)
-                    child.process.kill()
+                    os.kill(child.process.pid, signal.SIGKILL)
             caught = signal.sigtimedwait(HANDLED_SIGNALS, READY_POLL_INTERVAL_S)
             if caught is not None and caught.si_signo in STOP_SIGNALS:
                 started = float("-inf")

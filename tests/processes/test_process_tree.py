@@ -223,6 +223,20 @@ def test_one_that_ends_before_it_answers_ends_the_tree_with_its_last_words(tree:
     assert not any(map(is_running, tree.wait_for_numbers("worker-0")))
 
 
+def test_a_child_that_has_ended_does_not_disturb_the_stop(tree: TreeProcess) -> None:
+    api = tree.build_child("api")
+    worker = tree.build_child("worker-0", "sleep 1000 & echo $! >>$TOLD; exit 1")
+    has_ended = f"grep -q '^State:.Z' /proc/$(head -n 1 {tree.folder}/worker-0)/status"
+    redis = tree.build_child(
+        "redis", f"until {has_ended}; do sleep 0.01; done; exit 3", **{"await": str(tree.folder / "no")}
+    )
+    tree.start(api, worker, redis)
+    _, errors = tree.process.communicate(timeout=TIMEOUT_S)
+    assert errors.splitlines()[-1].endswith("StartupFailed: redis failed to start: exit code 3")
+    pids = [*tree.wait_for_numbers("api"), *tree.wait_for_numbers("worker-0", 2)]
+    assert not any(map(is_running, pids))
+
+
 def test_children_write_to_their_own_logs(tree: TreeProcess) -> None:
     logs = [tree.folder / "api.log", tree.folder / "worker.log"]
     tree.start(
