@@ -39,7 +39,7 @@ class CpuDemand:
     def read(self) -> None:
         """Measure the time since the last reading."""
         now, idle_s = time.monotonic(), self._read_idle_s()
-        sessions_s = sum(group.read_used_s() for group in self.group.list_like())
+        sessions_s = sum(group.read_used_s() for group in self.group.list_parents())
         elapsed_s = max(0.001, now - self._read_at)
         self.sessions = max(0.0, sessions_s - self._sessions_s) / elapsed_s
         self.others = max(0.0, self.cpus - (idle_s - self._idle_s) / elapsed_s - self.sessions)

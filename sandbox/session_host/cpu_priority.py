@@ -2,9 +2,9 @@
 
 Theory of operation. A call that has computed for long is a background load: its box is idle (in the sense of the
 scheduler), so that verdicts and new calls preempt it at once, and it may only use what everything else leaves free.
-Each of these boxes gets a quota, its part of the CPUs that are not in use, because the scheduler alone is not enough: a
-loop that runs in the short pauses of a worker empties its caches and delays it. At least a small part of the machine
-remains, so that no call starves.
+Each of these boxes gets a quota, its part of the CPUs that are not in use. The scheduler alone is not enough: a
+loop that runs in the short pauses of a worker fills the CPU's caches and so delays the worker. A small part of the
+machine always remains, so that no call starves.
 
 All session boxes of a host have one parent cgroup. It has a small share of the CPU, and is idle while only calls that
 compute for long are in progress and there is CPU to spare. An idle cgroup gets nearly nothing on a full machine.

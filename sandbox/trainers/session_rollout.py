@@ -80,7 +80,7 @@ class SessionRollout:
         """Begin a rollout that is judged with `tests`, in any format that reward functions read."""
         self._open_session.close()
         self._tests, self._entry_point = [], ""
-        self._is_unjudgeable, self._is_ended_by_code = False, False
+        self._is_unjudgeable, self._is_ended_by_code, self._lost = False, False, None
         try:
             found = read_tests(tests)
         except BadRequest as error:

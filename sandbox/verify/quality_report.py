@@ -143,8 +143,8 @@ class QualityResult(WireModel):
     )
     time_limit: TimeLimitAdvice | None = Field(
         None,
-        description="null if no right program passes all tests, or if the time of one is unknown: a test exceeded its "
-        "limit or was not judged",
+        description="null if no right program passes all tests, or if a right program exceeded the time limit of a "
+        "test or was not judged on one",
     )
     slow_only: list[int] = Field(
         default_factory=list, description="tests that only exceeded time limits fail: they tell slow programs apart"

@@ -39,7 +39,7 @@ export function toState({ language, code, tests, checker, ...extra }) {
   };
 }
 
-// Results of the service contain every field of a test, also the empty ones.
+// Results of the service contain every field of a test, including the empty ones.
 function isPlain({ stdin, expected, ...others }) {
   return typeof stdin === "string" && typeof expected === "string" && Object.values(others).every((value) => Object.keys(value ?? {}).length === 0);
 }

@@ -60,7 +60,7 @@ function compiled(stage) {
   return stage ? ["Compiled in", seconds(stage.usage.wall_time_s)] : null;
 }
 
-// Return a list of [name, value]. Pairs that are null are left out.
+// Return a list of names and values. `pairs` has [name, value] or null, which is left out.
 export function facts(pairs) {
   return h("dl", { class: "facts" }, pairs.filter(Boolean).map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));
 }

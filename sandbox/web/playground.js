@@ -190,7 +190,7 @@ async function verify(now) {
   const result = await send("verify", request);
   // A verdict does not include the program's output, so the page runs the program again to show it.
   const { language, code, limits, environment } = request;
-  const printed = (test) => post("execute", { language, code, limits, environment, stdin: test.stdin });
+  const printed = ({ stdin, stdin_base64, args, files }) => post("execute", { language, code, limits, environment, stdin, stdin_base64, args, files });
   return { shown: verified(result, request, printed, showLine()), said: `${words(result.verdict)} ${result.passed}/${result.total}` };
 }
 

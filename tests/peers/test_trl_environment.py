@@ -225,6 +225,8 @@ def test_a_session_that_the_service_refuses_is_an_error_and_not_the_models_fault
         environment.run_code("1")
     with pytest.raises(BadRequest, match="no environment 'missing'"):
         environment.get_reward()
+    environment.reset(tests=TESTS)
+    assert environment.get_reward() == 0.0, "the refusal does not outlast its rollout"
 
 
 def test_a_file_that_is_missing_is_no_answer_and_unreadable_tests_are_no_reward(url: str) -> None:

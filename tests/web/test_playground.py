@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import base64
 import json
 import re
 import subprocess
@@ -71,6 +72,20 @@ def test_a_wrong_answer_says_which_test_and_what_was_printed(visit: OpenPage) ->
     expect(page.locator(".banner")).to_contain_text("2 of 3 tests passed")
     expect(page.locator(".verdict-list li[data-failed] li.diff-missing")).to_contain_text("3")
     expect(page.locator(".verdict-list li[data-failed] li.diff-extra")).to_contain_text("2")
+
+
+def test_the_second_run_that_shows_the_output_has_the_arguments_and_files_of_the_test(visit: OpenPage) -> None:
+    page = visit().page
+    files = {"words.txt": base64.b64encode(b"of a file").decode()}
+    test = {"stdin": "", "expected": "right", "args": ["one"], "files": files}
+    program = "import sys\nprint(sys.argv[1], open('words.txt').read())"
+    code = """async (state) => {
+        const { load } = await import(new URL("web/playground.js", document.baseURI));
+        load(state);
+    }"""
+    page.evaluate(code, {"language": "python", "code": program, "tests": [{"json": json.dumps(test)}], "tab": "tests"})
+    page.get_by_role("button", name="Verify").click()
+    expect(page.locator(".verdict-list li.diff-extra")).to_contain_text("one of a file")
 
 
 def test_a_compiler_is_quoted(visit: OpenPage) -> None:

@@ -46,8 +46,8 @@ class CpuGroup(NamedTuple):
     def parent(self) -> CpuGroup:
         return CpuGroup(self.folder.parent, self.version, self.usage.parent.parent / self.usage.name)
 
-    def list_like(self) -> list[CpuGroup]:
-        """Return the parents of session boxes of all hosts on this machine, of which this is one."""
+    def list_parents(self) -> list[CpuGroup]:
+        """Return the parents of the session boxes of all hosts on this machine. This group is one of them."""
         folders = self.folder.parent.glob(f"{PARENT_PREFIX}*")
         roots = self.usage.parent.parent
         return [CpuGroup(folder, self.version, roots / folder.name / self.usage.name) for folder in folders]

@@ -108,8 +108,8 @@ async def _measure_tests(
 def summarize_mutants(key: str, report: QualityResult) -> Record:
     """Return the figures of a task's mutants. Raises InfrastructureError if the service failed to judge a program.
 
-    Programs that no repetition could judge are only left out: the checker fails on their output, or the golden solution
-    exceeds the time limit of the mutants on all tests.
+    Other unjudged programs are left out, because running them again would not help: the checker fails on their output,
+    or the golden solution exceeds the time limit of the mutants on all tests.
     """
     unjudged = [report.programs[row] for row in report.unjudged]
     if any(each.message and not is_checker_failure(each.message) for each in unjudged):
