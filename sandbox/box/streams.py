@@ -28,7 +28,7 @@ from sandbox.runner.kernel import GVISOR, detect_kernel
 IN_GVISOR = detect_kernel() == GVISOR
 LAST_WRITER_TIMEOUT_S = 2.0
 ANSWERS_LIMIT_BYTES = 64 << 20
-QUIET_MS = 5  # in which a program's output is not read
+QUIET_MS = 5  # the output of a program that has just started is not read for this long
 
 
 class StreamPlan(NamedTuple):

@@ -176,7 +176,7 @@ class SlotWorker:
                     self._result_writer.release_item(item)
                     self._tracer.drop_item("cancelled")
                     continue
-                # Items that did not run return to the queue before the flush, which would wait for that.
+                # The final flush sends the last result, unless items must be requeued first, which would delay it.
                 is_last = self._remaining.is_empty and not not_run
                 self._result_writer.write(item, result.json, is_last)
                 if result.json == PAYLOAD_MISSING:

@@ -36,7 +36,7 @@ class Zygote:
         self.pid = os.posix_spawn(
             "/usr/bin/python3",
             ["python3", "-c", code, str(child_end.fileno()), directory, str(fail_at), *modules],
-            {**ENVIRONMENT, "HOME": directory, **_build_linker_variables(f"{package_parent}/{FORK_SERVER_LIBRARY}")},
+            {**ENVIRONMENT, "HOME": directory, **build_linker_variables(f"{package_parent}/{FORK_SERVER_LIBRARY}")},
             file_actions=[(os.POSIX_SPAWN_DUP2, quiet_read, 0), (os.POSIX_SPAWN_DUP2, quiet_write, 1)],
             setsid=True,
         )
@@ -114,7 +114,7 @@ class ZygotePool:
             self._zygotes[modules] = self._zygotes.pop(modules)  # the most recently used is the last
 
 
-def _build_linker_variables(fork_server_library: str) -> dict[str, str]:
+def build_linker_variables(fork_server_library: str) -> dict[str, str]:
     """Return variables for the dynamic linker of a zygote, which hides them from programs.
 
     The zygote binds all functions of libraries when it starts. Otherwise each child binds those that it calls.

@@ -337,7 +337,7 @@ static pid_t start_sharing(const struct launch_spec *spec, const int *descriptor
 
 /* Huge pages for the interpreter's objects. A fork copies one page-table entry for each page of the zygote, and the end of the
  * child frees them. A huge page has one entry instead of 512. If a child writes to it, the child copies only 4 KiB. The first arenas
- * of the interpreter, which fill up, are therefore allocated side by side. On kernels that lack MADV_COLLAPSE nothing else changes.
+ * of the interpreter, which fill up, are therefore allocated side by side. A kernel that lacks MADV_COLLAPSE keeps small pages.
  * The library is preloaded (LD_PRELOAD), because the interpreter needs its first arena before it can load a library. */
 enum { ARENA = 1 << 20, HUGE_PAGE = 2 << 20, HUGE_PAGES = 2, COLLAPSE = 25 /* MADV_COLLAPSE, since Linux 6.1 */ };
 static char *first_arena, *next_arena;

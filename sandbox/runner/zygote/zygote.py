@@ -262,14 +262,14 @@ def confine_child(descriptors: list[int], progress: SetupProgress) -> launch_spe
 def main() -> None:
     """Run the zygote: `zygote.py DESCRIPTOR DIRECTORY STEP_THAT_FAILS [MODULE ...]`."""
     connection = socket.socket(fileno=int(sys.argv[1]))
+    for name in LINKER_VARIABLES:  # before the imports, because a module may start a command
+        os.environ.pop(name, None)
     for name in sys.argv[4:]:
         try:
             importlib.import_module(name)
         except ImportError:  # the program will get the same error
             continue
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    for name in LINKER_VARIABLES:
-        os.environ.pop(name, None)
     filter_program = syscall_filter.build_filter(ipv6=syscall_filter.has_ipv6())
     confinement.set_dumpable(False)  # if the host provides no separate uids, programs run as the same user
     interpreter = Interpreter()

@@ -21,7 +21,7 @@ from sandbox.runner import frames, launch_spec
 from sandbox.runner.contract import Limits, Mode
 from sandbox.runner.launch_spec import SetupStep
 from sandbox.runner.messages import RunLimits
-from sandbox.runner.supervisor.zygotes import ENVIRONMENT, ZYGOTE_CODE
+from sandbox.runner.supervisor.zygotes import ENVIRONMENT, FORK_SERVER_LIBRARY, ZYGOTE_CODE, build_linker_variables
 
 PACKAGE = Path(launch_spec.__file__).parents[1]
 LIMITS = RunLimits(**asdict(Limits()))
@@ -35,15 +35,22 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a 
 class Zygote:
     """A zygote as a supervisor starts it, without a box around it."""
 
-    def __init__(self, runner: Path, work: Path, fail_at: int = 0, prepare: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self,
+        runner: Path,
+        work: Path,
+        fail_at: int = 0,
+        prepare: Callable[[], None] | None = None,
+        modules: Sequence[str] = (),
+    ) -> None:
         self._work = work
         self._connection, child_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         code = ZYGOTE_CODE.format(path=str(runner))
         self.process = subprocess.Popen(
-            ["/usr/bin/python3", "-c", code, str(child_end.fileno()), str(work), str(fail_at)],
+            ["/usr/bin/python3", "-c", code, str(child_end.fileno()), str(work), str(fail_at), *modules],
             pass_fds=[child_end.fileno()],
             stdin=subprocess.DEVNULL,
-            env=ENVIRONMENT,
+            env={**ENVIRONMENT, **build_linker_variables(f"{runner}/{FORK_SERVER_LIBRARY}")},
             preexec_fn=prepare,
         )
         child_end.close()
@@ -86,7 +93,7 @@ def runner(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 @pytest.fixture
-def start(runner: Path, tmp_path: Path) -> Iterator[Callable[[int], Zygote]]:
+def start(runner: Path, tmp_path: Path) -> Iterator[Callable[..., Zygote]]:
     (tmp_path / "main.py").write_text("print('begun')")
     folder = tmp_path
     while folder != folder.parent:  # the child's uid belongs to no user
@@ -94,8 +101,8 @@ def start(runner: Path, tmp_path: Path) -> Iterator[Callable[[int], Zygote]]:
         folder = folder.parent
     started: list[Zygote] = []
 
-    def start(fail_at: int = 0) -> Zygote:
-        started.append(Zygote(runner, tmp_path, fail_at))
+    def start(fail_at: int = 0, modules: Sequence[str] = ()) -> Zygote:
+        started.append(Zygote(runner, tmp_path, fail_at, modules=modules))
         return started[-1]
 
     yield start
@@ -188,6 +195,15 @@ def test_a_program_shares_no_page_with_the_zygote(start: Callable[..., Zygote], 
     (tmp_path / "main.py").write_text(source)
     for mode in MODES:
         assert start().run(mode)[1] == b"[]\n"
+
+
+def test_a_module_may_run_a_command_while_it_is_imported(
+    start: Callable[..., Zygote], runner: Path, tmp_path: Path
+) -> None:
+    source = "import subprocess\nENVIRONMENT = subprocess.run(['env'], check=True, capture_output=True).stdout"
+    (runner / "runs_command.py").write_text(source)
+    (tmp_path / "main.py").write_text("import runs_command; print(b'LD_' in runs_command.ENVIRONMENT)")
+    assert start(modules=["runs_command"]).run(Mode.FORK)[1] == b"False\n"
 
 
 def test_the_setup_steps_match_those_of_the_c_code() -> None:
