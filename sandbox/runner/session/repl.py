@@ -77,7 +77,8 @@ class Repl:
     def serve(self) -> NoReturn:
         while True:
             try:
-                request, payload, descriptors = frames.receive(self._connection, allow_large_header=True)
+                request, payload, received = frames.receive(self._connection, allow_large_header=True)
+                descriptors = [_keep_clear_of_streams(descriptor) for descriptor in received]
                 if request["do"] == "execute":
                     self._execute(request, payload, descriptors)
                 elif request["do"] == "fork":
@@ -208,6 +209,15 @@ class Repl:
         tempfile: Any = sys.modules.get("tempfile")
         if isinstance(getattr(tempfile, "tempdir", None), str):
             tempfile.tempdir = _replace_prefix(tempfile.tempdir, old, new)
+
+
+def _keep_clear_of_streams(descriptor: int) -> int:
+    """Move a received descriptor that has the number of a standard stream, which the program has closed."""
+    if descriptor > 2:
+        return descriptor
+    moved = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 3)
+    os.close(descriptor)
+    return moved
 
 
 def _enter_copy(old: str, new: str) -> None:

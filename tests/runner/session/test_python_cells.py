@@ -72,6 +72,13 @@ def test_input_reads_the_calls_stdin_and_then_ends(box: SessionBox) -> None:
     assert box.execute("input()").header["error"]["type"] == "EOFError"
 
 
+def test_a_program_may_close_its_standard_streams(box: SessionBox) -> None:
+    assert box.execute("import os\nfor number in range(3): os.close(number)").header["state"] == "kept"
+    answer = box.execute("(input(), os.fstat(0).st_size)", stdin="Ada\n")
+    assert answer.text == "('Ada', 4)"
+    assert box.execute("6 * 7").text == "42"
+
+
 def test_displays_arrive_in_order_and_as_all_their_types(box: SessionBox) -> None:
     code = """
 class Card:
